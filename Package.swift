@@ -1,0 +1,109 @@
+// swift-tools-version: 6.2
+//
+// Lanekeeper: a turnstile lane of an expo, from the badge's bytes to the wall screen.
+//
+// The targets stand in the order of the flow, and arrows go one way, down this list:
+//
+//   pure rooms     Admission ← Framing, Wording          no I/O, no clock, no randomness, no Foundation
+//   I/O rooms      Posix ← Cryptography … CommandLine     one kind of resource each
+//   shells         LaneDaemon, Uplink, Collector, Technician
+//   programs       parse, assemble, run
+//
+// I/O rooms use Posix and the pure rooms. Exceptions, each with its reason:
+//   Storage → Cryptography   an image or a statement is refused by hash and signature where it is opened
+//
+// `Tests/check-arrows` holds this: it compiles with --explicit-target-dependency-import-check error and
+// refuses an import of Foundation (or anything but the rooms above) in a pure room.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ room: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: room + "Tests", dependencies: [.byName(name: room), "TestSupport"] + dependencies,
+        swiftSettings: strict)
+}
+
+func library(_ name: String, pkgConfig: String, package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let package = Package(
+    name: "Lanekeeper",
+    targets: [
+        // Pure rooms.
+        room("Admission"),
+        room("Framing", ["Admission"]),
+        room("Wording", ["Admission"]),
+
+        // I/O rooms.
+        room("Posix"),
+        room("Cryptography", ["CCrypto"]),
+        room("Devices", ["Admission", "Framing", "Posix", "CGPIO", "CSerialPort"]),
+        room("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
+        room("Configuration", ["Posix", "CYAML"]),
+        room("Control", ["Posix"]),
+        room("CommandLine", ["Posix"]),
+
+        // Shells, where rooms meet.
+        room(
+            "LaneDaemon",
+            [
+                "Admission", "Framing", "Wording", "Posix", "Cryptography", "Devices", "Storage", "Configuration",
+                "Control",
+            ]),
+        room("Uplink", ["Admission", "Framing", "Posix", "Storage", "Configuration", "CCurl"]),
+        room(
+            "Collector",
+            [
+                "Admission", "Framing", "Wording", "Posix", "Cryptography", "Storage", "Configuration", "CMicroHTTPD",
+                "CSQLite",
+            ]),
+        room(
+            "Technician", ["Admission", "Framing", "Wording", "Posix", "Storage", "Control", "CommandLine"]),
+
+        // Programs: parse, assemble, run.
+        program("lanekeeperd", ["LaneDaemon", "CommandLine", "Posix"]),
+        program("lanekeeper-uplink", ["Uplink", "CommandLine", "Posix"]),
+        program("lanekeeper-collector", ["Collector", "CommandLine", "Posix"]),
+        program("lanectl", ["Technician", "CommandLine", "Posix"]),
+
+        // Debian's C libraries, thin shims.
+        library("CGPIO", pkgConfig: "libgpiod", package: "libgpiod-dev"),
+        library("CSerialPort", pkgConfig: "libserialport", package: "libserialport-dev"),
+        library("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),
+        library("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
+        library("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
+        library("CCrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
+        library("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
+
+        // Tests, one folder a room.
+        .target(name: "TestSupport", dependencies: ["Posix"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("Admission"),
+        tests("Framing", ["Admission"]),
+        tests("Wording", ["Admission"]),
+        tests("Posix"),
+        tests("Cryptography"),
+        tests("Devices", ["Admission", "Framing", "Posix"]),
+        tests("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
+        tests("Configuration"),
+        tests("Control", ["Posix"]),
+        tests("CommandLine"),
+        tests("LaneDaemon", ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration"]),
+        tests("Uplink", ["Admission", "Framing", "Posix", "Storage"]),
+        tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage"]),
+        tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control"]),
+    ]
+)

@@ -1,0 +1,1 @@
+// Admission: being laid out.

@@ -1,0 +1,3 @@
+// Thin shims over libserialport for Swift: only what Swift cannot import by itself.
+#pragma once
+#include <libserialport.h>

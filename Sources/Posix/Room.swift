@@ -1,0 +1,1 @@
+// Posix: being laid out.

@@ -1,0 +1,1 @@
+// Technician: being laid out.

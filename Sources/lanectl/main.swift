@@ -1,0 +1,1 @@
+// lanectl: main only.

@@ -1,0 +1,1 @@
+// lanekeeper-collector: main only.

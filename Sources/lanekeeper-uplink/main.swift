@@ -1,0 +1,1 @@
+// lanekeeper-uplink: main only.

@@ -1,0 +1,1 @@
+// lanekeeperd: main only.
