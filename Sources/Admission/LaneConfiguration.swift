@@ -1,0 +1,39 @@
+/// Which way a lane lets people through. A lane stands between two zones and leads from the one to the other.
+public enum LaneKind: UInt8, Sendable { case entry = 1, exit = 2 }
+
+/// How the gate board understands a release.
+public enum ReleaseMode: UInt8, Sendable {
+    /// Open while the line is held; we drop it at the passage.
+    case level = 0
+    /// A pulse starts the board's own wait for a passage.
+    case pulse = 1
+}
+
+/// What the lane machine must know of its lane. Durations in milliseconds.
+public struct LaneConfiguration: Sendable {
+    public var kind: LaneKind
+    public var from: ShortName
+    public var to: ShortName
+    public var readerCount: Int
+    public var hasThermometer: Bool
+    public var releaseMode: ReleaseMode
+    public var pulseMilliseconds: Int64 = 500
+    public var passageTimeoutMilliseconds: Int64 = 5000
+    /// A chip that was not read for this long has left the field; readers repeat it every 50–65 ms (protocols.md A1).
+    public var chipGoneMilliseconds: Int64 = 600
+    /// A forward pulse this soon after a passage follows it: tailgating, not forced.
+    public var tailgatingWindowMilliseconds: Int64 = 2000
+    public var stuckContactMilliseconds: Int64 = 30_000
+
+    public init(
+        kind: LaneKind, from: ShortName, to: ShortName, readerCount: Int, hasThermometer: Bool,
+        releaseMode: ReleaseMode = .level
+    ) {
+        self.kind = kind
+        self.from = from
+        self.to = to
+        self.readerCount = readerCount
+        self.hasThermometer = hasThermometer
+        self.releaseMode = releaseMode
+    }
+}

@@ -1,0 +1,54 @@
+/// What the lamps over a lane say. The shell maps it to lines.
+public enum LampState: UInt8, Sendable {
+    /// Ready for the next badge.
+    case ready = 0
+    /// A badge is being judged.
+    case working = 1
+    case admitted = 2
+    case refused = 3
+    case outOfService = 4
+    case emergency = 5
+}
+
+/// What a visitor is told. The words are in Wording.
+public enum LaneMessage: Sendable, Hashable {
+    case presentBadge
+    case holdStill
+    case measureAgain
+    case admitted
+    case refused(Reasons)
+    case outOfService(ModeCause)
+    case emergency
+    case walkThrough
+}
+
+/// One thing the shell must do. Effects are carried out in the order of their list: what stands first is done first.
+public enum LaneEffect: Sendable {
+    /// Write this to the journal, under this sequence number. When that fails, nothing behind it in the list is done and
+    /// `LaneMachine.recordFailed` is called.
+    case record(LaneEvent, sequence: UInt64)
+    case release(Bool)
+    case lamps(LampState)
+    case buzzer(milliseconds: Int64)
+    case message(LaneMessage)
+}
+
+/// An ordered list of at most 12 effects, held inline.
+public struct LaneEffects: Sendable {
+    public static let capacity = 12
+    private var storage = InlineArray<12, LaneEffect>(repeating: .release(false))
+    public private(set) var count = 0
+
+    public init() {}
+
+    public subscript(index: Int) -> LaneEffect { storage[index] }
+
+    mutating func append(_ effect: LaneEffect) {
+        precondition(count < Self.capacity, "a step of the lane machine has at most \(Self.capacity) effects")
+        storage[count] = effect
+        count += 1
+    }
+
+    /// A copy for tests; allocates.
+    public var all: [LaneEffect] { (0..<count).map { storage[$0] } }
+}

@@ -1,0 +1,77 @@
+/// A badge in a reader's field, looked up in the credentials in force.
+public struct Presentation: Sendable, Hashable {
+    public var tag: BadgeTag
+    public var type: IdentifierType
+    public var lookup: BadgeLookup
+    /// Index of the reader in the configuration.
+    public var reader: UInt8
+
+    public init(tag: BadgeTag, type: IdentifierType, lookup: BadgeLookup, reader: UInt8) {
+        self.tag = tag
+        self.type = type
+        self.lookup = lookup
+        self.reader = reader
+    }
+
+    public var credential: Credential? {
+        if case .found(let credential) = lookup { credential } else { nil }
+    }
+}
+
+/// Which way a pulse of the passage contact went, seen from the lane: forward is from → to.
+public enum PassageDirection: UInt8, Sendable { case forward = 1, backward = 2 }
+
+/// A device of the lane.
+public enum Device: Sendable, Hashable {
+    case reader(UInt8)
+    case thermometer
+    case gate
+
+    /// 0–15 readers, 16 thermometer, 17 gate; stands in records.
+    public var code: UInt8 {
+        switch self {
+        case .reader(let index): min(index, 15)
+        case .thermometer: 16
+        case .gate: 17
+        }
+    }
+
+    public init?(code: UInt8) {
+        switch code {
+        case 0...15: self = .reader(code)
+        case 16: self = .thermometer
+        case 17: self = .gate
+        default: return nil
+        }
+    }
+}
+
+/// What room the journal has.
+public enum JournalState: UInt8, Sendable {
+    case roomy = 0
+    /// 80 % and 90 % filled with records the collector has not stored.
+    case filling = 1
+    case nearlyFull = 2
+    /// Only the reserve is left: exits and fire.
+    case reserveOnly = 3
+    case full = 4
+}
+
+/// What happens to a lane. Everything the machine knows comes in through these.
+public enum LaneInput: Sendable {
+    case presented(Presentation)
+    case temperature(TemperatureSample)
+    /// The passage contact of a direction closed or opened, debounced.
+    case contact(PassageDirection, closed: Bool)
+    case fire(alarm: Bool)
+    case deviceLost(Device)
+    case deviceBack(Device)
+    case credentials(CredentialsInForce)
+    case journal(JournalState)
+    /// The wall clock's trust changed or it jumped, by `stepMilliseconds` where known.
+    case clock(ClockTrust, stepMilliseconds: Int64)
+    /// A deadline may have been reached; harmless when none was.
+    case timePassed
+    /// The program ends: a release that is out ends as interrupted.
+    case stopping
+}

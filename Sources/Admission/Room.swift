@@ -1,1 +1,0 @@
-// Admission: being laid out.

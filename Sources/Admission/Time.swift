@@ -1,0 +1,71 @@
+/// An instant of the machine's monotonic clock, in nanoseconds since an unspecified start. Deadlines are of this kind.
+public struct MonotonicTime: Comparable, Hashable, Sendable {
+    public var nanoseconds: UInt64
+
+    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    public init(milliseconds: UInt64) { self.nanoseconds = milliseconds &* 1_000_000 }
+
+    public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+
+    /// The instant `milliseconds` later; stays at the last representable instant instead of wrapping.
+    public func advanced(byMilliseconds milliseconds: Int64) -> MonotonicTime {
+        if milliseconds < 0 {
+            let back = UInt64(bitPattern: -milliseconds) &* 1_000_000
+            return MonotonicTime(nanoseconds: nanoseconds > back ? nanoseconds - back : 0)
+        }
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(UInt64(milliseconds) &* 1_000_000)
+        return MonotonicTime(nanoseconds: overflow ? .max : sum)
+    }
+
+    /// Milliseconds from `earlier` to this instant, 0 when it is not earlier.
+    public func milliseconds(since earlier: MonotonicTime) -> Int64 {
+        nanoseconds > earlier.nanoseconds ? Int64((nanoseconds - earlier.nanoseconds) / 1_000_000) : 0
+    }
+
+    public static let never = MonotonicTime(nanoseconds: .max)
+}
+
+/// An instant of the wall clock: milliseconds since 1970-01-01 00:00 UTC. Validity is judged on this; no time zone
+/// takes part in any decision.
+public struct WallTime: Comparable, Hashable, Sendable {
+    public var milliseconds: Int64
+
+    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+    public init(seconds: Int64) { self.milliseconds = seconds.multipliedReportingOverflow(by: 1000).partialValue }
+
+    public static func < (a: Self, b: Self) -> Bool { a.milliseconds < b.milliseconds }
+
+    /// Whole seconds since 1970, rounded down.
+    public var seconds: Int64 {
+        milliseconds >= 0 ? milliseconds / 1000 : -((-milliseconds + 999) / 1000)
+    }
+
+    public func milliseconds(since earlier: WallTime) -> Int64 {
+        let (difference, overflow) = milliseconds.subtractingReportingOverflow(earlier.milliseconds)
+        return overflow ? (milliseconds > earlier.milliseconds ? .max : .min) : difference
+    }
+}
+
+/// Whether the wall clock may decide validity, and if not, why.
+public enum ClockTrust: UInt8, Sendable, CaseIterable {
+    case trusted = 0
+    /// Behind the newest signed statement or the newest record written while trusted: it cannot be that early.
+    case behindFloor = 1
+    /// More than 5 min ahead of signed time while the uplink delivers.
+    case aheadOfSignedTime = 2
+    /// It jumped by more than 2 s.
+    case stepped = 3
+}
+
+/// One instant on both clocks, and whether the wall clock is trusted.
+public struct Moment: Sendable {
+    public var monotonic: MonotonicTime
+    public var wall: WallTime
+    public var clock: ClockTrust
+
+    public init(monotonic: MonotonicTime, wall: WallTime, clock: ClockTrust) {
+        self.monotonic = monotonic
+        self.wall = wall
+        self.clock = clock
+    }
+}
