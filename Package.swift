@@ -10,6 +10,7 @@
 //   programs       parse, assemble, run
 //
 // I/O rooms use Posix and the pure rooms. Exceptions, each with its reason:
+//   Posix → CLinux           eventfd, timerfd, signalfd, accept4 and adjtimex are not in Swift's Glibc module
 //   Storage → Cryptography   an image or a statement is refused by hash and signature where it is opened
 //
 // `Tests/check-arrows` holds this: it compiles with --explicit-target-dependency-import-check error and
@@ -49,7 +50,7 @@ let package = Package(
         room("Wording", ["Admission"]),
 
         // I/O rooms.
-        room("Posix"),
+        room("Posix", ["CLinux"]),
         room("Cryptography", ["CCrypto"]),
         room("Devices", ["Admission", "Framing", "Posix", "CGPIO", "CSerialPort"]),
         room("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
@@ -81,6 +82,7 @@ let package = Package(
         program("lanectl", ["Technician", "CommandLine", "Posix"]),
 
         // Debian's C libraries, thin shims.
+        .systemLibrary(name: "CLinux"),
         library("CGPIO", pkgConfig: "libgpiod", package: "libgpiod-dev"),
         library("CSerialPort", pkgConfig: "libserialport", package: "libserialport-dev"),
         library("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),

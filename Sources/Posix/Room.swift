@@ -1,1 +1,0 @@
-// Posix: being laid out.
