@@ -1,1 +1,0 @@
-// Framing: being laid out.

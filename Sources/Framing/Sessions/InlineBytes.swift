@@ -1,0 +1,33 @@
+/// At most `capacity` bytes, held inline: what a session keeps between two bytes costs no heap.
+public struct InlineBytes<let capacity: Int>: RandomAccessCollection, Sendable {
+    private var storage: InlineArray<capacity, UInt8>
+    public private(set) var count = 0
+
+    public init() { storage = InlineArray(repeating: 0) }
+
+    public var startIndex: Int { 0 }
+    public var endIndex: Int { count }
+
+    public subscript(index: Int) -> UInt8 {
+        precondition(index < count, "beyond the bytes held")
+        return storage[index]
+    }
+
+    /// false, and nothing changed, when there is no room.
+    @discardableResult
+    public mutating func append(_ byte: UInt8) -> Bool {
+        guard count < capacity else { return false }
+        storage[count] = byte
+        count += 1
+        return true
+    }
+
+    /// Drops the oldest bytes; the rest moves to the front.
+    public mutating func removeFirst(_ dropped: Int) {
+        let rest = Swift.max(0, count - dropped)
+        for index in 0..<rest { storage[index] = storage[index + count - rest] }
+        count = rest
+    }
+
+    public mutating func removeAll() { count = 0 }
+}
