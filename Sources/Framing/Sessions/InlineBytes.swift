@@ -30,4 +30,9 @@ public struct InlineBytes<let capacity: Int>: RandomAccessCollection, Sendable {
     }
 
     public mutating func removeAll() { count = 0 }
+
+    /// The bytes held, for a call that takes memory; valid during `body` only.
+    public mutating func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeBytes(of: &storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
 }
