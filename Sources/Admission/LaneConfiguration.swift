@@ -9,6 +9,13 @@ public enum ReleaseMode: UInt8, Sendable {
     case pulse = 1
 }
 
+/// What happens to a badge that is read while somebody else may walk.
+public enum SecondBadge: UInt8, Sendable {
+    /// It is judged when the first release has ended; one badge can wait.
+    case wait = 0
+    case refuse = 1
+}
+
 /// What the lane machine must know of its lane. Durations in milliseconds.
 public struct LaneConfiguration: Sendable {
     public var kind: LaneKind
@@ -17,6 +24,7 @@ public struct LaneConfiguration: Sendable {
     public var readerCount: Int
     public var hasThermometer: Bool
     public var releaseMode: ReleaseMode
+    public var secondBadge = SecondBadge.wait
     public var pulseMilliseconds: Int64 = 500
     public var passageTimeoutMilliseconds: Int64 = 5000
     /// A chip that was not read for this long has left the field; readers repeat it every 50–65 ms (protocols.md A1).
@@ -24,6 +32,10 @@ public struct LaneConfiguration: Sendable {
     /// A forward pulse this soon after a passage follows it: tailgating, not forced.
     public var tailgatingWindowMilliseconds: Int64 = 2000
     public var stuckContactMilliseconds: Int64 = 30_000
+    /// Between the end of a release and the next: a gate board must see the line fall.
+    public var releaseGapMilliseconds: Int64 = 100
+    /// How long the lamp and the words of a refusal stay.
+    public var refusalShownMilliseconds: Int64 = 3000
 
     public init(
         kind: LaneKind, from: ShortName, to: ShortName, readerCount: Int, hasThermometer: Bool,

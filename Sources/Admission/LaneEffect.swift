@@ -33,10 +33,10 @@ public enum LaneEffect: Sendable {
     case message(LaneMessage)
 }
 
-/// An ordered list of at most 12 effects, held inline.
+/// An ordered list of at most 16 effects, held inline.
 public struct LaneEffects: Sendable {
-    public static let capacity = 12
-    private var storage = InlineArray<12, LaneEffect>(repeating: .release(false))
+    public static let capacity = 16
+    private var storage = InlineArray<16, LaneEffect>(repeating: .release(false))
     public private(set) var count = 0
 
     public init() {}

@@ -159,6 +159,31 @@ public struct LaneTotals: Sendable, Hashable {
 
     public init() {}
 
+    private static func combined(_ a: Self, _ b: Self, _ operation: (UInt32, UInt32) -> UInt32) -> Self {
+        var result = Self()
+        result.presented = operation(a.presented, b.presented)
+        result.admitted = operation(a.admitted, b.admitted)
+        result.refused = operation(a.refused, b.refused)
+        result.passed = operation(a.passed, b.passed)
+        result.annulled = operation(a.annulled, b.annulled)
+        result.interrupted = operation(a.interrupted, b.interrupted)
+        result.tailgating = operation(a.tailgating, b.tailgating)
+        result.forced = operation(a.forced, b.forced)
+        result.wrongWay = operation(a.wrongWay, b.wrongWay)
+        result.anonymousForward = operation(a.anonymousForward, b.anonymousForward)
+        result.anonymousBackward = operation(a.anonymousBackward, b.anonymousBackward)
+        return result
+    }
+
+    public static func + (a: Self, b: Self) -> Self { combined(a, b, &+) }
+    public static func - (a: Self, b: Self) -> Self { combined(a, b, &-) }
+
+    /// What one event alone counts.
+    public init(_ event: LaneEvent) {
+        self.init()
+        count(event)
+    }
+
     /// Counts one event. The collector counts the same records by its own code.
     public mutating func count(_ event: LaneEvent) {
         switch event {

@@ -1,0 +1,58 @@
+// What the lane shows and drives, derived from state and mode at the end of every step.
+
+/// The outputs as the gate last heard them; nil = nobody knows, so they are said again.
+struct Outputs: Sendable {
+    var release: Bool?
+    var lamps: LampState?
+    var message: LaneMessage?
+    static let unknown = Outputs()
+}
+
+extension LaneMachine {
+    mutating func appendOutputs(_ step: Step, to effects: inout LaneEffects) {
+        let release = releaseLevel(at: step.moment.monotonic)
+        if outputs.release != release {
+            outputs.release = release
+            effects.append(.release(release))
+        }
+        let (lamps, message) = display
+        if outputs.lamps != lamps {
+            outputs.lamps = lamps
+            effects.append(.lamps(lamps))
+        }
+        if outputs.message != message {
+            outputs.message = message
+            effects.append(.message(message))
+        }
+        if step.buzzerMilliseconds > 0 { effects.append(.buzzer(milliseconds: step.buzzerMilliseconds)) }
+    }
+
+    /// The line is up for a release, in an emergency (beside the fire thread's own output) and on a free exit.
+    private func releaseLevel(at now: MonotonicTime) -> Bool {
+        switch mode.mode {
+        case .emergency, .freeExit: return true
+        case .outOfService: return false
+        case .normal:
+            guard case .released(let release) = state else { return false }
+            return configuration.releaseMode == .level || now < release.pulseEnds
+        }
+    }
+
+    /// What lamps and words say now.
+    public var display: (lamps: LampState, message: LaneMessage) {
+        let (mode, cause) = mode
+        switch mode {
+        case .emergency: return (.emergency, .emergency)
+        case .outOfService: return (.outOfService, .outOfService(cause))
+        case .freeExit: return (.ready, .walkThrough)
+        case .normal: break
+        }
+        switch state {
+        case .released: return (.admitted, .admitted)
+        case .measuring(let measuring): return (.working, measuring.isSecond ? .measureAgain : .holdStill)
+        case .waiting:
+            if let refusal { return (.refused, .refused(refusal.reasons)) }
+            return (.ready, .presentBadge)
+        }
+    }
+}
