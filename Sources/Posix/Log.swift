@@ -51,9 +51,9 @@ final class LogSink: Sendable {
     static let maximumLineBytes = 4096
     static let patienceMilliseconds = 20
 
-    init(descriptor: Int32) {
+    init(descriptor: Int32, stream: String? = Invocation.environment("JOURNAL_STREAM")) {
         self.descriptor = descriptor
-        isJournal = LogSink.isJournal(descriptor, stream: Invocation.environment("JOURNAL_STREAM"))
+        isJournal = LogSink.isJournal(descriptor, stream: stream)
     }
 
     /// $JOURNAL_STREAM is `device:inode` of the journal's socket. It is inherited by whatever a service or a

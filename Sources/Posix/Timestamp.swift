@@ -90,6 +90,12 @@ public struct TimestampFailure: Error, Equatable, Sendable, CustomStringConverti
     public let column: Int
     public let reason: String
 
+    public init(text: String, column: Int, reason: String) {
+        self.text = text
+        self.column = column
+        self.reason = reason
+    }
+
     public var description: String {
         let shown = text.count > 40 ? text.prefix(40) + "…" : Substring(text)
         return "'\(shown)' is not a time: \(reason) at character \(column)"

@@ -6,6 +6,12 @@ public struct PeerCredentials: Equatable, Sendable {
     public let user: UInt32
     public let group: UInt32
     public let process: Int32
+
+    public init(user: UInt32, group: UInt32, process: Int32) {
+        self.user = user
+        self.group = group
+        self.process = process
+    }
 }
 
 /// AF_UNIX sockets. All are nonblocking. An address is a path of at most 107 bytes, or an abstract name after `@`.

@@ -1,0 +1,29 @@
+import Glibc
+import Posix
+
+/// A directory of its own for a test, removed with everything in it when the last reference goes.
+public final class TemporaryDirectory: Sendable {
+    public let path: String
+
+    public init() throws {
+        // Short, since a Unix socket's path has 107 bytes at most.
+        var template = Array("/tmp/lanekeeper-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemFailure("make", "a directory in /tmp", code: errno) }
+        path = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+    }
+
+    /// `directory.file("a/b")` → its path; nothing is made.
+    public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    deinit { TemporaryDirectory.remove(path) }
+
+    private static func remove(_ path: String) {
+        guard (try? FileSystem.statusIfPresent(path))??.kind == .directory else {
+            _ = unlink(path)
+            return
+        }
+        _ = chmod(path, 0o700)
+        for name in (try? FileSystem.list(path)) ?? [] { remove("\(path)/\(name)") }
+        _ = rmdir(path)
+    }
+}
