@@ -1,1 +1,0 @@
-// Wording: being laid out.

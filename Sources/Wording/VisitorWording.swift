@@ -1,0 +1,67 @@
+import Admission
+
+/// What the display over a lane shows a visitor: one line a language, at most 32 columns each with a service point of
+/// up to four columns. It says what to do, and no more of a person's health than that needs.
+public enum VisitorWording {
+    public static let widestColumns = 32
+
+    /// `servicePoint`: what the site calls the desk near this lane (`N2`); nil or empty when it has no name.
+    public static func text(_ message: LaneMessage, servicePoint: String? = nil) -> Bilingual {
+        switch message {
+        case .presentBadge: Bilingual("请刷证件", "Please present your badge")
+        case .holdStill: Bilingual("请站稳，正在测温", "Please hold still")
+        case .measureAgain: Bilingual("请站稳，再测一次体温", "Please hold still, once more")
+        case .admitted, .walkThrough: Bilingual("请通行", "Please walk through")
+        case .refused(let reasons): refusal(reasons, servicePoint: servicePoint)
+        case .outOfService: otherLane
+        case .emergency: Bilingual("紧急情况：请直接通行", "Emergency: walk straight through")
+        }
+    }
+
+    /// What a visitor does about several reasons at once. The desk comes before all: trying again or another lane would
+    /// help with none of what is missing. Of the topics as many as fit, in the order of telling.
+    public static func refusal(_ reasons: Reasons, servicePoint: String? = nil) -> Bilingual {
+        var here: Bilingual?
+        var topics: [Bilingual] = []
+        var needsDesk = false
+        var needsOtherLane = false
+        for reason in Reasons.ordered where reasons.contains(reason) {
+            switch ReasonWording.of(reason)?.step {
+            case .here(let text): here = here ?? text
+            case .desk(let topic):
+                needsDesk = true
+                if !topics.contains(topic) { topics.append(topic) }
+            case .deskQuietly: needsDesk = true
+            case .otherLane: needsOtherLane = true
+            case nil: break
+            }
+        }
+        if needsDesk { return desk(servicePoint, topics) }
+        if needsOtherLane { return otherLane }
+        return here ?? desk(servicePoint, [])
+    }
+
+    private static let otherLane = Bilingual("请走其他通道", "Please use another lane")
+
+    private static func desk(_ servicePoint: String?, _ topics: [Bilingual]) -> Bilingual {
+        let name = servicePoint.flatMap { $0.isEmpty ? nil : $0 }
+        return Bilingual(
+            fitting("请到\(name ?? "")服务台", "：", topics.map(\.chinese), "、"),
+            topics.isEmpty
+                ? name.map { "Please go to desk \($0)" } ?? "Please go to the service desk"
+                : fitting(name.map { "Go to desk \($0)" } ?? "Go to the desk", ": ", topics.map(\.english), ", "))
+    }
+
+    private static func fitting(_ start: String, _ colon: String, _ topics: [String], _ comma: String) -> String {
+        var text = start
+        var separator = colon
+        for topic in topics {
+            let longer = text + separator + topic
+            // The first topic is told even beside a desk with a long name.
+            if Columns.count(longer) > widestColumns && separator == comma { continue }
+            text = longer
+            separator = comma
+        }
+        return text
+    }
+}
