@@ -37,7 +37,7 @@ public struct WallTime: Comparable, Hashable, Sendable {
 
     /// Whole seconds since 1970, rounded down.
     public var seconds: Int64 {
-        milliseconds >= 0 ? milliseconds / 1000 : -((-milliseconds + 999) / 1000)
+        milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)
     }
 
     public func milliseconds(since earlier: WallTime) -> Int64 {

@@ -10,7 +10,7 @@ import Admission
 ///      40  u64  change number folded in
 ///      48  i64  issued at, ms since 1970-01-01 UTC
 ///      56  u64  slots · 64 u64 identifiers (occupied slots) · 72 u64 holders
-///      80  i64  validity base, s
+///      80  i64  validity base, s since 1970, 0 to 2^40
 ///      88  u64  badge key fingerprint
 ///      96  32   SHA-256 of the body
 ///     128  u32  region size in bytes, 1048576 · 132 u32 regions · 136 u32 zones · 140 u32 zone sets
@@ -24,6 +24,8 @@ public struct ImageHeader: Sendable, Hashable {
     public static let mostZones = 64
     /// 5,000,000 identifiers make 204 regions; 4096 allow twenty times that.
     public static let mostRegions = 4096
+    /// Far beyond any calendar, and far enough from the end of an Int64 that dates can be added to it.
+    public static let latestValidityBaseSeconds: Int64 = 1 << 40
     private static let magic: StaticString = "LKIMAGE1"
     private static let fixedSize = 144
 
@@ -144,6 +146,9 @@ public struct ImageHeader: Sendable, Hashable {
         let zoneCount = Int(bytes.get(UInt32.self, at: 136))
         let zoneSetCount = Int(bytes.get(UInt32.self, at: 140))
         guard version > 0 else { throw refuse("version 0") }
+        guard (0...Self.latestValidityBaseSeconds).contains(validityBaseSeconds) else {
+            throw refuse("validity counted from second \(validityBaseSeconds)")
+        }
         guard bytes.get(UInt32.self, at: 128) == UInt32(Self.regionSize) else { throw refuse("another region size") }
         guard regionCount <= Self.mostRegions, zoneCount <= Self.mostZones, zoneSetCount <= ImageSlot.mostZoneSets
         else {

@@ -31,12 +31,14 @@ public struct ImageSlot: Sendable, Hashable {
         guard (0..<Self.mostZoneSets).contains(zoneSet) else { return nil }
         var from: Int64 = 0
         if let seconds = credential.validFromSeconds {
-            from = seconds - validityBaseSeconds
+            let (offset, overflow) = seconds.subtractingReportingOverflow(validityBaseSeconds)
+            from = overflow ? -1 : offset
             guard (1...Self.longestValidity).contains(from) else { return nil }
         }
         var until: Int64 = (1 << 27) - 1
         if let seconds = credential.validUntilSeconds {
-            until = seconds - validityBaseSeconds
+            let (offset, overflow) = seconds.subtractingReportingOverflow(validityBaseSeconds)
+            until = overflow ? -1 : offset
             guard (0...Self.longestValidity).contains(until) else { return nil }
         }
         self.tag = tag

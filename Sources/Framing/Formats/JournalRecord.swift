@@ -78,6 +78,23 @@ public struct JournalRecord: Sendable {
             && bytes.get(UInt32.self, at: 0) == CRC32C.checksum(bytes.slice(4, size - 4))
     }
 
+    /// Where a record stands, without its event: also for one whose kind a newer program made up.
+    public struct Place: Sendable, Hashable {
+        public var epoch: Epoch
+        public var sequence: UInt64
+        /// 255 = no claim.
+        public var unsyncedBefore: UInt8
+    }
+
+    /// nil unless these are the bytes of a whole record of this format.
+    public static func place(of bytes: UnsafeRawBufferPointer) -> Place? {
+        guard isWhole(bytes), bytes[4] == format else { return nil }
+        let sequence: UInt64 = bytes.get(at: 24)
+        guard sequence > 0 else { return nil }
+        return Place(
+            epoch: Epoch(low: bytes.get(at: 8), high: bytes.get(at: 16)), sequence: sequence, unsyncedBefore: bytes[7])
+    }
+
     /// The error says which field is wrong: the checksum is looked at first.
     public init(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         guard bytes.count == Self.size else {

@@ -2,6 +2,11 @@ import Admission
 
 // Small text files and answers: one line each, words separated by one space, so that a person can read them.
 
+/// Digits alone: `UInt64.init` would take a sign as well.
+private func decimal(_ text: Substring) -> UInt64? {
+    text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? UInt64(text) : nil
+}
+
 /// What the collector has stored of a lane: everything up to and including this record. The uplink's `cursor` file and
 /// the collector's answer to a batch.
 ///
@@ -21,7 +26,7 @@ public struct StoredThrough: Sendable, Hashable {
     public init(text: String) throws(FormatError) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 3, words[0] == "stored", words[2].last == "\n", text.utf8.count <= 64,
-            let epoch = Epoch(hex: String(words[1])), let sequence = UInt64(words[2].dropLast())
+            let epoch = Epoch(hex: String(words[1])), let sequence = decimal(words[2].dropLast())
         else {
             throw FormatError("stored-through line", "expected `stored <32 hex digits> <number>` and a line feed")
         }
@@ -48,7 +53,7 @@ public struct AppliedMark: Sendable, Hashable {
 
     public init(text: String) throws(FormatError) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 4, words[0] == "applied", let version = UInt64(words[1]), let change = UInt64(words[2]),
+        guard words.count == 4, words[0] == "applied", let version = decimal(words[1]), let change = decimal(words[2]),
             words[3].last == "\n", Hexadecimal.bytes(words[3].dropLast())?.count == 32
         else {
             throw FormatError(
