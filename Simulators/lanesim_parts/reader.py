@@ -1,0 +1,62 @@
+"""A 125 kHz chip reader, RDM6300 or ID-12LA, on a serial line.
+
+    02 | 10 hex digits of 5 bytes | 2 hex digits, XOR of the 5 bytes | (0D 0A on the ID-12LA) | 03
+
+The frame is repeated about every 65 ms while a chip is in the field; the host never talks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+from .serial_line import SerialLine
+
+REPEAT_SECONDS = 0.065
+
+
+def frame(chip: bytes, with_crlf: bool = False) -> bytes:
+    if len(chip) != 5:
+        raise ValueError(f"an EM4100 chip has 5 bytes, not {len(chip)}")
+    check = 0
+    for byte in chip:
+        check ^= byte
+    return b"\x02" + chip.hex().upper().encode() + f"{check:02X}".encode() + (b"\r\n" if with_crlf else b"") + b"\x03"
+
+
+class Reader:
+    def __init__(self, link: Path, chance: random.Random, with_crlf: bool = False) -> None:
+        self.line = SerialLine(link)
+        self.with_crlf = with_crlf
+        self._chance = chance
+        self._holding: asyncio.Task[None] | None = None
+
+    def hold(self, chip: bytes, seconds: float) -> None:
+        """Brings a chip into the field for a while. The first frame goes out now."""
+        self.withdraw()
+        self._holding = asyncio.ensure_future(self._repeat(frame(chip, self.with_crlf), seconds))
+
+    def withdraw(self) -> None:
+        if self._holding:
+            self._holding.cancel()
+            self._holding = None
+
+    async def _repeat(self, data: bytes, seconds: float) -> None:
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while True:
+            if self._chance.random() < 0.2:  # a slow line: the frame comes in two pieces
+                split = self._chance.randrange(1, len(data))
+                self.line.send(data[:split])
+                await asyncio.sleep(0.008)
+                self.line.send(data[split:])
+            else:
+                self.line.send(data)
+            if clock() + REPEAT_SECONDS >= end:
+                return
+            await asyncio.sleep(REPEAT_SECONDS)
+
+    def close(self) -> None:
+        self.withdraw()
+        self.line.close()

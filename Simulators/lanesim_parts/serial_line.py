@@ -1,0 +1,62 @@
+"""A serial line made of a pseudo-terminal. The device's end is ours; the daemon opens the path of the symlink.
+
+The master stays open for the life of the simulator, so a daemon can be killed and started again. As on a real line,
+bytes that nobody listens to are lost: they do not wait for the next daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import termios
+import tty
+from pathlib import Path
+
+
+class SerialLine:
+    def __init__(self, link: Path) -> None:
+        self.link = link
+        self.master, slave = os.openpty()
+        os.set_blocking(self.master, False)
+        tty.setraw(slave)
+        self._terminal = os.ttyname(slave)
+        os.close(slave)  # from now on poll() reports POLLHUP until somebody opens the line
+        self._poll = select.poll()
+        self._poll.register(self.master, select.POLLIN)
+        fresh = link.with_name(link.name + ".new")
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(self._terminal)
+        fresh.replace(link)
+
+    def is_listened_to(self) -> bool:
+        return not any(event & select.POLLHUP for _, event in self._poll.poll(0))
+
+    def send(self, data: bytes) -> bool:
+        """True when somebody listens and the bytes went out; otherwise they are lost, as on a wire."""
+        if not self.is_listened_to():
+            self.forget_unread()
+            return False
+        try:
+            return os.write(self.master, data) == len(data)
+        except (BlockingIOError, OSError):  # its reader hangs, or left between the two calls
+            return False
+
+    def receive(self) -> bytes:
+        """What the daemon has written since the last call; empty when nothing."""
+        try:
+            return os.read(self.master, 512)
+        except (BlockingIOError, OSError):
+            return b""
+
+    def forget_unread(self) -> None:
+        """Drops what a daemon that died left unread: a real port does not keep it for the next one."""
+        try:
+            slave = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:
+            return
+        termios.tcflush(slave, termios.TCIFLUSH)
+        os.close(slave)
+
+    def close(self) -> None:
+        os.close(self.master)
+        self.link.unlink(missing_ok=True)

@@ -1,0 +1,201 @@
+"""Everything that a whole site needs, in one directory: keys, feed, the collector, and for each lane its devices, its
+daemon and its uplink. Started in order, checked while it runs, ended by process id."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import feed, site
+from .collector_client import CollectorClient
+from .component import Component, ComponentDied, stop_all
+from .crowd_log import CrowdLog
+from .lane import LaneSettings, Patience, SimulatedLane
+from .people import Person
+
+USUAL_PORT = 8480
+READY_SECONDS = 30.0
+COMMAND_SECONDS = 120.0
+PROGRAMS = ("lanekeeperd", "lanekeeper-uplink", "lanekeeper-collector", "lanectl")
+
+
+class StageFailure(Exception):
+    pass
+
+
+def free_port(preferred: int | None = None) -> int:
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise StageFailure("no free port on 127.0.0.1")
+
+
+class LaneStage:
+    """The daemon and the uplink of one lane, beside its simulated devices."""
+
+    def __init__(self, stage: Stage, settings: LaneSettings, collector_port: int) -> None:
+        self.settings = settings
+        self.stage = stage
+        self.state = stage.directory / "state" / settings.id
+        self.run = stage.directory / "run" / settings.id
+        self.devices = stage.directory / "devices" / settings.id
+        for directory in (self.state, self.run):
+            directory.mkdir(parents=True, mode=0o750)
+        self.simulated = SimulatedLane(
+            settings, self.devices, stage.log, random.Random(f"{stage.seed} {settings.id}"), stage.patience
+        )
+        self.configuration = stage.directory / "config" / f"{settings.id}.yaml"
+        self.uplink_configuration = stage.directory / "config" / f"{settings.id}-uplink.yaml"
+        self.configuration.write_text(
+            site.daemon_configuration(settings, stage.site_id, stage.data, self.devices, self.state, self.run),
+            encoding="utf-8",
+        )
+        self.point_uplink_to(collector_port)
+        self.daemon: Component | None = None
+        self.uplink: Component | None = None
+
+    def point_uplink_to(self, port: int) -> None:
+        self.uplink_configuration.write_text(
+            site.uplink_configuration(
+                self.settings, self.stage.site_id, self.state, self.run, f"http://127.0.0.1:{port}"
+            ),
+            encoding="utf-8",
+        )
+
+    def start_daemon(self) -> Component:
+        self.daemon = self.stage.start("lanekeeperd", self.configuration, f"lanekeeperd-{self.settings.id}")
+        return self.daemon
+
+    def start_uplink(self) -> Component:
+        self.uplink = self.stage.start(
+            "lanekeeper-uplink", self.uplink_configuration, f"lanekeeper-uplink-{self.settings.id}"
+        )
+        return self.uplink
+
+    @property
+    def is_in_service(self) -> bool:
+        """The daemon is at the gate and has credentials in force."""
+        return self.simulated.gate.is_connected() and (self.state / "applied").exists()
+
+
+class Stage:
+    def __init__(self, directory: Path, binaries: Path, seed: int, patience: Patience = Patience()) -> None:
+        for name in PROGRAMS:
+            if not (binaries / name).is_file():
+                raise StageFailure(f"{binaries / name} is not there: build first, `swift build -c release`")
+        self.directory = directory
+        self.binaries = binaries
+        self.seed = seed
+        self.patience = patience
+        self.data = directory / "collector"
+        self.logs = directory / "logs"
+        for name in ("config", "logs", "state", "run", "devices"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
+        self.log = CrowdLog(directory / "crowd.jsonl")
+        self.components: list[Component] = []
+        self.lanes: list[LaneStage] = []
+        self.collector: Component | None = None
+        self.client = CollectorClient(0)
+        self.site_id = ""
+
+    # Running programs.
+
+    def start(self, program: str, configuration: Path, name: str, *before: str) -> Component:
+        command = [str(self.binaries / program), *before, "--config", str(configuration)]
+        component = Component(name, command, self.logs / f"{name}.log")
+        self.components = [other for other in self.components if other.name != name] + [component]
+        return component
+
+    def command(self, program: str, *arguments: str | Path) -> str:
+        """Runs a program to its end; what it printed. StageFailure with its words when it fails."""
+        done = subprocess.run(
+            [str(self.binaries / program), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        if done.returncode:
+            line = " ".join(map(str, (program, *arguments)))
+            raise StageFailure(f"{line} ended with status {done.returncode}:\n{done.stderr}")
+        return done.stdout
+
+    def check(self) -> None:
+        """ComponentDied when one of them ended by itself."""
+        for component in self.components:
+            component.check()
+
+    async def wait_for(self, what: str, holds: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            self.check()
+            if time.monotonic() > end:
+                raise StageFailure(f"{what}: not within {seconds:g} s. Logs are in {self.logs}")
+            await asyncio.sleep(0.05)
+
+    # Setting up, in order.
+
+    def make_site(self, people: Sequence[Person], fillers: int = 0) -> None:
+        """Keys, and a feed imported."""
+        self.command("lanekeeper-collector", "init", "--data", self.data)
+        self.site_id = (self.data / "site.pub").read_text().split()[1]
+        path = self.directory / "feed.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            feed.write(file, people, datetime.now(timezone.utc), fillers)
+        print_out = self.command("lanekeeper-collector", "import", "--data", self.data, path)
+        (self.logs / "import.log").write_text(print_out, encoding="utf-8")
+
+    async def open_collector(self, port: int | None) -> int:
+        """Starts it on this port, or without one on the usual or a free one. Its port."""
+        for attempt in range(5):
+            chosen = port or free_port(USUAL_PORT if attempt == 0 else None)
+            self.client = CollectorClient(chosen)
+            self.start_collector(chosen)
+            try:
+                await self.wait_for("the collector answers", lambda: self.client.is_well() and self.collector_runs())
+                return chosen
+            except ComponentDied:
+                if port or attempt == 4:  # somebody else may have taken a free one in between
+                    raise
+        raise AssertionError("unreachable")
+
+    def collector_runs(self) -> bool:
+        return self.collector is not None and self.collector.is_running
+
+    def start_collector(self, port: int) -> Component:
+        configuration = self.directory / "config" / "collector.yaml"
+        configuration.write_text(site.collector_configuration(self.data, port), encoding="utf-8")
+        self.collector = self.start("lanekeeper-collector", configuration, "lanekeeper-collector", "serve")
+        return self.collector
+
+    async def open_lanes(self, lanes: Sequence[LaneSettings], port: int) -> None:
+        for settings in lanes:
+            lane = LaneStage(self, settings, port)
+            self.lanes.append(lane)
+            await lane.simulated.open()
+            lane.start_daemon()
+            lane.start_uplink()
+        for lane in self.lanes:
+            await self.wait_for(f"lane {lane.settings.id} is in service", lambda: lane.is_in_service)
+
+    async def close(self, keep: bool) -> None:
+        stop_all(self.components)
+        for lane in self.lanes:
+            await lane.simulated.close()
+        self.log.close()
+        if not keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
