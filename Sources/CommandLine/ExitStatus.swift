@@ -1,0 +1,21 @@
+import Glibc
+
+/// How a program ended, for scripts and systemd (sysexits.h).
+public enum ExitStatus: Int32, Sendable {
+    case success = 0
+    case failure = 1
+    /// The arguments are wrong.
+    case usage = 64
+    /// Something it needs, such as the daemon's socket, is not there.
+    case unavailable = 69
+    /// Reading or writing failed.
+    case inputOutput = 74
+    /// This user may not.
+    case noPermission = 77
+    /// The configuration file is wrong: starting again does not help (RestartPreventExitStatus=78).
+    case configuration = 78
+}
+
+public enum Exit {
+    public static func now(_ status: ExitStatus) -> Never { exit(status.rawValue) }
+}

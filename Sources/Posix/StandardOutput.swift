@@ -1,0 +1,35 @@
+import Glibc
+
+public enum StandardOutput {
+    /// Writes the text to stdout, all of it. A reader that has gone (`lanectl events | head`) is no failure: false
+    /// then, and the caller stops.
+    @discardableResult
+    public static func write(_ text: String) throws(SystemFailure) -> Bool {
+        try write(text, to: 1, "standard output")
+    }
+
+    /// The same to stderr, for messages of a program that a person started; services use `Log`.
+    @discardableResult
+    public static func writeError(_ text: String) throws(SystemFailure) -> Bool {
+        try write(text, to: 2, "standard error")
+    }
+
+    private static func write(_ text: String, to raw: Int32, _ name: String) throws(SystemFailure) -> Bool {
+        let bytes = Array(text.utf8)
+        var done = 0
+        while done < bytes.count {
+            let result = repeating {
+                bytes.withUnsafeBytes { Glibc.write(raw, $0.baseAddress.map { $0 + done }, bytes.count - done) }
+            }
+            switch result {
+            case .success(let count): done += count
+            case .failure(let failure) where failure.code == EPIPE: return false
+            case .failure(let failure): throw SystemFailure("write to", name, code: failure.code)
+            }
+        }
+        return true
+    }
+
+    /// Whether a person's terminal is at stdout.
+    public static var isTerminal: Bool { isatty(1) == 1 }
+}
