@@ -1,0 +1,96 @@
+import CCurl
+import Posix
+
+/// Speaks HTTP with the collector: several exchanges at a time on one thread, through one multi handle of libcurl.
+///
+///     let exchange = try client.start(request)
+///     let ready = try client.wait(until: deadline, alsoFor: [signals.raw])
+///     while let (exchange, outcome) = client.nextFinished() { … }
+///
+/// Nothing here waits but `wait`, and that ends at its deadline, when one of the other descriptors is readable, or when
+/// an exchange has got on.
+public final class CollectorClient {
+    /// A batch, a statement, an image.
+    public static let mostExchanges = 4
+
+    public let settings: CollectorSettings
+    private let multi: UnsafeMutableRawPointer
+    private var underWay: [UnsafeMutableRawPointer: Exchange] = [:]
+    private var finished: [(Exchange, Outcome)] = []
+
+    public init(_ settings: CollectorSettings) throws(TransferFailure) {
+        guard libraryIsReady, let multi = curl_multi_init() else {
+            throw TransferFailure(
+                .local, "libcurl cannot be used: not enough memory, or its TLS library does not start")
+        }
+        self.settings = settings
+        self.multi = multi
+    }
+
+    deinit {
+        for exchange in underWay.values { curl_multi_remove_handle(multi, exchange.handle) }
+        underWay.removeAll()
+        finished.removeAll()
+        curl_multi_cleanup(multi)
+    }
+
+    /// `receiver` takes the body of a 200 or 206; without one the body is kept in memory.
+    public func start(_ request: Request, receiver: (any BodyReceiver)? = nil) throws(TransferFailure) -> Exchange {
+        guard underWay.count < Self.mostExchanges else {
+            throw TransferFailure(.local, "more than \(Self.mostExchanges) requests at once")
+        }
+        let exchange = try Exchange(request, to: settings, receiver: receiver)
+        let code = curl_multi_add_handle(multi, exchange.handle)
+        guard code == CURLM_OK else { throw Self.failure(code) }
+        underWay[exchange.handle] = exchange
+        return exchange
+    }
+
+    /// Ends it at once; it will not be among the finished ones.
+    public func cancel(_ exchange: Exchange) {
+        guard underWay.removeValue(forKey: exchange.handle) != nil else { return }
+        curl_multi_remove_handle(multi, exchange.handle)
+    }
+
+    /// Works on the exchanges and waits for what comes first. `deadline`: monotonic ns. Returns for each of the other
+    /// descriptors, at most eight, whether it is readable (or its peer is gone).
+    public func wait(until deadlineNanoseconds: UInt64, alsoFor others: [Int32] = []) throws(TransferFailure) -> [Bool]
+    {
+        try perform()
+        var entries = others.prefix(8).map { curl_waitfd(fd: $0, events: Int16(CURL_WAIT_POLLIN), revents: 0) }
+        let now = SystemClock.monotonicNanoseconds()
+        let rest = deadlineNanoseconds > now ? (deadlineNanoseconds - now + 999_999) / 1_000_000 : 0
+        let milliseconds = finished.isEmpty ? Int32(min(rest, 60_000)) : 0
+        // libcurl shortens this by its own deadlines.
+        let code = curl_multi_poll(multi, &entries, UInt32(entries.count), milliseconds, nil)
+        guard code == CURLM_OK else { throw Self.failure(code) }
+        try perform()
+        return entries.map { $0.revents != 0 }
+    }
+
+    public func nextFinished() -> (Exchange, Outcome)? {
+        finished.isEmpty ? nil : finished.removeFirst()
+    }
+
+    private func perform() throws(TransferFailure) {
+        var running: Int32 = 0
+        let code = curl_multi_perform(multi, &running)
+        guard code == CURLM_OK else { throw Self.failure(code) }
+        var waiting: Int32 = 0
+        while let message = curl_multi_info_read(multi, &waiting) {
+            guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
+            let result = ccurl_message_result(message)
+            guard let exchange = underWay.removeValue(forKey: handle) else { continue }
+            // The message is gone once the handle is taken out (curl_multi_info_read(3)).
+            curl_multi_remove_handle(multi, handle)
+            finished.append((exchange, exchange.outcome(result)))
+        }
+    }
+
+    private static func failure(_ code: CURLMcode) -> TransferFailure {
+        TransferFailure(.local, "libcurl: \(String(cString: curl_multi_strerror(code)))")
+    }
+}
+
+/// Once a process, before any other thread uses libcurl.
+private let libraryIsReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK

@@ -1,1 +1,0 @@
-// Uplink: being laid out.
