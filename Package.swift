@@ -97,7 +97,7 @@ let package = Package(
         tests("Framing", ["Admission"]),
         tests("Wording", ["Admission"]),
         tests("Posix"),
-        tests("Cryptography"),
+        tests("Cryptography", ["Posix"]),
         tests("Devices", ["Admission", "Framing", "Posix"]),
         tests("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
         tests("Configuration"),

@@ -1,1 +1,0 @@
-// Cryptography: being laid out.
