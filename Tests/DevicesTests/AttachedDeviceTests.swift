@@ -54,12 +54,16 @@ struct AttachedDeviceTests {
         #expect(echoed == all)
     }
 
-    @Test("a badge that was shown before the line was open opens nothing")
+    @Test("a badge that was shown while the line was closed opens nothing")
     func stale() throws {
         let bench = try Bench("rdm6300", DeviceType.readers)
-        try bench.master.write(Self.badge)
         try bench.run { bench.isWell }
+        bench.device.close(at: Bench.now)
+        try bench.master.write(Self.badge)
+        try bench.run(milliseconds: 300)
         #expect(bench.events.isEmpty)
+        try bench.master.write(Self.badge)
+        try bench.run { bench.events.count == 1 }
     }
 
     @Test("a pulled plug is noticed at once, does not spin, and the device is found again under another name")
@@ -120,7 +124,7 @@ struct AttachedDeviceTests {
         let bench = try Bench("rdm6300", DeviceType.readers)
         try bench.run { bench.isWell }
         #expect(throws: DeviceFailure.self) { try SerialLine.open(bench.master.path, baud: 9600) }
-        bench.device.close()
+        bench.device.close(at: Bench.now)
         _ = try SerialLine.open(bench.master.path, baud: 9600)
     }
 
@@ -169,7 +173,7 @@ private final class Bench {
         if plugged { try directory.link("by-id", to: master.path) }
     }
 
-    private static var now: MonotonicTime { MonotonicTime(nanoseconds: SystemClock.monotonicNanoseconds()) }
+    static var now: MonotonicTime { MonotonicTime(nanoseconds: SystemClock.monotonicNanoseconds()) }
 
     func plugIn() throws {
         master = try TerminalMaster()

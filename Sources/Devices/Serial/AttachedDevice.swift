@@ -79,17 +79,19 @@ public final class AttachedDevice {
         supervise(at: now, report)
     }
 
-    /// Closes the line; the next `service` opens it again.
-    public func close() {
+    /// Closes the line and gives it free; the next `service` opens it again.
+    public func close(at now: MonotonicTime) {
+        closeLine()
+        supervision.closedForReopening(at: now)
+    }
+
+    private func closeLine() {
         line = nil
         place = nil
     }
 
     private func supervise(at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
-        if supervision.wantsReopening(at: now) {
-            close()
-            supervision.closedForReopening(at: now)
-        }
+        if supervision.wantsReopening(at: now) { close(at: now) }
         if supervision.wantsOpening(at: now) { open(at: now, report) }
         switch supervision.look(at: now, lastFrame: session.lastFrame) {
         case nil: break
@@ -152,7 +154,7 @@ public final class AttachedDevice {
     }
 
     private func lineFailed(_ failure: DeviceFailure, at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
-        close()
+        closeLine()
         if supervision.lineFailed(at: now) { tellLost(failure, report) } else { self.failure = failure }
     }
 
