@@ -88,12 +88,14 @@ public enum TechnicianWording {
             return it.credential.map { "kind \($0.kind.wording.english) is not admitted at this lane" } ?? name
         case .temperatureHigh, .temperatureAmbiguous, .temperatureMissing: return temperature(reason, name, it)
         case .statementTooOld:
-            guard let asOf = it.credentials.statementAsOf else { return "no signed statement received yet" }
-            return old("statement", asOf, it, \.statementLimitMilliseconds)
+            guard it.credentials.imageVersion != 0 else { return name }
+            let age = Freshness.statementAge(it.credentials, at: it.instant)
+            let what = it.credentials.statementAsOf == nil ? "no statement yet, image" : "statement"
+            return old(what, age, it, \.statementLimitMilliseconds)
         case .imageTooOld:
             guard it.credentials.imageVersion != 0 else { return name }
-            return old(
-                "image \(it.credentials.imageVersion)", it.credentials.imageIssuedAt, it, \.imageLimitMilliseconds)
+            let age = it.instant.milliseconds(since: it.credentials.imageIssuedAt)
+            return old("image \(it.credentials.imageVersion)", age, it, \.imageLimitMilliseconds)
         case .clockNotTrusted: return it.clock == .trusted ? name : "clock \(it.clock.wording.english)"
         default: return name
         }
@@ -134,9 +136,8 @@ public enum TechnicianWording {
     }
 
     private static func old(
-        _ what: String, _ instant: WallTime, _ it: Circumstances, _ limit: KeyPath<AdmissionPolicy, Int64>
+        _ what: String, _ age: Int64, _ it: Circumstances, _ limit: KeyPath<AdmissionPolicy, Int64>
     ) -> String {
-        let age = it.instant.milliseconds(since: instant)
         guard let limit = it.policy?[keyPath: limit] else {
             return "\(what) \(Figures.duration(milliseconds: age)) old"
         }

@@ -106,8 +106,11 @@ struct TechnicianWordingTests {
             .temperatureAmbiguous, makeCircumstances(temperature: .init(outcome: .ambiguous, sampleCount: 6)),
             "temperature readings differ by more than 0.8 °C among 6 samples"
         ),
-        (.statementTooOld, makeCircumstances(statement: 7 * hour), "statement 7 h old, limit 6 h"),
-        (.statementTooOld, makeCircumstances(statement: nil), "no signed statement received yet"),
+        (.statementTooOld, makeCircumstances(statement: 7 * hour, image: 8 * hour), "statement 7 h old, limit 6 h"),
+        (
+            .statementTooOld, makeCircumstances(statement: nil, image: 7 * hour),
+            "no statement yet, image 7 h old, limit 6 h"
+        ),
         (.imageTooOld, makeCircumstances(image: 30 * hour), "image 12 30 h old, limit 26 h"),
         (.clockNotTrusted, makeCircumstances(clock: .stepped), "clock not trusted: it jumped"),
         (.testExpired, makeCircumstances(makeCredential(sampled: 50 * hour), policy: nil), "test sampled 50 h ago"),

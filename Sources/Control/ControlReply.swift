@@ -1,0 +1,71 @@
+/// One reply.
+public enum ControlReply: Sendable, Equatable {
+    case status(StatusReply)
+    case explain(ExplainReply)
+    case error(ErrorReply)
+
+    /// One line without its line feed; one that is too long, or cannot be written as JSON, becomes an error reply.
+    func encoded() -> [UInt8] {
+        let wire: Wire =
+            switch self {
+            case .status(let status): Wire(reply: "status", status: status)
+            case .explain(let explain): Wire(reply: "explain", explain: explain)
+            case .error(let error): Wire(reply: "error", error: error)
+            }
+        if let bytes = try? ControlProtocol.encode(wire), bytes.count <= ControlProtocol.longestReply { return bytes }
+        return Array(
+            #"{"error":{"advice":"tell the maintainers","code":"unavailable","message":"the reply is too long"},"#.utf8)
+            + Array(#""reply":"error","v":1}"#.utf8)
+    }
+
+    static func parse(_ line: some Sequence<UInt8>) throws -> ControlReply {
+        let wire = try ControlProtocol.decode(Wire.self, from: line)
+        if let status = wire.status { return .status(status) }
+        if let explain = wire.explain { return .explain(explain) }
+        if let error = wire.error { return .error(error) }
+        throw ErrorReply(
+            code: .malformed, message: "a reply of the kind '\(wire.reply.prefix(40))'",
+            advice: "use the lanectl that was installed together with this lanekeeperd")
+    }
+
+    private struct Wire: Codable {
+        var v = ControlProtocol.version
+        var reply: String
+        var status: StatusReply?
+        var explain: ExplainReply?
+        var error: ErrorReply?
+    }
+}
+
+/// Why a request was not answered, and what to do about it.
+public struct ErrorReply: Error, Codable, Sendable, Equatable, CustomStringConvertible {
+    /// Stable words for programs.
+    public struct Code: RawRepresentable, Codable, Sendable, Equatable {
+        public var rawValue: String
+        public init(rawValue: String) { self.rawValue = rawValue }
+
+        public static let malformed = Code(rawValue: "malformed")
+        public static let tooLong = Code(rawValue: "too-long")
+        public static let unknownVersion = Code(rawValue: "unknown-version")
+        public static let unknownRequest = Code(rawValue: "unknown-request")
+        /// An argument that can be read but not used.
+        public static let badArgument = Code(rawValue: "bad-argument")
+        public static let notPermitted = Code(rawValue: "not-permitted")
+        /// All places for clients are taken.
+        public static let busy = Code(rawValue: "busy")
+        /// The lane itself did not answer in time.
+        public static let unavailable = Code(rawValue: "unavailable")
+    }
+
+    public var code: Code
+    public var message: String
+    public var advice: String
+
+    public init(code: Code, message: String, advice: String) {
+        self.code = code
+        self.message = message
+        self.advice = advice
+    }
+
+    public var description: String { advice.isEmpty ? message : "\(message): \(advice)" }
+}

@@ -1,0 +1,133 @@
+import Foundation
+
+/// What the control socket carries: one line of JSON a request, one line of JSON a reply, in turn, over an AF_UNIX
+/// stream socket `control.sock` in the lane's run directory.
+///
+///     {"v":1,"request":"status"}
+///     {"v":1,"reply":"status","status":{…}}
+///
+///     {"v":1,"request":"explain","explain":{"type":"chip","identifier_hex":"6f007b3972","temperature_centidegrees":3650}}
+///     {"v":1,"reply":"explain","explain":{…}}
+///
+///     {"v":1,"reply":"error","error":{"code":"unknown-request","message":"…","advice":"…"}}
+///
+/// Names are lower case with underscores. What a newer end adds is passed over by an older one.
+public enum ControlProtocol {
+    public static let version = 1
+    /// Without the line feed.
+    public static let longestRequest = 4096
+    public static let longestReply = 256 * 1024
+    public static let socketName = "control.sock"
+
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value))
+    }
+
+    static func decode<Value: Decodable>(_ type: Value.Type, from line: some Sequence<UInt8>) throws -> Value {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(line))
+    }
+}
+
+/// What a request does to the lane.
+public enum ControlAccess: Sendable {
+    case reading
+    /// It moves something. None of version 1 does; those that come are for fewer people than reading.
+    case acting
+}
+
+/// One request.
+public enum ControlRequest: Sendable, Equatable {
+    case status
+    case explain(ExplainRequest)
+
+    public var access: ControlAccess {
+        switch self {
+        case .status, .explain: .reading
+        }
+    }
+
+    /// One line without its line feed.
+    func encoded() throws -> [UInt8] {
+        switch self {
+        case .status: try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "status", explain: nil))
+        case .explain(let explain):
+            try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "explain", explain: explain))
+        }
+    }
+
+    /// Reads one line; the error is what the peer is told.
+    static func parse(_ line: some Sequence<UInt8>) throws(ErrorReply) -> ControlRequest {
+        let bytes = Array(line)
+        guard let envelope = try? ControlProtocol.decode(Envelope.self, from: bytes) else {
+            throw ErrorReply(
+                code: .malformed, message: "the request is not one line of JSON with \"v\" and \"request\"",
+                advice: "send such as {\"v\":1,\"request\":\"status\"}")
+        }
+        guard envelope.v == ControlProtocol.version else {
+            throw ErrorReply(
+                code: .unknownVersion,
+                message: "version \(envelope.v) of the control protocol is not spoken here; version 1 is",
+                advice: "use the lanectl that was installed together with this lanekeeperd")
+        }
+        switch envelope.request {
+        case "status": return .status
+        case "explain":
+            do {
+                guard let explain = try ControlProtocol.decode(Wire.self, from: bytes).explain else {
+                    throw ErrorReply(
+                        code: .malformed, message: "an explain request without \"explain\"",
+                        advice: "give {\"explain\":{\"type\":\"chip\",\"identifier_hex\":\"…\"}}")
+                }
+                return .explain(explain)
+            } catch let error as ErrorReply {
+                throw error
+            } catch {
+                throw ErrorReply(
+                    code: .malformed, message: "the explain request cannot be read",
+                    advice: "\"explain\" holds type and identifier_hex (texts), temperature_centidegrees and "
+                        + "at_milliseconds (whole numbers, may be left out)")
+            }
+        default:
+            throw ErrorReply(
+                code: .unknownRequest, message: "request '\(envelope.request.prefix(40))' is not known",
+                advice: "this lanekeeperd answers status and explain")
+        }
+    }
+
+    private struct Envelope: Decodable {
+        var v: Int
+        var request: String
+    }
+
+    private struct Wire: Codable {
+        var v: Int
+        var request: String
+        var explain: ExplainRequest?
+    }
+}
+
+/// What a badge would meet at this lane.
+public struct ExplainRequest: Codable, Sendable, Equatable {
+    /// chip, code or epc.
+    public var type: String
+    /// The identifier's canonical bytes: a chip's number most significant byte first, a code's UTF-8, a tag's EPC.
+    public var identifierHex: String
+    /// As the thermometer would say it, without the lane's offset; nil leaves the temperature out of the verdict.
+    public var temperatureCentidegrees: Int32?
+    /// ms since 1970-01-01 UTC; nil = now.
+    public var atMilliseconds: Int64?
+
+    public init(
+        type: String, identifierHex: String, temperatureCentidegrees: Int32? = nil, atMilliseconds: Int64? = nil
+    ) {
+        self.type = type
+        self.identifierHex = identifierHex
+        self.temperatureCentidegrees = temperatureCentidegrees
+        self.atMilliseconds = atMilliseconds
+    }
+}
