@@ -59,10 +59,11 @@ extension LaneMachine {
             return
         }
         let now = step.moment.monotonic
-        let windowStart = now.advanced(byMilliseconds: -policy.pairingWindowMilliseconds)
+        let samplesSince = temperatures.start(
+            of: now, atMost: policy.pairingWindowMilliseconds, afterDecision: temperaturesUsedUntil)
         settle(
             Measuring(
-                presentation: presentation, samplesSince: max(windowStart, temperaturesUsedUntil),
+                presentation: presentation, samplesSince: samplesSince,
                 deadline: now.advanced(byMilliseconds: policy.pairingWindowMilliseconds), isSecond: false), &step)
     }
 
@@ -75,7 +76,10 @@ extension LaneMachine {
     }
 
     mutating func measured(_ sample: TemperatureSample, _ step: inout Step) {
-        guard sample.isPlausible else { return }
+        guard sample.isPlausible else {
+            temperatures.clear(at: step.moment.monotonic)
+            return
+        }
         temperatures.append(sample, at: step.moment.monotonic)
         if case .measuring(let measuring) = state { settle(measuring, &step) }
     }

@@ -58,6 +58,21 @@ struct TemperatureWindow: Sendable {
     private var instants = InlineArray<32, MonotonicTime>(repeating: MonotonicTime(nanoseconds: 0))
     private var next = 0
     private var count = 0
+    /// When the thermometer last saw nobody.
+    private var empty = MonotonicTime(nanoseconds: 0)
+
+    /// The thermometer saw nobody, or nothing plausible: samples before this are of somebody who has gone.
+    mutating func clear(at instant: MonotonicTime) { empty = instant }
+
+    /// From when on samples are of whoever stands there now. Whoever stood there at the last decision may still stand
+    /// there while the next badge is held up: only when the thermometer saw nobody in between do samples from before
+    /// the presentation count.
+    func start(of presented: MonotonicTime, atMost milliseconds: Int64, afterDecision decided: MonotonicTime)
+        -> MonotonicTime
+    {
+        guard empty >= decided else { return presented }
+        return max(presented.advanced(byMilliseconds: -milliseconds), empty)
+    }
 
     mutating func append(_ sample: TemperatureSample, at instant: MonotonicTime) {
         samples[next] = sample
