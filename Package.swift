@@ -100,7 +100,7 @@ let package = Package(
         tests("Cryptography", ["Posix"]),
         tests("Devices", ["Admission", "Framing", "Posix"]),
         tests("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
-        tests("Configuration"),
+        tests("Configuration", ["Posix"]),
         tests("Control", ["Posix"]),
         tests("CommandLine"),
         tests("LaneDaemon", ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration"]),
