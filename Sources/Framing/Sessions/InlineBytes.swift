@@ -13,6 +13,22 @@ public struct InlineBytes<let capacity: Int>: RandomAccessCollection, Sendable {
         return storage[index]
     }
 
+    /// An iterator of its own: generic code of another room that walks the default one allocates for every byte.
+    public struct Iterator: IteratorProtocol {
+        private let bytes: InlineBytes
+        private var index = 0
+
+        fileprivate init(_ bytes: InlineBytes) { self.bytes = bytes }
+
+        public mutating func next() -> UInt8? {
+            guard index < bytes.count else { return nil }
+            defer { index += 1 }
+            return bytes.storage[index]
+        }
+    }
+
+    public func makeIterator() -> Iterator { Iterator(self) }
+
     /// false, and nothing changed, when there is no room.
     @discardableResult
     public mutating func append(_ byte: UInt8) -> Bool {
