@@ -73,7 +73,8 @@ let package = Package(
                 "CSQLite",
             ]),
         room(
-            "Technician", ["Admission", "Framing", "Wording", "Posix", "Storage", "Control", "CommandLine"]),
+            "Technician",
+            ["Admission", "Framing", "Wording", "Posix", "Storage", "Configuration", "Control", "CommandLine"]),
 
         // Programs: parse, assemble, run.
         program("lanekeeperd", ["LaneDaemon", "CommandLine", "Posix"]),
@@ -103,7 +104,9 @@ let package = Package(
         tests("Configuration", ["Posix"]),
         tests("Control", ["Posix"]),
         tests("CommandLine"),
-        tests("LaneDaemon", ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration"]),
+        tests(
+            "LaneDaemon",
+            ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration", "Control"]),
         tests("Uplink", ["Admission", "Framing", "Posix", "Storage"]),
         tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage"]),
         tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control"]),

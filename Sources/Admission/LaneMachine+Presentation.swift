@@ -117,18 +117,29 @@ extension LaneMachine {
 
     /// Everything but the temperature that stands against this presentation at an entrance.
     func keyReasons(_ presentation: Presentation, _ moment: Moment) -> Reasons {
+        Self.keyReasons(
+            presentation.lookup, policy: policy, credentials: credentials,
+            leadsOutside: configuration.to == .outside, wall: moment.wall, clock: moment.clock)
+    }
+
+    /// The same for whoever explains a decision: what the lane would hold against a badge at `wall`, but for the
+    /// temperature and the lane's own state.
+    public static func keyReasons(
+        _ lookup: BadgeLookup, policy: AdmissionPolicy, credentials: CredentialsInForce, leadsOutside: Bool,
+        wall: WallTime, clock: ClockTrust
+    ) -> Reasons {
         var reasons: Reasons
-        switch presentation.lookup {
+        switch lookup {
         case .noImage: reasons = .noImage
         case .unknown: reasons = .unknownBadge
         case .conflict: reasons = .conflict
         case .found(let credential):
             reasons = FourKeys.reasons(
                 credential, policy: policy, destinationZoneBit: credentials.destinationZoneBit,
-                leadsOutside: configuration.to == .outside, at: moment.wall)
+                leadsOutside: leadsOutside, at: wall)
         }
-        reasons.formUnion(Freshness.reasons(credentials, policy: policy, at: moment.wall))
-        if moment.clock != .trusted {
+        reasons.formUnion(Freshness.reasons(credentials, policy: policy, at: wall))
+        if clock != .trusted {
             // A figure that a wrong clock computed misleads; the clock itself is the reason.
             reasons.subtract(.judgedByClock)
             if policy.whenClockDistrusted == .refuse { reasons.insert(.clockNotTrusted) }
@@ -197,7 +208,7 @@ extension LaneMachine {
 
 extension Reasons {
     /// Reasons that are a comparison with the wall clock.
-    static let judgedByClock: Reasons = [
+    public static let judgedByClock: Reasons = [
         .testExpired, .testInFuture, .codeTooOld, .codeInFuture, .notYetValid, .noLongerValid, .statementTooOld,
         .imageTooOld,
     ]

@@ -1,0 +1,319 @@
+import Admission
+import Control
+import Posix
+import Wording
+
+/// The lane a badge is explained for, as its configuration has it.
+public struct ExplainedLane: Sendable {
+    public var id: String
+    public var name: String
+    /// Empty when it has no name.
+    public var servicePoint: String
+    public var configuration: LaneConfiguration
+
+    public init(id: String, name: String, servicePoint: String, configuration: LaneConfiguration) {
+        self.id = id
+        self.name = name
+        self.servicePoint = servicePoint
+        self.configuration = configuration
+    }
+}
+
+/// Tells a technician what a badge would meet here and why: every key, the temperature, the zones and what the lane
+/// itself stands on, each with its figures and what it needs. Pure, and judged by the lane machine's own functions.
+public struct Explanation: Sendable {
+    public var lane: ExplainedLane
+    public var policy: AdmissionPolicy
+    public var credentials: CredentialsInForce
+    /// The image's zone table, bit n of a credential being zone n; empty without an image.
+    public var zones: [ShortName]
+    public var mode: LaneMode
+    public var cause: ModeCause
+    public var thermometerIsLost: Bool
+
+    public init(
+        lane: ExplainedLane, policy: AdmissionPolicy, credentials: CredentialsInForce, zones: [ShortName] = [],
+        mode: LaneMode = .normal, cause: ModeCause = .none, thermometerIsLost: Bool = false
+    ) {
+        self.lane = lane
+        self.policy = policy
+        self.credentials = credentials
+        self.zones = zones
+        self.mode = mode
+        self.cause = cause
+        self.thermometerIsLost = thermometerIsLost
+    }
+
+    /// - Parameters:
+    ///   - presentation: the badge, looked up.
+    ///   - question: its temperature and instant are used; without an instant `now` is.
+    public func reply(_ presentation: Presentation, _ question: ExplainRequest, now: Moment) -> ExplainReply {
+        let instant = question.atMilliseconds.map { WallTime(milliseconds: $0) } ?? now.wall
+        let reading = question.temperatureCentidegrees
+        let measured = temperature(presentation.credential, reading)
+        let circumstances = Circumstances(
+            credential: presentation.credential, credentials: credentials, policy: policy,
+            temperature: reading.map {
+                TemperatureFinding(outcome: .measured, sampleCount: 3, medianCentidegrees: $0)
+            }, temperatureOffsetCentidegrees: policy.temperatureOffsetCentidegrees,
+            temperatureLimitCentidegrees: policy.temperatureLimitCentidegrees, clock: now.clock, instant: instant,
+            destination: lane.configuration.to.text)
+        var reasons = LaneMachine.keyReasons(
+            presentation.lookup, policy: policy, credentials: credentials,
+            leadsOutside: lane.configuration.to == .outside, wall: instant, clock: now.clock
+        ).union(measured.reasons)
+        if mode == .outOfService { reasons.insert(.outOfService) }
+        // An exit lets people out, always, and an emergency everybody.
+        if !isJudging { reasons = [] }
+
+        return ExplainReply(
+            laneId: lane.id, laneName: lane.name, laneKind: isEntry ? "entry" : "exit",
+            from: lane.configuration.from.text, to: lane.configuration.to.text, atMilliseconds: instant.milliseconds,
+            lookup: lookupName(presentation.lookup), kind: presentation.credential.map { "\($0.kind.name)" },
+            type: typeName(presentation.type), imageVersion: credentials.imageVersion,
+            changeNumber: credentials.changeNumber,
+            rows: badgeRows(presentation, Judged(instant, now.clock)) + [measured.row]
+                + laneRows(Judged(instant, now.clock)),
+            verdict: (reasons.isEmpty ? Verdict.admitted : .refused).name,
+            reasons: Reasons.ordered.filter { reasons.contains($0) }.map {
+                .init(name: "\($0.name)", text: TechnicianWording.text($0, circumstances))
+            },
+            display: VisitorWording.text(
+                mode == .emergency ? .emergency : reasons.isEmpty ? .walkThrough : .refused(reasons),
+                servicePoint: lane.servicePoint
+            ).line)
+    }
+
+    /// For which instant, and whether the clock that says it may be believed.
+    private struct Judged {
+        let instant: WallTime
+        let clock: ClockTrust
+        init(_ instant: WallTime, _ clock: ClockTrust) {
+            self.instant = instant
+            self.clock = clock
+        }
+
+        func age(_ seconds: UInt32) -> Int64 { instant.milliseconds(since: WallTime(seconds: Int64(seconds))) }
+    }
+
+    private let notJudged = "not judged: clock not trusted"
+    private var isEntry: Bool { lane.configuration.kind == .entry }
+    private var isJudging: Bool { isEntry && mode != .emergency }
+
+    private func lookupName(_ lookup: BadgeLookup) -> String {
+        switch lookup {
+        case .noImage: "no-image"
+        case .unknown: "unknown"
+        case .conflict: "conflict"
+        case .found: "found"
+        }
+    }
+
+    private func typeName(_ type: IdentifierType) -> String {
+        switch type {
+        case .chip: "chip"
+        case .code: "code"
+        case .epc: "epc"
+        }
+    }
+
+    // MARK: The badge
+
+    private func badgeRows(_ presentation: Presentation, _ at: Judged) -> [ExplainReply.Row] {
+        guard case .found(let credential) = presentation.lookup else {
+            let state =
+                switch presentation.lookup {
+                case .conflict: "claimed by two holders"
+                case .noImage: "no image to look it up in"
+                default: "not in image \(credentials.imageVersion)"
+                }
+            return [
+                .init(
+                    subject: "badge", name: "badge", state: state, figure: "", needs: "one holder in the feed",
+                    isRequired: isJudging, turns: false)
+            ]
+        }
+        let required = policy.keys(for: credential.kind)
+        let raw = FourKeys.reasons(
+            credential, policy: everyKey, destinationZoneBit: credentials.destinationZoneBit,
+            leadsOutside: lane.configuration.to == .outside, at: at.instant)
+        func row(
+            _ subject: String, _ name: String, _ state: String, _ figure: String, _ needs: String, _ against: Reasons,
+            _ isRequired: Bool
+        ) -> ExplainReply.Row {
+            let untold: Reasons = at.clock == .trusted ? [] : .judgedByClock
+            let stands = raw.intersection(against)
+            let turns: Bool? = stands.isEmpty ? true : stands.subtracting(untold).isEmpty ? nil : false
+            return .init(
+                subject: subject, name: name,
+                state: state, figure: turns == nil ? join(figure, notJudged) : figure,
+                needs: needs, isRequired: isRequired && isJudging, turns: turns)
+        }
+        func key(_ key: Key, _ state: Bilingual, _ figure: String, _ needs: String, _ against: Reasons)
+            -> ExplainReply.Row
+        {
+            row(
+                key.name, key.wording.english, state.english, figure, needs, against, required.contains(key.member))
+        }
+        let validity: Reasons = [.notYetValid, .noLongerValid]
+        return [
+            key(.vaccine, credential.vaccine.wording, "", "full", Reasons.vaccineKey),
+            key(
+                .greenCode, credential.healthCode.wording, dated("assessed", credential.assessedAtSeconds, at),
+                "green, assessed at most \(Figures.duration(milliseconds: policy.assessmentWindowMilliseconds)) ago",
+                Reasons.greenCodeKey),
+            key(
+                .test, credential.test.wording, dated("sampled", credential.sampledAtSeconds, at),
+                "negative, sampled at most \(Figures.duration(milliseconds: policy.testWindowMilliseconds)) ago",
+                Reasons.testKey),
+            key(
+                .activated, credential.activation.wording, "", "activated",
+                Reasons.activationKey.subtracting(validity)),
+            row(
+                "validity", "badge dates", dates(credential), remaining(credential, at), "inside its dates", validity,
+                required.contains(.activated)),
+            row(
+                "kind", "kind of badge", credential.kind.wording.english, credential.kind.wording.chinese,
+                HolderKind.allCases.filter { policy.admittedKinds.contains($0) }.map(\.wording.english).joined(
+                    separator: ", "), .kindNotAdmitted, true),
+            row(
+                "zone", "zones", zoneNames(credential), credentials.destinationZoneBit == 0 ? unknownZone : "",
+                lane.configuration.to.text, .zoneNotGranted, lane.configuration.to != .outside),
+        ]
+    }
+
+    /// So that a key that is not required is shown with what would stand against it.
+    private var everyKey: AdmissionPolicy {
+        var policy = policy
+        policy.requiredKeys = [KeySet](repeating: .all, count: policy.requiredKeys.count)
+        return policy
+    }
+
+    private var unknownZone: String {
+        lane.configuration.to == .outside || credentials.imageVersion == 0
+            ? "" : "the image knows no zone \(lane.configuration.to.text)"
+    }
+
+    private func zoneNames(_ credential: Credential) -> String {
+        let names = zones.enumerated().filter { credential.zones & (1 << UInt64($0.offset)) != 0 }.map(\.element.text)
+        if !names.isEmpty { return names.joined(separator: ", ") }
+        // Without the image's names only this one is known.
+        guard credential.zones != 0 else { return "none" }
+        return credential.zones & credentials.destinationZoneBit != 0 ? lane.configuration.to.text : "others"
+    }
+
+    private func dated(_ what: String, _ seconds: UInt32, _ at: Judged) -> String {
+        guard seconds != 0 else { return "not \(what)" }
+        let age = at.age(seconds)
+        let window = what == "sampled" ? policy.testWindowMilliseconds : policy.assessmentWindowMilliseconds
+        return age < 0
+            ? "\(what) \(Figures.duration(milliseconds: age)) in the future"
+            : "\(what) \(Figures.duration(milliseconds: age, besideLimit: window)) ago"
+    }
+
+    private func dates(_ credential: Credential) -> String {
+        let from = credential.validFromSeconds.map { "from \(instant(seconds: $0))" } ?? ""
+        let until = credential.validUntilSeconds.map { "until \(instant(seconds: $0))" } ?? ""
+        return from.isEmpty && until.isEmpty ? "no dates" : [from, until].filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    private func remaining(_ credential: Credential, _ at: Judged) -> String {
+        if let from = credential.validFromSeconds, at.instant.seconds < from {
+            return
+                "begins in \(Figures.duration(milliseconds: WallTime(seconds: from).milliseconds(since: at.instant)))"
+        }
+        guard let until = credential.validUntilSeconds else { return "" }
+        let left = WallTime(seconds: until).milliseconds(since: at.instant)
+        let duration = Figures.duration(milliseconds: left)
+        return at.instant.seconds > until ? "ended \(duration) ago" : "\(duration) left"
+    }
+
+    // MARK: The temperature
+
+    private func temperature(_ credential: Credential?, _ reading: Int32?) -> (
+        row: ExplainReply.Row, reasons: Reasons
+    ) {
+        let isMeasured =
+            isJudging && lane.configuration.hasThermometer
+            && credential.map { policy.measuredKinds.contains($0.kind) } ?? true
+        let limit = Figures.temperature(centidegrees: policy.temperatureLimitCentidegrees)
+        func row(_ state: String, _ figure: String, _ turns: Bool?) -> ExplainReply.Row {
+            .init(
+                subject: "temperature", name: "temperature", state: state, figure: figure, needs: "below \(limit)",
+                isRequired: isMeasured, turns: turns)
+        }
+        guard isMeasured else {
+            let why = lane.configuration.hasThermometer ? "not measured for this" : "no thermometer at this lane"
+            return (row(why, "", nil), [])
+        }
+        if thermometerIsLost {
+            let admits = policy.withoutThermometer == .admitMarked
+            return (
+                row("thermometer lost", admits ? "admitted without, and marked" : "", admits),
+                admits ? [] : .thermometerLost
+            )
+        }
+        guard let reading else { return (row("not given", "give --temperature to judge one", nil), []) }
+        let offset = policy.temperatureOffsetCentidegrees
+        let (sum, overflow) = reading.addingReportingOverflow(offset)
+        let isHigh = overflow || sum >= policy.temperatureLimitCentidegrees
+        let figure =
+            offset == 0
+            ? ""
+            : "\(Figures.temperature(centidegrees: reading)) and offset \(Figures.signedTemperature(centidegrees: offset))"
+        return (
+            row(Figures.temperature(centidegrees: overflow ? reading : sum), figure, !isHigh),
+            isHigh ? .temperatureHigh : []
+        )
+    }
+
+    // MARK: The lane
+
+    private func laneRows(_ at: Judged) -> [ExplainReply.Row] {
+        let refusesStale = policy.whenStale == .refuse
+        func aged(_ subject: String, _ name: String, _ state: String, _ age: Int64?, _ limit: Int64)
+            -> ExplainReply.Row
+        {
+            var row = ExplainReply.Row(
+                subject: subject, name: name, state: state, figure: "",
+                needs: "at most \(Figures.duration(milliseconds: limit)) old", isRequired: refusesStale && isJudging,
+                turns: false)
+            guard let age else { return row }
+            row.figure = age < 0 ? "in the future" : Figures.duration(milliseconds: age, besideLimit: limit) + " old"
+            row.turns = age <= limit
+            if age > limit && at.clock != .trusted {
+                row.turns = nil
+                row.figure = join(row.figure, notJudged)
+            }
+            return row
+        }
+        let hasImage = credentials.imageVersion != 0
+        let modeTurns = mode != .outOfService
+        return [
+            aged(
+                "statement", "statement",
+                credentials.statementAsOf.map { "as of \(Timestamp.format($0.milliseconds))" } ?? "none yet",
+                hasImage ? Freshness.statementAge(credentials, at: at.instant) : nil, policy.statementLimitMilliseconds
+            ),
+            aged(
+                "image", "credential image",
+                hasImage
+                    ? "version \(credentials.imageVersion), issued \(Timestamp.format(credentials.imageIssuedAt.milliseconds))"
+                    : "none", hasImage ? at.instant.milliseconds(since: credentials.imageIssuedAt) : nil,
+                policy.imageLimitMilliseconds),
+            .init(
+                subject: "clock", name: "wall clock", state: at.clock.wording.english, figure: "", needs: "trusted",
+                isRequired: policy.whenClockDistrusted == .refuse && isJudging, turns: at.clock == .trusted),
+            .init(
+                subject: "lane", name: "lane", state: mode.wording.english,
+                figure: cause == .none ? "" : cause.wording.english, needs: "in service", isRequired: isEntry,
+                turns: modeTurns),
+        ]
+    }
+
+    private func instant(seconds: Int64) -> String { Timestamp.format(WallTime(seconds: seconds).milliseconds) }
+
+    private func join(_ first: String, _ second: String) -> String {
+        [first, second].filter { !$0.isEmpty }.joined(separator: "; ")
+    }
+}
