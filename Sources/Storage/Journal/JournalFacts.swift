@@ -1,0 +1,80 @@
+import Admission
+import Framing
+
+/// A stretch of records that are not there.
+struct Hole: Hashable, Sendable {
+    var epoch: Epoch
+    var first: UInt64
+    var count: UInt64
+
+    var event: LaneEvent { .hole(epoch: epoch, firstSequence: first, count: count, .damaged, LaneTotals()) }
+}
+
+/// What the records up to a position say that a starting lane needs to know.
+struct JournalFacts {
+    let hourStartSeconds: Int64
+    var last: StoredThrough?
+    var newestTrustedWall: WallTime?
+    var outstanding: Outcome?
+    var hourTotals = LaneTotals()
+    var reportedHoles: Set<Hole> = []
+
+    init(now: WallTime) { hourStartSeconds = Self.hourStart(now) }
+
+    static func hourStart(_ wall: WallTime) -> Int64 {
+        let seconds = wall.seconds
+        return seconds - (seconds % 3600 + 3600) % 3600
+    }
+
+    mutating func note(_ record: JournalRecord) {
+        if record.moment.clock == .trusted { newestTrustedWall = record.moment.wall }
+        if Self.hourStart(record.moment.wall) == hourStartSeconds { hourTotals.count(record.event) }
+        switch record.event {
+        case .decided(let decision) where decision.verdict == .admitted:
+            // A lane never releases twice at once: an older decision's outcome stood in a hole between.
+            outstanding = Outcome(interrupting: decision, epoch: record.epoch, sequence: record.sequence)
+        case .ended(let outcome):
+            if outcome.decisionSequence == outstanding?.decisionSequence,
+                (outcome.decisionEpoch ?? record.epoch) == outstanding?.decisionEpoch
+            {
+                outstanding = nil
+            }
+        case .hole(let epoch, let first, let count, .damaged, _):
+            reportedHoles.insert(Hole(epoch: epoch, first: first, count: count))
+        default: break
+        }
+    }
+}
+
+extension Outcome {
+    /// The end of a release that was cut short: nobody knows whether somebody walked.
+    fileprivate init(interrupting decision: Decision, epoch: Epoch, sequence: UInt64) {
+        let presentation = decision.presentation
+        self.init(
+            end: .interrupted, direction: .forward, decisionSequence: sequence, decisionEpoch: epoch,
+            tag: presentation.tag, type: presentation.type, holder: presentation.credential?.holder ?? .nobody,
+            kind: presentation.credential?.kind, reader: presentation.reader, openMilliseconds: 0)
+    }
+}
+
+/// What was found when a journal was opened.
+public struct JournalRecovery: Sendable {
+    /// The last record before this epoch; nil when there was none.
+    public var last: StoredThrough?
+    /// Stretches found damaged and not reported before, each as `LaneEvent.hole`. Those of `holesRecorded` stand in the
+    /// journal already; the rest are recorded at the next openings.
+    public var holes: [LaneEvent]
+    public var holesRecorded: Int
+    /// The wall time of the newest record written while the clock was trusted.
+    public var newestTrustedWall: WallTime?
+    /// An admitted decision whose release has no end on record, as the `interrupted` outcome that ends it: record it.
+    public var outstanding: Outcome?
+    /// What the records of the wall hour of the opening count.
+    public var hourTotals: LaneTotals
+    /// Segments with a damaged header, by the path they were renamed to. Their contents are untouched.
+    public var setAside: [String]
+    /// Records held, acknowledged ones among them.
+    public var recordsHeld: Int
+    /// Records behind the place where recovery stopped: a power cut tore what stood before them.
+    public var recordsDropped: Int
+}

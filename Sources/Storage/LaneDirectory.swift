@@ -1,0 +1,75 @@
+import Framing
+import Posix
+
+/// The places in a lane's directory, `/var/lib/lanekeeper/<lane id>` by default.
+///
+///     lane.lock             held by lanekeeperd while it runs; its pid inside
+///     journal/              segments, written by lanekeeperd alone
+///     images/               verified credential images, live and kept
+///     policies/             lane configuration files whose policy decided something
+///     applied               which image and change are in force
+///     uplink/               belongs to the uplink's user, and nothing in it is believed
+///     uplink/incoming/      images and statements it fetched
+///     uplink/cursor         what the collector has stored
+public struct LaneDirectory: Sendable, Hashable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    public var lockFile: String { "\(path)/lane.lock" }
+    public var journal: String { "\(path)/journal" }
+    public var images: String { "\(path)/images" }
+    public var policies: String { "\(path)/policies" }
+    public var applied: String { "\(path)/applied" }
+    public var uplink: String { "\(path)/uplink" }
+    public var incoming: String { "\(path)/uplink/incoming" }
+    public var statement: String { "\(path)/uplink/incoming/statement" }
+    public var cursor: String { "\(path)/uplink/cursor" }
+
+    public static let directoryMode: UInt32 = 0o750
+    public static let fileMode: UInt32 = 0o640
+
+    /// Makes what lanekeeperd writes, where it is missing, and removes what crashes left half written. Call it with the
+    /// lock held.
+    public func prepareForDaemon() throws(StorageError) {
+        try storing { () throws(SystemFailure) in
+            for directory in [path, journal, images, policies] {
+                try FileSystem.makeDirectories(directory, mode: Self.directoryMode)
+                try FileSystem.removePartialFiles(in: directory)
+            }
+        }
+    }
+
+    /// Makes what lanekeeper-uplink writes, where it is missing. Installed, `uplink/` is there already and belongs to
+    /// the uplink's user.
+    public func prepareForUplink() throws(StorageError) {
+        try storing { () throws(SystemFailure) in
+            for directory in [uplink, incoming] {
+                try FileSystem.makeDirectories(directory, mode: Self.directoryMode)
+                try FileSystem.removePartialFiles(in: directory)
+            }
+        }
+    }
+
+    /// The name under which the uplink puts a complete download.
+    public func incomingImage(version: UInt64) -> String { "\(incoming)/\(Self.incomingImageName(version: version))" }
+
+    public static func incomingImageName(version: UInt64) -> String { "image-\(twentyDigits(version)).img" }
+
+    /// nil for a name that is no download's.
+    public static func incomingImageVersion(name: String) -> UInt64? {
+        guard name.utf8.count == 30, name.hasPrefix("image-"), name.hasSuffix(".img") else { return nil }
+        return number(twentyDigits: name.dropFirst(6).dropLast(4))
+    }
+}
+
+/// 20 digits hold any UInt64, and names sort as their numbers do.
+func twentyDigits(_ number: UInt64) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: 20 - digits.utf8.count) + digits
+}
+
+func number(twentyDigits text: Substring) -> UInt64? {
+    guard text.utf8.count == 20, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+    return UInt64(text)
+}
