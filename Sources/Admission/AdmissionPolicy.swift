@@ -72,5 +72,9 @@ public struct AdmissionPolicy: Sendable, Hashable {
         measuredKinds = KindSet(HolderKind.allCases.filter { $0 != .vehicle })
     }
 
-    public func keys(for kind: HolderKind) -> KeySet { requiredKeys[Int(kind.rawValue)] }
+    /// All four for a kind that `requiredKeys` does not reach.
+    public func keys(for kind: HolderKind) -> KeySet {
+        let index = Int(kind.rawValue)
+        return index < requiredKeys.count ? requiredKeys[index] : .all
+    }
 }

@@ -34,7 +34,7 @@ public enum FourKeys {
         case .green:
             guard credential.assessedAtSeconds != 0 else { return .codeTooOld }
             let age = instant.milliseconds(since: WallTime(seconds: Int64(credential.assessedAtSeconds)))
-            if age < -policy.futureToleranceMilliseconds { return .codeInFuture }
+            if age < -max(0, policy.futureToleranceMilliseconds) { return .codeInFuture }
             return age > policy.assessmentWindowMilliseconds ? .codeTooOld : []
         }
     }
@@ -46,7 +46,7 @@ public enum FourKeys {
         case .negative:
             guard credential.sampledAtSeconds != 0 else { return .testMissing }
             let age = instant.milliseconds(since: WallTime(seconds: Int64(credential.sampledAtSeconds)))
-            if age < -policy.futureToleranceMilliseconds { return .testInFuture }
+            if age < -max(0, policy.futureToleranceMilliseconds) { return .testInFuture }
             return age > policy.testWindowMilliseconds ? .testExpired : []
         }
     }

@@ -23,7 +23,7 @@ public enum LaneMessage: Sendable, Hashable {
 }
 
 /// One thing the shell must do. Effects are carried out in the order of their list: what stands first is done first.
-public enum LaneEffect: Sendable {
+public enum LaneEffect: Sendable, Hashable {
     /// Write this to the journal, under this sequence number. When that fails, nothing behind it in the list is done and
     /// `LaneMachine.recordFailed` is called.
     case record(LaneEvent, sequence: UInt64)

@@ -112,7 +112,7 @@ public struct Epoch: Sendable, Hashable {
 }
 
 /// What stands in the journal. One event is one record.
-public enum LaneEvent: Sendable {
+public enum LaneEvent: Sendable, Hashable {
     /// First record of an epoch; written by the journal itself.
     case epochStarted(previous: Epoch, lastSequence: UInt64)
     case decided(Decision)

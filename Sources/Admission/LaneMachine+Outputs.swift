@@ -27,29 +27,30 @@ extension LaneMachine {
         if step.buzzerMilliseconds > 0 { effects.append(.buzzer(milliseconds: step.buzzerMilliseconds)) }
     }
 
-    /// The line is up for a release, in an emergency (beside the fire thread's own output) and on a free exit.
+    /// The line is up whether or not somebody was let in: in an emergency (beside the fire thread's own output) and on
+    /// a free exit.
+    var isHeldOpen: Bool {
+        let mode = mode.mode
+        return mode == .emergency || mode == .freeExit
+    }
+
     private func releaseLevel(at now: MonotonicTime) -> Bool {
-        switch mode.mode {
-        case .emergency, .freeExit: return true
-        case .outOfService: return false
-        case .normal:
-            guard case .released(let release) = state else { return false }
-            return configuration.releaseMode == .level || now < release.pulseEnds
-        }
+        if isHeldOpen { return true }
+        guard case .released(let release) = state else { return false }
+        return configuration.releaseMode == .level || now < release.pulseEnds
     }
 
     /// What lamps and words say now.
     public var display: (lamps: LampState, message: LaneMessage) {
         let (mode, cause) = mode
-        switch mode {
-        case .emergency: return (.emergency, .emergency)
-        case .outOfService: return (.outOfService, .outOfService(cause))
-        case .freeExit: return (.ready, .walkThrough)
-        case .normal: break
-        }
+        if mode == .emergency { return (.emergency, .emergency) }
+        if isStopping { return (.outOfService, .outOfService(cause)) }
+        if mode == .freeExit { return (.ready, .walkThrough) }
         switch state {
         case .released: return (.admitted, .admitted)
-        case .measuring(let measuring): return (.working, measuring.isSecond ? .measureAgain : .holdStill)
+        case .measuring where mode == .outOfService, .waiting where mode == .outOfService:
+            return (.outOfService, .outOfService(cause))
+        case .measuring(let measuring): return (.working, measuring.first == nil ? .holdStill : .measureAgain)
         case .waiting:
             if let refusal { return (.refused, .refused(refusal.reasons)) }
             return (.ready, .presentBadge)

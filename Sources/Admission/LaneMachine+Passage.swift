@@ -7,6 +7,8 @@ extension LaneMachine {
         switch change {
         case .none: break
         case .freed: step.record(.contact(direction, stuck: false))
+        // Which contacts are closed when a gate comes back is no pulse: nobody saw when they closed.
+        case .pulse where gateLost: break
         case .pulse: direction == .forward ? pulsedForward(&step) : pulsedBackward(&step)
         }
     }
@@ -41,16 +43,23 @@ extension LaneMachine {
     }
 
     mutating func end(_ release: Release, _ end: ReleaseEnd, _ direction: PassageDirection, _ step: inout Step) {
-        let credential = release.presentation.credential
+        let presentation = release.decision.presentation
+        var decisionSequence = release.decisionSequence
+        if release.isDecisionOwed {
+            payOwedEnd(&step)
+            decisionSequence = nextSequence + UInt64(step.recordCount)
+            step.record(.decided(release.decision))
+        }
         state = .waiting
-        gapUntil = step.moment.monotonic.advanced(byMilliseconds: configuration.releaseGapMilliseconds)
+        // At least 1 ms: a step that ends a release never begins another, so the line always falls between two.
+        gapUntil = step.moment.monotonic.advanced(byMilliseconds: max(1, configuration.releaseGapMilliseconds))
         step.record(
             .ended(
                 Outcome(
-                    end: end, direction: direction, decisionSequence: release.decisionSequence, decisionEpoch: nil,
-                    tag: release.presentation.tag, type: release.presentation.type,
-                    holder: credential?.holder ?? .nobody, kind: credential?.kind,
-                    reader: release.presentation.reader,
+                    end: end, direction: direction, decisionSequence: decisionSequence, decisionEpoch: nil,
+                    tag: presentation.tag, type: presentation.type,
+                    holder: presentation.credential?.holder ?? .nobody, kind: presentation.credential?.kind,
+                    reader: presentation.reader,
                     openMilliseconds: UInt32(
                         clamping: step.moment.monotonic.milliseconds(since: release.since)))))
     }
@@ -63,6 +72,7 @@ extension LaneMachine {
         case .released(let release): if now >= release.deadline { end(release, .annulled, .forward, &step) }
         }
         if let shown = refusal, now >= shown.until { refusal = nil }
+        guard !gateLost else { return }
         if forward.isNewlyStuck(configuration, at: now) { step.record(.contact(.forward, stuck: true)) }
         if backward.isNewlyStuck(configuration, at: now) { step.record(.contact(.backward, stuck: true)) }
     }
@@ -81,9 +91,8 @@ extension LaneMachine {
             if lost { readersLost |= bit } else { readersLost &= ~bit }
         case .thermometer: thermometerLost = lost
         case .gate:
+            // Contacts stay as they were: the gate says what has changed meanwhile.
             gateLost = lost
-            forward = PassageContact()
-            backward = PassageContact()
             outputs = .unknown
         }
         step.record(.device(device, lost: lost))
@@ -95,37 +104,40 @@ extension LaneMachine {
         if isOther { step.record(.credentials(new)) }
     }
 
+    /// A release that is out ends; who is being measured or waits is not let in any more.
+    mutating func stop(_ step: inout Step) {
+        if case .released(let release) = state { end(release, .interrupted, .forward, &step) }
+        isStopping = true
+        leaveStateThatModeForbids(&step)
+        step.record(.stopping)
+    }
+
     /// A state that the mode does not allow is left, with its record, in the same step.
     mutating func leaveStateThatModeForbids(_ step: inout Step) {
-        let mode = mode.mode
         switch state {
         case .waiting: break
         case .measuring(let measuring):
-            switch mode {
-            case .emergency:
+            if dismiss(measuring.candidate, &step) {
                 state = .waiting
-                step.record(.seenInEmergency(measuring.presentation))
-            case .outOfService:
+            } else if hasNoThermometer {
                 state = .waiting
-                refuseUnmeasured(measuring.presentation, .outOfService, &step)
-            case .normal, .freeExit:
-                if thermometerLost {
-                    state = .waiting
-                    decideWithoutThermometer(measuring.presentation, &step)
-                }
+                decideWithoutThermometer(measuring.candidate, &step)
             }
         case .released(let release): if gateLost { end(release, .interrupted, .forward, &step) }
         }
-        guard let waiting = nextPresentation else { return }
-        switch mode {
-        case .emergency:
-            nextPresentation = nil
-            step.record(.seenInEmergency(waiting))
-        case .outOfService:
-            nextPresentation = nil
-            refuseUnmeasured(waiting, .outOfService, &step)
-        case .normal, .freeExit: break
+        if let next = nextCandidate, dismiss(next, &step) { nextCandidate = nil }
+    }
+
+    /// Whether the mode is one in which nobody is decided; then this one is recorded as what it is.
+    private mutating func dismiss(_ candidate: Candidate, _ step: inout Step) -> Bool {
+        switch mode.mode {
+        case .emergency: step.record(.seenInEmergency(candidate.presentation))
+        case .outOfService: refuseUnmeasured(candidate, .outOfService, &step)
+        case .normal, .freeExit:
+            guard isStopping else { return false }
+            refuseUnmeasured(candidate, .outOfService, &step)
         }
+        return true
     }
 }
 

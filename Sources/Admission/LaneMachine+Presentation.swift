@@ -2,77 +2,93 @@
 
 extension LaneMachine {
     mutating func presented(_ presentation: Presentation, _ step: inout Step) {
+        guard !isStopping else { return }
         let now = step.moment.monotonic
-        guard chips.appear(presentation, at: now, goneAfter: configuration.chipGoneMilliseconds) else { return }
+        guard chips.appear(presentation, at: now, goneAfter: configuration.chipGoneMilliseconds) else {
+            // Who was judged still stands there: what was measured meanwhile is nobody else's.
+            if case .waiting = state { forgetTemperatures(now) }
+            return
+        }
+        let candidate = Candidate(presentation: presentation, credentials: credentials)
         switch mode.mode {
         case .emergency:
             step.record(.seenInEmergency(presentation))
             return
         case .outOfService:
-            refuseUnmeasured(presentation, .outOfService, &step)
+            refuseUnmeasured(candidate, .outOfService, &step)
             return
         case .normal, .freeExit: break
         }
         switch state {
-        case .waiting:
-            if now < gapUntil && nextPresentation == nil {
-                nextPresentation = presentation
-            } else {
-                begin(presentation, &step)
-            }
+        case .waiting: if now < gapUntil { wait(candidate, &step) } else { begin(candidate, &step) }
         case .measuring(let measuring):
-            if isSameHolder(measuring.presentation, presentation) { return }
+            if isSameHolder(measuring.candidate.presentation, presentation) { return }
             // Two people in one window: nobody knows whose temperature it is.
             state = .waiting
-            decide(measuring.presentation, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
-            decide(presentation, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
+            decide(measuring.candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
+            decide(candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
         case .released(let release):
-            if isSameHolder(release.presentation, presentation) { return }
-            if configuration.secondBadge == .wait && nextPresentation == nil {
-                nextPresentation = presentation
-            } else if configuration.kind == .exit {
-                // Never refused: a chip that is still in the field when the way is free is read again.
-                chips.forget(presentation)
-            } else {
-                refuseUnmeasured(presentation, .laneBusy, &step)
-            }
+            if !isSameHolder(release.decision.presentation, presentation) { wait(candidate, &step) }
+        }
+    }
+
+    /// Keeps a badge until it can be judged: one, while another is released or the line falls after it.
+    private mutating func wait(_ candidate: Candidate, _ step: inout Step) {
+        if let next = nextCandidate, isSameHolder(next.presentation, candidate.presentation) { return }
+        var mayWait = configuration.secondBadge == .wait
+        if case .waiting = state { mayWait = true }
+        if mayWait && nextCandidate == nil {
+            nextCandidate = candidate
+        } else if configuration.kind == .exit {
+            // Never refused: a chip that is still in the field when the way is free is read again.
+            chips.forget(candidate.presentation)
+        } else {
+            refuseUnmeasured(candidate, .laneBusy, &step)
         }
     }
 
     /// Judges a badge, or begins to measure for it.
-    mutating func begin(_ presentation: Presentation, _ step: inout Step) {
+    mutating func begin(_ candidate: Candidate, _ step: inout Step) {
         refusal = nil
-        guard configuration.kind == .entry else {
-            decide(presentation, TemperatureFinding(outcome: .notTaken), adding: [], &step)
+        guard configuration.kind == .entry, let credential = candidate.presentation.credential else {
+            decide(candidate, TemperatureFinding(outcome: .notTaken), adding: [], &step)
             return
         }
-        guard let credential = presentation.credential else {
-            decide(presentation, TemperatureFinding(outcome: .notTaken), adding: [], &step)
+        guard policy.measuredKinds.contains(credential.kind) else {
+            decide(candidate, TemperatureFinding(outcome: .notRequired), adding: [], &step)
             return
         }
-        guard configuration.hasThermometer, policy.measuredKinds.contains(credential.kind) else {
-            decide(presentation, TemperatureFinding(outcome: .notRequired), adding: [], &step)
-            return
-        }
-        guard !thermometerLost else {
-            decideWithoutThermometer(presentation, &step)
+        guard !hasNoThermometer else {
+            decideWithoutThermometer(candidate, &step)
             return
         }
         let now = step.moment.monotonic
         let samplesSince = temperatures.start(
             of: now, atMost: policy.pairingWindowMilliseconds, afterDecision: temperaturesUsedUntil)
+        // Samples that came at this very instant, but before the badge, are no newer than it.
+        if samplesSince == now { temperatures.removeAll() }
         settle(
             Measuring(
-                presentation: presentation, samplesSince: samplesSince,
-                deadline: now.advanced(byMilliseconds: policy.pairingWindowMilliseconds), isSecond: false), &step)
+                candidate: candidate, samplesSince: samplesSince,
+                deadline: now.advanced(byMilliseconds: policy.pairingWindowMilliseconds)), &step)
     }
 
-    mutating func decideWithoutThermometer(_ presentation: Presentation, _ step: inout Step) {
+    /// It is lost, or the lane was built without one. Either way the policy says what happens.
+    var hasNoThermometer: Bool { thermometerLost || !configuration.hasThermometer }
+
+    mutating func decideWithoutThermometer(_ candidate: Candidate, _ step: inout Step) {
         if policy.withoutThermometer == .admitMarked {
-            decide(presentation, TemperatureFinding(outcome: .admittedWithout), adding: [], &step)
+            decide(candidate, TemperatureFinding(outcome: .admittedWithout), adding: [], &step)
         } else {
-            decide(presentation, TemperatureFinding(outcome: .thermometerLost), adding: .thermometerLost, &step)
+            decide(candidate, TemperatureFinding(outcome: .thermometerLost), adding: .thermometerLost, &step)
         }
+    }
+
+    /// What was measured until now is of somebody else than the next to present a badge. Not only by its instant: one
+    /// reading of the thermometer can bring several samples, and the one that decided came at this very instant.
+    mutating func forgetTemperatures(_ now: MonotonicTime) {
+        temperatures.removeAll()
+        temperaturesUsedUntil = now
     }
 
     mutating func measured(_ sample: TemperatureSample, _ step: inout Step) {
@@ -84,41 +100,47 @@ extension LaneMachine {
         if case .measuring(let measuring) = state { settle(measuring, &step) }
     }
 
-    /// Decides when the samples suffice, measures once more before a refusal, or goes on measuring.
+    /// Decides when the samples suffice, measures once more before a refusal, or goes on measuring. When the second
+    /// measurement does not come about, the first stands.
     mutating func settle(_ measuring: Measuring, _ step: inout Step) {
         let now = step.moment.monotonic
-        let finding = temperatures.finding(since: measuring.samplesSince)
-        let isOver = now >= measuring.deadline
-        let problem: Reasons
-        switch finding.outcome {
-        case .missing:
-            guard isOver else {
+        var finding = temperatures.finding(since: measuring.samplesSince)
+        if finding.outcome == .missing {
+            guard now >= measuring.deadline else {
                 state = .measuring(measuring)
                 return
             }
-            problem = .temperatureMissing
-        case .ambiguous: problem = .temperatureAmbiguous
-        default:
-            let shown = finding.medianCentidegrees + policy.temperatureOffsetCentidegrees
-            problem = shown >= policy.temperatureLimitCentidegrees ? .temperatureHigh : []
+            finding = measuring.first ?? finding
         }
-        let mayMeasureAgain = !problem.isEmpty && finding.outcome != .missing && !measuring.isSecond
-        if mayMeasureAgain && keyReasons(measuring.presentation, step.moment).isEmpty {
-            var second = measuring
-            second.isSecond = true
-            second.samplesSince = now.advanced(byMilliseconds: 1)
-            second.deadline = now.advanced(byMilliseconds: policy.pairingWindowMilliseconds)
-            state = .measuring(second)
+        let problem = problem(finding)
+        if !problem.isEmpty && finding.outcome != .missing && measuring.first == nil
+            && keyReasons(measuring.candidate, step.moment).isEmpty
+        {
+            temperatures.removeAll()
+            state = .measuring(
+                Measuring(
+                    candidate: measuring.candidate, samplesSince: now,
+                    deadline: now.advanced(byMilliseconds: policy.pairingWindowMilliseconds), first: finding))
             return
         }
         state = .waiting
-        decide(measuring.presentation, finding, adding: problem, &step)
+        decide(measuring.candidate, finding, adding: problem, &step)
+    }
+
+    private func problem(_ finding: TemperatureFinding) -> Reasons {
+        switch finding.outcome {
+        case .missing: return .temperatureMissing
+        case .ambiguous: return .temperatureAmbiguous
+        default:
+            let shown = Int64(finding.medianCentidegrees) + Int64(policy.temperatureOffsetCentidegrees)
+            return shown >= Int64(policy.temperatureLimitCentidegrees) ? .temperatureHigh : []
+        }
     }
 
     /// Everything but the temperature that stands against this presentation at an entrance.
-    func keyReasons(_ presentation: Presentation, _ moment: Moment) -> Reasons {
+    func keyReasons(_ candidate: Candidate, _ moment: Moment) -> Reasons {
         Self.keyReasons(
-            presentation.lookup, policy: policy, credentials: credentials,
+            candidate.presentation.lookup, policy: policy, credentials: candidate.credentials,
             leadsOutside: configuration.to == .outside, wall: moment.wall, clock: moment.clock)
     }
 
@@ -149,16 +171,17 @@ extension LaneMachine {
 
     /// Writes the decision and, when nothing stands against it, releases.
     mutating func decide(
-        _ presentation: Presentation, _ temperature: TemperatureFinding, adding extra: Reasons, _ step: inout Step
+        _ candidate: Candidate, _ temperature: TemperatureFinding, adding extra: Reasons, _ step: inout Step
     ) {
         let isExit = configuration.kind == .exit
-        var reasons = keyReasons(presentation, step.moment).union(extra)
         // An exit lets people out, always; what would have stood against them is not asked.
-        if isExit { reasons = [] }
-        temperaturesUsedUntil = max(temperaturesUsedUntil, step.moment.monotonic)
+        let reasons = isExit ? [] : keyReasons(candidate, step.moment).union(extra)
+        forgetTemperatures(step.moment.monotonic)
+        payOwedEnd(&step)
         let verdict: Verdict = reasons.isEmpty ? .admitted : .refused
+        let decision = decision(candidate, verdict, reasons, temperature)
         let sequence = nextSequence + UInt64(step.recordCount)
-        step.record(.decided(decision(presentation, verdict, reasons, temperature)))
+        step.record(.decided(decision))
         guard verdict == .admitted else {
             show(reasons, &step)
             return
@@ -166,29 +189,32 @@ extension LaneMachine {
         let now = step.moment.monotonic
         state = .released(
             Release(
-                presentation: presentation, decisionSequence: sequence, since: now,
+                decision: decision, decisionSequence: sequence, since: now,
                 deadline: now.advanced(byMilliseconds: configuration.passageTimeoutMilliseconds),
                 pulseEnds: now.advanced(byMilliseconds: configuration.pulseMilliseconds)))
         step.recordsFirst = !isExit
     }
 
-    /// A refusal for a reason of the lane's own, which does not wait for a temperature.
-    mutating func refuseUnmeasured(_ presentation: Presentation, _ reason: Reasons, _ step: inout Step) {
-        if configuration.kind == .entry && journal < .reserveOnly && !journalFault {
-            let reasons = keyReasons(presentation, step.moment).union(reason)
+    /// A refusal for a reason of the lane's own, which does not wait for a temperature. At an exit nobody is refused:
+    /// there is nothing to record or to show.
+    mutating func refuseUnmeasured(_ candidate: Candidate, _ reason: Reasons, _ step: inout Step) {
+        guard configuration.kind == .entry else { return }
+        forgetTemperatures(step.moment.monotonic)
+        if journal < .reserveOnly && !journalFault {
+            let reasons = keyReasons(candidate, step.moment).union(reason)
             step.record(
-                .decided(decision(presentation, .refused, reasons, TemperatureFinding(outcome: .notTaken))))
+                .decided(decision(candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken))))
         }
         show(reason, &step)
     }
 
     private func decision(
-        _ presentation: Presentation, _ verdict: Verdict, _ reasons: Reasons, _ temperature: TemperatureFinding
+        _ candidate: Candidate, _ verdict: Verdict, _ reasons: Reasons, _ temperature: TemperatureFinding
     ) -> Decision {
         Decision(
-            presentation: presentation, verdict: verdict, reasons: reasons, temperature: temperature,
+            presentation: candidate.presentation, verdict: verdict, reasons: reasons, temperature: temperature,
             temperatureOffsetCentidegrees: policy.temperatureOffsetCentidegrees,
-            temperatureLimitCentidegrees: policy.temperatureLimitCentidegrees, credentials: credentials,
+            temperatureLimitCentidegrees: policy.temperatureLimitCentidegrees, credentials: candidate.credentials,
             policyDigest: policy.digest)
     }
 

@@ -10,6 +10,9 @@
 //   outputs    release line, lamps and words, derived from the two above at the end of every step; only changes
 //              become effects, and after a gate comes back all of them do
 //
+// A mode keeps new releases from beginning. One that stands is never cut short by it: somebody may be walking. Only a
+// lost gate, which has dropped it, and the end of the program end it.
+//
 // The order of effects carries the promises:
 //
 //   at an entrance   the decision is recorded, then the gate is released; if the record fails nothing is released
@@ -17,6 +20,9 @@
 //   in an emergency
 //
 // A release ends exactly once: passed, annulled, or interrupted. No second release begins before the first has ended.
+//
+// When the journal fails, what was not recorded is taken back: it is not counted, and at an entrance not done. An end
+// whose decision was recorded is owed, and written as soon as the journal takes records again.
 
 public struct LaneMachine: Sendable {
     enum State: Sendable {
@@ -25,20 +31,29 @@ public struct LaneMachine: Sendable {
         case released(Release)
     }
 
+    /// A presentation and the credentials it was looked up in. It is judged by these even when others come into force
+    /// meanwhile: the bit of a zone means another zone in another image.
+    struct Candidate: Sendable {
+        var presentation: Presentation
+        var credentials: CredentialsInForce
+    }
+
     /// A badge was presented and its temperature is not settled.
     struct Measuring: Sendable {
-        var presentation: Presentation
-        /// Samples before this are somebody else's, or were already judged.
+        var candidate: Candidate
+        /// Samples before this are somebody else's.
         var samplesSince: MonotonicTime
         var deadline: MonotonicTime
-        /// The one re-measurement before a refusal is under way.
-        var isSecond: Bool
+        /// What the first measurement found, when the one re-measurement before a refusal is under way.
+        var first: TemperatureFinding?
     }
 
     /// The gate may be walked through by the holder of this decision.
     struct Release: Sendable {
-        var presentation: Presentation
+        var decision: Decision
         var decisionSequence: UInt64
+        /// At an exit whose journal failed: the decision is written when the release ends.
+        var isDecisionOwed = false
         var since: MonotonicTime
         /// The release is annulled then.
         var deadline: MonotonicTime
@@ -51,12 +66,13 @@ public struct LaneMachine: Sendable {
 
     var state = State.waiting
     /// One badge read while another was released; judged when that release has ended.
-    var nextPresentation: Presentation?
+    var nextCandidate: Candidate?
     /// No release begins before this: the gate must see the line fall between two.
     var gapUntil = MonotonicTime(nanoseconds: 0)
     var chips = ChipsInField()
+    /// Samples that may be of whoever presents a badge next, or is being measured.
     var temperatures = TemperatureWindow()
-    /// Samples before this were used for an earlier decision.
+    /// When that was last judged to be somebody else's.
     var temperaturesUsedUntil = MonotonicTime(nanoseconds: 0)
     var credentials = CredentialsInForce.none
 
@@ -66,6 +82,14 @@ public struct LaneMachine: Sendable {
     var readersLost: UInt16 = 0
     var journal = JournalState.roomy
     var journalFault = false
+    /// After a fault the journal is tried again then.
+    var journalRetryAt = MonotonicTime(nanoseconds: 0)
+    /// The end of a recorded decision that the journal did not take.
+    var owedEnd: Outcome?
+    /// The records of the newest step, in case one of them fails.
+    var written = InlineArray<10, LaneEvent>(repeating: .stopping)
+    var writtenCount = 0
+    var isStopping = false
 
     var forward = PassageContact()
     var backward = PassageContact()
@@ -109,12 +133,14 @@ public struct LaneMachine: Sendable {
     /// The first step: ends a release that the last run left open, and sets all outputs.
     public mutating func start(unfinished: Outcome?, at moment: Moment) -> LaneEffects {
         var step = Step(moment)
+        begin(&step)
         if let unfinished { step.record(.ended(unfinished)) }
         return finish(&step)
     }
 
     public mutating func handle(_ input: LaneInput, at moment: Moment) -> LaneEffects {
         var step = Step(moment)
+        begin(&step)
         switch input {
         case .presented(let presentation): presented(presentation, &step)
         case .temperature(let sample): measured(sample, &step)
@@ -128,47 +154,50 @@ public struct LaneMachine: Sendable {
             journalFault = false
         case .clock(let trust, let stepMilliseconds): step.record(.clock(trust, stepMilliseconds: stepMilliseconds))
         case .timePassed: timePassed(&step)
-        case .stopping:
-            if case .released(let release) = state { end(release, .interrupted, .forward, &step) }
-            step.record(.stopping)
+        case .stopping: stop(&step)
         }
         return finish(&step)
     }
 
-    /// The journal could not take `event`; what stood behind it in the list was not done. At an entrance a release that
-    /// is not recorded does not happen. `nextSequence` is the journal's.
+    /// The journal could not take `event` of the newest step; what stood behind it in the list was not done.
+    ///
+    /// Nothing of it counts. At an entrance a release that is not recorded does not happen. The lane tries the journal
+    /// again after 5 s, and whenever the shell says `journal`; in a journal that is full, where only its reader can make
+    /// room, it waits for that word. The effects are outputs only.
+    ///
+    /// - Parameter nextSequence: what the journal gives the next record.
     public mutating func recordFailed(_ event: LaneEvent, nextSequence: UInt64, at moment: Moment) -> LaneEffects {
-        var step = Step(moment)
+        let step = Step(moment)
+        takeBack(from: event)
         self.nextSequence = nextSequence
-        if case .hour(let start, let totals) = event {
-            hourStartSeconds = start
-            hourTotals = hourTotals + totals
-        } else {
-            hourTotals = hourTotals - LaneTotals(event)
-        }
         journalFault = true
-        if configuration.kind == .entry, case .decided = event, case .released = state { state = .waiting }
+        journalRetryAt = moment.monotonic.advanced(byMilliseconds: Self.journalRetryMilliseconds)
+        recordedMode = nil
         outputs = .unknown
-        return finish(&step, recordingMode: false)
+        var effects = LaneEffects()
+        appendOutputs(step, to: &effects)
+        return effects
     }
+    static let journalRetryMilliseconds: Int64 = 5000
 
     /// When `timePassed` must be called at the latest.
     public var deadline: MonotonicTime {
         var earliest = hourDeadline
         switch state {
-        case .waiting: if nextPresentation != nil { earliest = min(earliest, gapUntil) }
+        case .waiting: if nextCandidate != nil { earliest = min(earliest, gapUntil) }
         case .measuring(let measuring): earliest = min(earliest, measuring.deadline)
         case .released(let release):
             earliest = min(earliest, release.deadline)
-            if configuration.releaseMode == .pulse && outputs.release == true {
+            if configuration.releaseMode == .pulse && outputs.release == true && !isHeldOpen {
                 earliest = min(earliest, release.pulseEnds)
             }
         }
         if let refusal { earliest = min(earliest, refusal.until) }
-        earliest = min(earliest, forward.stuckAt(configuration), backward.stuckAt(configuration))
+        if !gateLost { earliest = min(earliest, forward.stuckAt(configuration), backward.stuckAt(configuration)) }
+        if triesJournalAgain { earliest = min(earliest, journalRetryAt) }
         return earliest
     }
-    private(set) var hourDeadline = MonotonicTime(nanoseconds: 0)
+    private var hourDeadline = MonotonicTime(nanoseconds: 0)
 
     // MARK: What an observer may ask
 
@@ -189,32 +218,39 @@ public struct LaneMachine: Sendable {
     public var mode: (mode: LaneMode, cause: ModeCause) {
         if fireAlarm { return (.emergency, .fire) }
         if gateLost { return (.outOfService, .gateLost) }
-        let noReader = readersLost == Self.allReaders(configuration.readerCount)
+        let allReaders = Self.allReaders(configuration.readerCount)
+        let noReader = readersLost & allReaders == allReaders
         if configuration.kind == .exit { return noReader ? (.freeExit, .readersLost) : (.normal, .none) }
         if journal >= .reserveOnly { return (.outOfService, .journalFull) }
         if journalFault { return (.outOfService, .journalFault) }
         if noReader { return (.outOfService, .readersLost) }
-        if thermometerLost && configuration.hasThermometer && policy.withoutThermometer == .outOfService {
+        if hasNoThermometer && policy.withoutThermometer == .outOfService {
             return (.outOfService, .thermometerLost)
         }
         return (.normal, .none)
     }
 
-    // MARK: End of a step
+    // MARK: Begin and end of a step
 
-    /// Derives mode and outputs and puts the effects in the order that the head comment promises.
-    private mutating func finish(_ step: inout Step, recordingMode: Bool = true) -> LaneEffects {
-        leaveStateThatModeForbids(&step)
-        if case .waiting = state, let waiting = nextPresentation, mode.mode == .normal,
-            step.moment.monotonic >= gapUntil
-        {
-            nextPresentation = nil
-            temperaturesUsedUntil = max(temperaturesUsedUntil, step.moment.monotonic)
-            begin(waiting, &step)
+    /// What is due before the input: another try of the journal, the hour that closed, an end that is owed, and the
+    /// badge that waited.
+    private mutating func begin(_ step: inout Step) {
+        if triesJournalAgain && step.moment.monotonic >= journalRetryAt {
+            journalFault = false
+            // The record of the mode is the attempt: nothing opens before it is taken.
+            step.recordsFirst = configuration.kind == .entry && !fireAlarm
         }
         closeHour(&step)
+        if !journalFault { payOwedEnd(&step) }
+        beginNext(&step)
+    }
+
+    /// Derives mode and outputs and puts the effects in the order that the head comment promises.
+    private mutating func finish(_ step: inout Step) -> LaneEffects {
+        leaveStateThatModeForbids(&step)
+        beginNext(&step)
         let (mode, cause) = mode
-        if recordingMode && (recordedMode != mode || recordedCause != cause)
+        if (recordedMode != mode || recordedCause != cause)
             && !(journalFault || (configuration.kind == .entry && journal >= .full))
         {
             recordedMode = mode
@@ -228,6 +264,18 @@ public struct LaneMachine: Sendable {
         return effects
     }
 
+    private mutating func beginNext(_ step: inout Step) {
+        guard case .waiting = state, let next = nextCandidate, step.moment.monotonic >= gapUntil, !isStopping else {
+            return
+        }
+        let mode = mode.mode
+        guard mode == .normal || mode == .freeExit else { return }
+        nextCandidate = nil
+        // What was measured while it waited was of whoever walked.
+        forgetTemperatures(step.moment.monotonic)
+        begin(next, &step)
+    }
+
     private mutating func appendRecords(_ step: Step, to effects: inout LaneEffects) {
         for index in 0..<step.recordCount {
             let event = step.records[index]
@@ -235,23 +283,73 @@ public struct LaneMachine: Sendable {
             if case .hour = event { hourTotals = LaneTotals() }
             effects.append(.record(event, sequence: nextSequence))
             nextSequence += 1
+            written[index] = event
         }
+        writtenCount = step.recordCount
     }
 
     private mutating func closeHour(_ step: inout Step) {
         let moment = step.moment
         let hour = Self.hourStart(moment.wall)
-        if hour != hourStartSeconds && moment.clock == .trusted {
-            step.recordAtFront(.hour(startSeconds: hourStartSeconds, hourTotals))
+        if hour != hourStartSeconds && moment.clock == .trusted && !journalFault {
+            step.record(.hour(startSeconds: hourStartSeconds, hourTotals))
             hourStartSeconds = hour
         }
-        let rest = (hour + 3600) * 1000 - moment.wall.milliseconds
-        hourDeadline = moment.monotonic.advanced(byMilliseconds: max(1, rest))
+        let milliseconds = moment.wall.milliseconds % 3_600_000
+        hourDeadline = moment.monotonic.advanced(
+            byMilliseconds: milliseconds < 0 ? -milliseconds : 3_600_000 - milliseconds)
     }
 
     static func hourStart(_ wall: WallTime) -> Int64 {
         let seconds = wall.seconds
         return seconds - (seconds % 3600 + 3600) % 3600
+    }
+
+    // MARK: A journal that fails
+
+    private var triesJournalAgain: Bool { journalFault && journal < .full }
+
+    /// Undoes what the records of the newest step from `event` on meant. In a full journal they are counted in the hole
+    /// that the journal reports, so an end is owed and a decision written later only when it is not full.
+    private mutating func takeBack(from event: LaneEvent) {
+        var first = 0
+        while first < writtenCount && written[first] != event { first += 1 }
+        let firstSequence = nextSequence - UInt64(writtenCount - first)
+        var index = writtenCount
+        while index > first {
+            index -= 1
+            if case .hour(let start, let totals) = written[index] {
+                hourStartSeconds = start
+                hourTotals = totals
+                continue
+            }
+            hourTotals = hourTotals - LaneTotals(written[index])
+            switch written[index] {
+            case .decided: takeBackRelease(from: firstSequence)
+            case .ended(let outcome) where outcome.decisionSequence < firstSequence && journal < .full:
+                owedEnd = outcome
+            default: break
+            }
+        }
+        writtenCount = 0
+    }
+
+    /// Before every decision, so that no second end can come to be owed.
+    mutating func payOwedEnd(_ step: inout Step) {
+        guard let end = owedEnd else { return }
+        owedEnd = nil
+        step.record(.ended(end))
+    }
+
+    private mutating func takeBackRelease(from sequence: UInt64) {
+        guard case .released(var release) = state, release.decisionSequence >= sequence else { return }
+        if configuration.kind == .entry {
+            state = .waiting
+        } else {
+            release.isDecisionOwed = journal < .full
+            release.decisionSequence = 0
+            state = .released(release)
+        }
     }
 }
 
@@ -274,15 +372,5 @@ struct Step {
         precondition(recordCount < 10, "a step of the lane machine writes at most 10 records")
         records[recordCount] = event
         recordCount += 1
-    }
-
-    /// For the hour's totals: they close before what happened in the new hour is counted.
-    mutating func recordAtFront(_ event: LaneEvent) {
-        record(event)
-        var place = recordCount - 1
-        while place > 0 {
-            records.swapAt(place, place - 1)
-            place -= 1
-        }
     }
 }

@@ -9,7 +9,7 @@ public struct TemperatureSample: Sendable, Hashable {
 
     /// A person stands there: 30–45 °C and at least 1 °C warmer than the surroundings (protocols.md B4).
     public var isPlausible: Bool {
-        (3000...4500).contains(objectCentidegrees) && objectCentidegrees >= ambientCentidegrees + 100
+        (3000...4500).contains(objectCentidegrees) && objectCentidegrees - 100 >= ambientCentidegrees
     }
 }
 
@@ -74,6 +74,9 @@ struct TemperatureWindow: Sendable {
         return max(presented.advanced(byMilliseconds: -milliseconds), empty)
     }
 
+    /// What was measured so far is somebody's whose turn is over.
+    mutating func removeAll() { count = 0 }
+
     mutating func append(_ sample: TemperatureSample, at instant: MonotonicTime) {
         samples[next] = sample
         instants[next] = instant
@@ -81,12 +84,15 @@ struct TemperatureWindow: Sendable {
         count = min(count + 1, Self.capacity)
     }
 
-    /// The finding from the samples taken at `start` or later; `.missing` with fewer than three.
+    /// The finding from the samples taken at `start` or later, oldest first (the ambient is the newest one's);
+    /// `.missing` with fewer than three.
     func finding(since start: MonotonicTime) -> TemperatureFinding {
         var sorted = InlineArray<32, Int32>(repeating: 0)
         var used = 0
         var ambient: Int32 = 0
-        for index in 0..<count where instants[index] >= start {
+        for age in stride(from: count, to: 0, by: -1) {
+            let index = (next - age + Self.capacity) % Self.capacity
+            guard instants[index] >= start else { continue }
             let value = samples[index].objectCentidegrees
             ambient = samples[index].ambientCentidegrees
             var place = used

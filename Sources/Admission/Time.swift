@@ -7,13 +7,12 @@ public struct MonotonicTime: Comparable, Hashable, Sendable {
 
     public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 
-    /// The instant `milliseconds` later; stays at the last representable instant instead of wrapping.
+    /// The instant `milliseconds` later (earlier when negative); stays at the last or first instant instead of wrapping.
     public func advanced(byMilliseconds milliseconds: Int64) -> MonotonicTime {
-        if milliseconds < 0 {
-            let back = UInt64(bitPattern: -milliseconds) &* 1_000_000
-            return MonotonicTime(nanoseconds: nanoseconds > back ? nanoseconds - back : 0)
-        }
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(UInt64(milliseconds) &* 1_000_000)
+        let (product, isTooMuch) = milliseconds.magnitude.multipliedReportingOverflow(by: 1_000_000)
+        let distance = isTooMuch ? .max : product
+        if milliseconds < 0 { return MonotonicTime(nanoseconds: nanoseconds > distance ? nanoseconds - distance : 0) }
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(distance)
         return MonotonicTime(nanoseconds: overflow ? .max : sum)
     }
 
@@ -31,7 +30,11 @@ public struct WallTime: Comparable, Hashable, Sendable {
     public var milliseconds: Int64
 
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
-    public init(seconds: Int64) { self.milliseconds = seconds.multipliedReportingOverflow(by: 1000).partialValue }
+    /// The nearest instant that can be told, for seconds beyond ±292 million years.
+    public init(seconds: Int64) {
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        milliseconds = overflow ? (seconds > 0 ? .max : .min) : product
+    }
 
     public static func < (a: Self, b: Self) -> Bool { a.milliseconds < b.milliseconds }
 
@@ -40,6 +43,13 @@ public struct WallTime: Comparable, Hashable, Sendable {
         milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)
     }
 
+    /// The instant `milliseconds` later; stays at the last or first instant instead of wrapping.
+    public func advanced(byMilliseconds milliseconds: Int64) -> WallTime {
+        let (sum, overflow) = self.milliseconds.addingReportingOverflow(milliseconds)
+        return WallTime(milliseconds: overflow ? (milliseconds > 0 ? .max : .min) : sum)
+    }
+
+    /// Milliseconds from `earlier` to this instant; the greatest or least number instead of wrapping.
     public func milliseconds(since earlier: WallTime) -> Int64 {
         let (difference, overflow) = milliseconds.subtractingReportingOverflow(earlier.milliseconds)
         return overflow ? (milliseconds > earlier.milliseconds ? .max : .min) : difference

@@ -1,0 +1,230 @@
+import Admission
+
+/// A lane on a virtual clock: carries the machine's effects out in their order, as the shell would, into a journal, a
+/// gate and a display that tests can look at.
+final class VirtualLane {
+    struct Record {
+        var sequence: UInt64
+        var event: LaneEvent
+        var atMilliseconds: Int64
+    }
+
+    var machine: LaneMachine
+    /// Milliseconds since the test began; both clocks run with it.
+    var elapsed: Int64 = 0
+    /// What the wall clock says too much.
+    var wallError: Int64 = 0
+    var clock = ClockTrust.trusted
+    /// So long as this says so, the journal takes nothing.
+    var isJournalFailing = false
+    /// So many records are taken before one fails.
+    var recordsUntilFailure: Int?
+
+    var records: [Record] = []
+    var releaseLine = false
+    var lamps = LampState.outOfService
+    var message = LaneMessage.presentBadge
+    var buzzes: [Int64] = []
+    /// What the newest step asked for, with what failures made of it behind.
+    var effects: [LaneEffect] = []
+    var mostEffects = 0
+    var releases = 0
+    var nextSequence: UInt64 { UInt64(records.count) + 1 }
+
+    /// - Parameter isUp: its devices are there, an image is in force, and what was said at the start is forgotten.
+    init(
+        _ configuration: LaneConfiguration = makeConfiguration(), policy: AdmissionPolicy = makePolicy(),
+        credentials: CredentialsInForce? = makeCredentials(), isUp: Bool = true, unfinished: Outcome? = nil
+    ) {
+        machine = LaneMachine(
+            configuration: configuration, policy: policy, nextSequence: 1, hourTotals: LaneTotals(),
+            at: Moment(monotonic: Self.monotonic(0), wall: noon, clock: .trusted))
+        carryOut(machine.start(unfinished: unfinished, at: moment))
+        guard isUp else { return }
+        if let credentials { handle(.credentials(credentials)) }
+        handle(.deviceBack(.gate))
+        for index in 0..<configuration.readerCount { handle(.deviceBack(.reader(UInt8(index)))) }
+        if configuration.hasThermometer { handle(.deviceBack(.thermometer)) }
+        buzzes = []
+    }
+
+    static func monotonic(_ milliseconds: Int64) -> MonotonicTime {
+        MonotonicTime(milliseconds: UInt64(5_000_000 + milliseconds))
+    }
+
+    var wall: WallTime { WallTime(milliseconds: noon.milliseconds + elapsed + wallError) }
+    var moment: Moment { Moment(monotonic: Self.monotonic(elapsed), wall: wall, clock: clock) }
+
+    var isReleased: Bool { machine.hasRelease }
+    var isMeasuring: Bool { machine.isMeasuring }
+    var mode: LaneMode { machine.mode.mode }
+
+    // MARK: Inputs
+
+    func handle(_ input: LaneInput) {
+        effects = []
+        carryOut(machine.handle(input, at: moment))
+    }
+
+    func present(_ presentation: Presentation) { handle(.presented(presentation)) }
+    func present(_ holder: UInt32 = 1) { present(makePresentation(holder)) }
+
+    /// `samples` of a thermometer that says one every 100 ms.
+    func measure(_ samples: [Int32] = [3640, 3640, 3640], ambient: Int32 = 2400) {
+        for sample in samples {
+            wait(100)
+            handle(.temperature(makeSample(sample, ambient: ambient)))
+        }
+    }
+
+    /// Somebody walks through.
+    func pulse(_ direction: PassageDirection = .forward, milliseconds: Int64 = 40) {
+        handle(.contact(direction, closed: true))
+        let during = effects
+        wait(milliseconds)
+        handle(.contact(direction, closed: false))
+        effects = during + effects
+    }
+
+    /// Presents a badge with all keys and a temperature: the gate is released.
+    func admit(_ holder: UInt32 = 1) {
+        present(holder)
+        if machine.isMeasuring { measure() }
+    }
+
+    /// Lets time pass, and wakes the machine at each of its deadlines. Says how often it was woken.
+    @discardableResult
+    func wait(_ milliseconds: Int64) -> Int {
+        let end = elapsed + milliseconds
+        var wakes = 0
+        effects = []
+        while machine.deadline <= Self.monotonic(end) {
+            elapsed = max(elapsed, Int64(machine.deadline.nanoseconds / 1_000_000) - 5_000_000)
+            carryOut(machine.handle(.timePassed, at: moment))
+            wakes += 1
+            // A deadline that does not move is a loop that eats a processor.
+            if wakes > 1000 { break }
+        }
+        elapsed = end
+        return wakes
+    }
+
+    // MARK: Effects
+
+    private func carryOut(_ list: LaneEffects) {
+        mostEffects = max(mostEffects, list.count)
+        for index in 0..<list.count {
+            effects.append(list[index])
+            switch list[index] {
+            case .record(let event, let sequence):
+                if fails() {
+                    carryOut(machine.recordFailed(event, nextSequence: nextSequence, at: moment))
+                    return
+                }
+                precondition(sequence == nextSequence, "record \(sequence) where \(nextSequence) is next")
+                records.append(Record(sequence: sequence, event: event, atMilliseconds: elapsed))
+            case .release(let on):
+                if on && !releaseLine { releases += 1 }
+                releaseLine = on
+            case .lamps(let state): lamps = state
+            case .message(let text): message = text
+            case .buzzer(let milliseconds): buzzes.append(milliseconds)
+            }
+        }
+    }
+
+    private func fails() -> Bool {
+        if let left = recordsUntilFailure {
+            recordsUntilFailure = left > 0 ? left - 1 : nil
+            if left == 0 { return true }
+        }
+        return isJournalFailing
+    }
+
+    // MARK: What was recorded
+
+    /// The newest decision.
+    var decision: Decision? { decisions.last }
+    var decisions: [Decision] {
+        records.compactMap { if case .decided(let decision) = $0.event { decision } else { nil } }
+    }
+    var outcomes: [Outcome] {
+        records.compactMap { if case .ended(let outcome) = $0.event { outcome } else { nil } }
+    }
+    var ends: [ReleaseEnd] { outcomes.map(\.end) }
+    var pulses: [UnreleasedPulse] {
+        records.compactMap { if case .pulse(let pulse, _, _) = $0.event { pulse } else { nil } }
+    }
+    var modes: [LaneMode] {
+        records.compactMap { if case .mode(let mode, _) = $0.event { mode } else { nil } }
+    }
+    /// What the records count, by the test's own addition.
+    var tally: [String: Int] {
+        var tally: [String: Int] = [:]
+        for record in records {
+            switch record.event {
+            case .decided(let decision):
+                tally["presented", default: 0] += 1
+                tally[decision.verdict == .admitted ? "admitted" : "refused", default: 0] += 1
+            case .ended(let outcome): tally["\(outcome.end)", default: 0] += 1
+            case .pulse(.anonymous, let direction, _):
+                tally[direction == .forward ? "anonymousForward" : "anonymousBackward", default: 0] += 1
+            case .pulse(let pulse, _, _): tally["\(pulse)", default: 0] += 1
+            default: break
+            }
+        }
+        return tally
+    }
+
+    /// The effects of the newest step, as words: `record decided`, `release 1`.
+    var told: [String] { effects.map(Self.words) }
+
+    static func words(_ effect: LaneEffect) -> String {
+        switch effect {
+        case .record(let event, _): "record \(name(event))"
+        case .release(let on): "release \(on ? 1 : 0)"
+        case .lamps(let state): "lamps \(state)"
+        case .buzzer(let milliseconds): "buzzer \(milliseconds)"
+        case .message: "message"
+        }
+    }
+
+    static func name(_ event: LaneEvent) -> String {
+        switch event {
+        case .epochStarted: "epoch"
+        case .decided(let decision): "\(decision.verdict)"
+        case .ended(let outcome): "\(outcome.end)"
+        case .pulse(let pulse, _, _): "\(pulse)"
+        case .seenInEmergency: "seen"
+        case .fire(let alarm): alarm ? "fire" : "fire-over"
+        case .device(_, let lost): lost ? "lost" : "back"
+        case .contact(_, let stuck): stuck ? "stuck" : "freed"
+        case .mode(let mode, _): "mode \(mode)"
+        case .credentials: "credentials"
+        case .clock: "clock"
+        case .hour: "hour"
+        case .hole: "hole"
+        case .stopping: "stopping"
+        }
+    }
+}
+
+extension LaneTotals {
+    /// As `VirtualLane.tally` counts: only what is not zero.
+    var tally: [String: Int] {
+        let all: [(String, UInt32)] = [
+            ("presented", presented), ("admitted", admitted), ("refused", refused), ("passed", passed),
+            ("annulled", annulled), ("interrupted", interrupted), ("tailgating", tailgating), ("forced", forced),
+            ("wrongWay", wrongWay), ("anonymousForward", anonymousForward), ("anonymousBackward", anonymousBackward),
+        ]
+        return Dictionary(uniqueKeysWithValues: all.filter { $0.1 != 0 }.map { ($0.0, Int($0.1)) })
+    }
+}
+
+extension VirtualLane: CustomStringConvertible {
+    /// For a failed expectation: the newest records and what is shown.
+    var description: String {
+        let newest = records.suffix(8).map { "\($0.sequence) \(Self.name($0.event))" }.joined(separator: ", ")
+        return "lane(\(mode), release \(releaseLine ? 1 : 0), \(lamps); … \(newest))"
+    }
+}
