@@ -71,14 +71,6 @@ public struct ClockKeeper: Sendable {
         return trust != before
     }
 
-    /// A statement or record that was kept says that it was `instant` once; it says nothing of how long ago.
-    public mutating func notEarlier(than instant: WallTime, wall: WallTime) -> Bool {
-        let before = trust
-        floor = max(floor, instant)
-        if wall < floor { trust = .behindFloor }
-        return trust != before
-    }
-
     /// A technician looked at the clock and says it is right.
     public mutating func confirmed(wall: WallTime) -> Bool {
         let before = trust

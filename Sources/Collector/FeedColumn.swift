@@ -1,0 +1,64 @@
+/// The columns of a feed, by the names in its header.
+enum FeedColumn: String, CaseIterable, Sendable {
+    case holder, kind, chip, code, epc, zones, vaccine
+    case healthCode = "health_code"
+    case assessedAt = "assessed_at"
+    case testResult = "test_result"
+    case sampledAt = "sampled_at"
+    case activation
+    case validFrom = "valid_from"
+    case validUntil = "valid_until"
+}
+
+/// Which field of a row is which column.
+struct FeedHeader: Sendable {
+    private let places: [Int]
+    /// Columns of the file that nobody asked for; they are not looked at.
+    let unused: [String]
+    let fieldCount: Int
+
+    /// The error says which columns are missing or stand there twice.
+    init(_ row: CSVRow) throws(FeedProblem) {
+        let names = (0..<row.count).map { row.text($0) }
+        var places: [Int] = []
+        var missing: [String] = []
+        for column in FeedColumn.allCases {
+            let found = names.indices.filter { names[$0] == column.rawValue }
+            if found.count > 1 {
+                throw FeedProblem(
+                    line: row.line, column: column.rawValue, reason: "the header names this column \(found.count) times"
+                )
+            }
+            if let place = found.first { places.append(place) } else { missing.append(column.rawValue) }
+        }
+        guard missing.isEmpty else {
+            throw FeedProblem(
+                line: row.line, column: missing[0],
+                reason: "the header has no column \(missing.joined(separator: ", ")); all of "
+                    + "\(FeedColumn.allCases.map(\.rawValue).joined(separator: ",")) are needed")
+        }
+        self.places = places
+        unused = names.filter { FeedColumn(rawValue: $0) == nil }
+        fieldCount = row.count
+    }
+
+    func field(_ column: FeedColumn, of row: CSVRow) -> ArraySlice<UInt8> {
+        row[places[FeedColumn.allCases.firstIndex(of: column) ?? 0]]
+    }
+
+    /// The column of a field, its number where the header has no name for it.
+    func name(ofField field: Int) -> String {
+        guard let column = places.firstIndex(of: field) else { return "field \(field + 1)" }
+        return FeedColumn.allCases[column].rawValue
+    }
+}
+
+/// What is wrong with a row: where, and why.
+struct FeedProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// From 1; the header is on line 1.
+    var line: Int
+    var column: String
+    var reason: String
+
+    var description: String { "line \(line), \(column): \(reason)" }
+}

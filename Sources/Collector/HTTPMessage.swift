@@ -1,0 +1,68 @@
+import Posix
+
+/// Method, path and headers of a request, before any of its body.
+struct HTTPHead: Sendable {
+    var method: String
+    /// Unescaped, without the query.
+    var path: String
+    /// Unescaped; a name that was given twice holds the last value and stands in `repeatedQuery`.
+    var query: [String: String]
+    var repeatedQuery: Set<String>
+    /// Names in lower case, as they came.
+    var headers: [(name: String, value: String)]
+
+    /// The value of a header that came once or first.
+    func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+    func count(of name: String) -> Int { headers.count { $0.name == name } }
+
+    var reads: Bool { method == "GET" || method == "HEAD" }
+}
+
+/// An answer. Whatever the routes say, every answer carries the headers that keep a browser from guessing.
+struct HTTPResponse: Sendable {
+    enum Body: Sendable {
+        case bytes([UInt8])
+        /// `count` bytes of an open file from `offset`.
+        case file(Descriptor, offset: Int64, count: Int64)
+    }
+
+    var status: Int
+    var headers: [(String, String)]
+    var body: Body
+    /// From the first byte sent to the last taken by the peer, ms.
+    var patienceMilliseconds = 30_000
+
+    init(_ status: Int, _ type: String, _ body: [UInt8], headers: [(String, String)] = []) {
+        self.status = status
+        self.headers = [("Content-Type", type)] + headers
+        self.body = .bytes(body)
+    }
+
+    static func text(_ text: String) -> HTTPResponse {
+        HTTPResponse(200, "text/plain; charset=utf-8", Array(text.utf8))
+    }
+
+    static func json(_ value: JSONText) -> HTTPResponse { HTTPResponse(200, "application/json", value.bytes) }
+
+    /// What is wrong, and what the caller can do about it.
+    static func error(
+        _ status: Int, _ error: String, advice: String, headers: [(String, String)] = []
+    ) -> HTTPResponse {
+        let body = JSONText.object([("error", .text(error)), ("advice", .text(advice))])
+        return HTTPResponse(status, "application/json", body.bytes + [0x0A], headers: headers)
+    }
+}
+
+/// Whether a request may go on to send its body.
+enum HTTPAdmission: Sendable {
+    case refuse(HTTPResponse)
+    /// A body of more bytes than this is refused as too large.
+    case accept(bodyLimit: Int)
+}
+
+/// What a server serves. Both are called on the server's thread and must not wait.
+protocol HTTPRoutes: AnyObject, Sendable {
+    func admit(_ head: HTTPHead) -> HTTPAdmission
+    /// Calls `request.answer` once: now, or later from another thread.
+    func handle(_ request: HTTPRequest)
+}

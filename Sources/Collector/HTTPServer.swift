@@ -1,0 +1,319 @@
+import CMicroHTTPD
+import Glibc
+import Posix
+import Synchronization
+
+/// HTTP/1.1 on libmicrohttpd: one thread of its own that never waits for anything but sockets.
+///
+/// libmicrohttpd's traps, and how they are closed here:
+/// - Its timeout counts idleness only, so a peer that sends a byte a second is never cut. Every connection has a
+///   deadline for what it is at (head, body, answer, rest between requests), and `cutLate` shuts the socket of one that
+///   missed it.
+/// - It takes Content-Length together with Transfer-Encoding, and Content-Length twice. Both are refused, and the
+///   connection is closed: two readers of such a request do not agree where it ends.
+/// - A connection must be resumed before the server stops: `stop` answers whatever is still open.
+final class HTTPServer: Sendable {
+    struct Limits: Sendable {
+        var connections = 2048
+        /// From the connection, or the end of the request before, to the end of the head.
+        var headMilliseconds = 15_000
+        /// From the end of the head to the end of the body.
+        var bodyMilliseconds = 30_000
+        /// A connection that waits for its next request.
+        var restMilliseconds = 75_000
+        /// Head and buffers of one connection.
+        var memoryBytes = 64 * 1024
+    }
+
+    let limits: Limits
+    let routes: any HTTPRoutes
+    let port: UInt16
+    private let state = Mutex(State())
+    private let daemon: Mutex<DaemonPointer>
+
+    private struct DaemonPointer: @unchecked Sendable {
+        // Unchecked: set once and cleared once, under its lock.
+        var pointer: OpaquePointer?
+    }
+
+    private struct State {
+        var isStopping = false
+        var connectionsEver: UInt64 = 0
+        var connections: [UInt64: HTTPConnection] = [:]
+        var requests: [ObjectIdentifier: HTTPRequest] = [:]
+    }
+
+    /// Serves at once. `listener` is a listening TCP socket, which becomes this server's.
+    init(_ listener: ListeningSocket, limits: Limits = Limits(), routes: any HTTPRoutes) throws(CollectorFailure) {
+        self.limits = limits
+        self.routes = routes
+        port = listener.port
+        daemon = Mutex(DaemonPointer())
+        // libmicrohttpd closes the socket it is given.
+        let socket = dup(listener.descriptor.raw)
+        guard socket >= 0 else { throw CollectorFailure("listen at", listener.text, String(cString: strerror(errno))) }
+        _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+        // The callbacks' context is not retained: `stop` ends the thread before this object can go.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        let started = cmicrohttpd_start(
+            socket, UInt32(limits.connections), UInt32(limits.restMilliseconds / 1000), limits.memoryBytes, handle,
+            connected, completed, context)
+        guard let started else {
+            Glibc.close(socket)
+            throw CollectorFailure(
+                "serve", listener.text, String(cString: strerror(errno)), advice: "see how many descriptors are allowed"
+            )
+        }
+        daemon.withLock { $0.pointer = started }
+    }
+
+    deinit { stop() }
+
+    var connectionCount: Int { state.withLock { $0.connections.count } }
+
+    /// Ends connections that took longer than they may. To be called a few times a second.
+    func cutLate(now: UInt64 = SystemClock.monotonicNanoseconds()) {
+        state.withLock {
+            for connection in $0.connections.values where connection.isLate(now) { connection.cut() }
+        }
+    }
+
+    /// Takes no new connections, answers what is open with 503, and ends. Does nothing the second time.
+    func stop() {
+        let running = daemon.withLock { daemon in
+            let pointer = daemon.pointer
+            daemon.pointer = nil
+            return DaemonPointer(pointer: pointer)
+        }
+        guard let pointer = running.pointer else { return }
+        let socket = MHD_quiesce_daemon(pointer)
+        if socket >= 0 { Glibc.close(socket) }
+        let open = state.withLock {
+            $0.isStopping = true
+            return Array($0.requests.values)
+        }
+        for request in open { request.answer(HTTPServer.stopping) }
+        drain(withinMilliseconds: 500)
+        MHD_stop_daemon(pointer)
+    }
+
+    /// Lets answers that were given reach their peers.
+    private func drain(withinMilliseconds milliseconds: Int) {
+        let deadline = SystemClock.deadline(milliseconds: milliseconds)
+        let pause = PollSet(capacity: 1)
+        while state.withLock({ !$0.requests.isEmpty }), SystemClock.monotonicNanoseconds() < deadline {
+            _ = try? pause.wait(until: SystemClock.deadline(milliseconds: 2))
+        }
+    }
+
+    private static let stopping = HTTPResponse.error(
+        503, "the collector is stopping", advice: "try again in a moment", headers: [("Retry-After", "2")])
+
+    // MARK: On libmicrohttpd's thread
+
+    fileprivate func open(_ connection: OpaquePointer) -> HTTPConnection {
+        let socket = cmicrohttpd_socket(connection)
+        return state.withLock {
+            $0.connectionsEver += 1
+            let connection = HTTPConnection(
+                number: $0.connectionsEver, socket: socket, deadlineMilliseconds: limits.headMilliseconds)
+            $0.connections[connection.number] = connection
+            return connection
+        }
+    }
+
+    fileprivate func close(_ connection: HTTPConnection) {
+        _ = state.withLock { $0.connections.removeValue(forKey: connection.number) }
+    }
+
+    /// The head is here. nil: libmicrohttpd could not give it.
+    fileprivate func begin(_ pointer: OpaquePointer, _ head: HTTPHead) -> (HTTPRequest, HTTPResponse?)? {
+        guard let connection = connection(of: pointer) else { return nil }
+        connection.expect(withinMilliseconds: limits.bodyMilliseconds)
+        let (bodyLimit, refusal) = admit(head)
+        let request = HTTPRequest(pointer, head, connectionNumber: connection.number, bodyLimit: bodyLimit)
+        let isStopping = state.withLock {
+            if !$0.isStopping { $0.requests[ObjectIdentifier(request)] = request }
+            return $0.isStopping
+        }
+        return (request, isStopping ? HTTPServer.stopping : refusal)
+    }
+
+    private func admit(_ head: HTTPHead) -> (bodyLimit: Int, refusal: HTTPResponse?) {
+        if let refusal = HTTPServer.ambiguousFraming(head) { return (0, refusal) }
+        switch routes.admit(head) {
+        case .refuse(let response): return (0, response)
+        case .accept(let limit):
+            let announced = head.header("content-length").flatMap { Int($0) } ?? 0
+            return (limit, announced > limit ? HTTPServer.tooLarge(limit) : nil)
+        }
+    }
+
+    /// RFC 9112, section 6.3: what could be read in two ways is not read at all.
+    private static func ambiguousFraming(_ head: HTTPHead) -> HTTPResponse? {
+        let close = [("Connection", "close")]
+        for name in ["content-length", "host"] where head.count(of: name) > 1 {
+            return .error(400, "\(name) is given twice", advice: "send each header once", headers: close)
+        }
+        guard head.count(of: "transfer-encoding") > 0 else { return nil }
+        if head.count(of: "content-length") > 0 {
+            return .error(
+                400, "Content-Length and Transfer-Encoding together", advice: "send Content-Length only", headers: close
+            )
+        }
+        return .error(411, "a body without Content-Length", advice: "send Content-Length", headers: close)
+    }
+
+    private static func tooLarge(_ limit: Int) -> HTTPResponse {
+        .error(
+            413, limit == 0 ? "a body where none is expected" : "a body of more than \(limit) bytes",
+            advice: limit == 0 ? "send none" : "send less at a time", headers: [("Connection", "close")])
+    }
+
+    /// The request is whole. Answers it, or suspends its connection until it is answered.
+    fileprivate func proceed(_ request: HTTPRequest, _ pointer: OpaquePointer, isWhole: Bool) -> MHD_Result {
+        if isWhole {
+            connection(of: pointer)?.expect(withinMilliseconds: nil)
+            routes.handle(request)
+        }
+        guard let response = request.responseOrSuspend() else { return .YES }
+        return send(response, pointer)
+    }
+
+    fileprivate func send(_ response: HTTPResponse, _ pointer: OpaquePointer) -> MHD_Result {
+        connection(of: pointer)?.expect(withinMilliseconds: response.patienceMilliseconds)
+        guard let made = HTTPServer.make(response) else { return .NO }
+        defer { MHD_destroy_response(made) }
+        let fixed = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
+        for (name, value) in response.headers + fixed { MHD_add_response_header(made, name, value) }
+        if !response.headers.contains(where: { $0.0 == "Cache-Control" }) {
+            MHD_add_response_header(made, "Cache-Control", "no-store")
+        }
+        return MHD_queue_response(pointer, UInt32(response.status), made)
+    }
+
+    private static func make(_ response: HTTPResponse) -> OpaquePointer? {
+        switch response.body {
+        case .bytes(let bytes):
+            return bytes.withUnsafeBytes {
+                MHD_create_response_from_buffer(
+                    $0.count, UnsafeMutableRawPointer(mutating: $0.baseAddress), .RESPMEM_MUST_COPY)
+            }
+        case .file(let file, let offset, let count):
+            // libmicrohttpd closes the descriptor it is given.
+            let copy = fcntl(file.raw, F_DUPFD_CLOEXEC, 0)
+            guard copy >= 0 else { return nil }
+            guard let made = MHD_create_response_from_fd_at_offset64(UInt64(count), copy, UInt64(offset)) else {
+                Glibc.close(copy)
+                return nil
+            }
+            return made
+        }
+    }
+
+    fileprivate func finish(_ request: HTTPRequest, _ pointer: OpaquePointer) {
+        request.end()
+        _ = state.withLock { $0.requests.removeValue(forKey: ObjectIdentifier(request)) }
+        connection(of: pointer)?.expect(withinMilliseconds: limits.restMilliseconds)
+    }
+
+    private func connection(of pointer: OpaquePointer) -> HTTPConnection? {
+        cmicrohttpd_connection_context(pointer).map {
+            Unmanaged<HTTPConnection>.fromOpaque($0).takeUnretainedValue()
+        }
+    }
+}
+
+/// A peer's connection: what it must have done by when.
+final class HTTPConnection: Sendable {
+    let number: UInt64
+    private let socket: Int32
+    /// Monotonic ns; the greatest: it is our turn.
+    private let deadline: Atomic<UInt64>
+
+    init(number: UInt64, socket: Int32, deadlineMilliseconds: Int) {
+        self.number = number
+        self.socket = socket
+        deadline = Atomic(SystemClock.deadline(milliseconds: deadlineMilliseconds))
+    }
+
+    /// nil: nothing is expected of the peer.
+    func expect(withinMilliseconds milliseconds: Int?) {
+        deadline.store(milliseconds.map { SystemClock.deadline(milliseconds: $0) } ?? .max, ordering: .relaxed)
+    }
+
+    func isLate(_ now: UInt64) -> Bool { deadline.load(ordering: .relaxed) < now }
+
+    /// Ends it from another thread than libmicrohttpd's. Only while it is among the server's connections: later the
+    /// socket's number may be another file's.
+    func cut() { shutdown(socket, Int32(SHUT_RDWR)) }
+}
+
+// MARK: libmicrohttpd's callbacks
+
+private func server(_ context: UnsafeMutableRawPointer?) -> HTTPServer? {
+    context.map { Unmanaged<HTTPServer>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private let connected: MHD_NotifyConnectionCallback = { context, pointer, kept, code in
+    guard let server = server(context), let pointer, let kept else { return }
+    if code == .CONNECTION_NOTIFY_STARTED {
+        kept.pointee = Unmanaged.passRetained(server.open(pointer)).toOpaque()
+    } else if let held = kept.pointee {
+        kept.pointee = nil
+        server.close(Unmanaged<HTTPConnection>.fromOpaque(held).takeRetainedValue())
+    }
+}
+
+private let completed: MHD_RequestCompletedCallback = { context, pointer, kept, _ in
+    guard let server = server(context), let pointer, let held = kept?.pointee else { return }
+    kept?.pointee = nil
+    server.finish(Unmanaged<HTTPRequest>.fromOpaque(held).takeRetainedValue(), pointer)
+}
+
+/// Called once with the head, then with each part of the body, then with none: the request is whole; and once more when
+/// a suspended connection was resumed.
+private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method, _, data, count, kept in
+    guard let server = server(context), let pointer, let path, let method, let count, let kept else { return .NO }
+    guard let held = kept.pointee else {
+        let head = head(pointer, String(cString: method), String(cString: path))
+        guard let (request, refusal) = server.begin(pointer, head) else { return .NO }
+        kept.pointee = Unmanaged.passRetained(request).toOpaque()
+        guard let refusal else { return .YES }
+        request.answer(refusal)
+        // Answered before the body was read: libmicrohttpd closes the connection afterwards.
+        return server.send(refusal, pointer)
+    }
+    let request = Unmanaged<HTTPRequest>.fromOpaque(held).takeUnretainedValue()
+    if count.pointee > 0 {
+        let part = UnsafeRawBufferPointer(start: data, count: count.pointee)
+        count.pointee = 0
+        // A length that was announced is within the limit; what exceeds it here announced none.
+        return request.append(part) ? .YES : .NO
+    }
+    return server.proceed(request, pointer, isWhole: !request.wasHandled())
+}
+
+private func head(_ pointer: OpaquePointer, _ method: String, _ path: String) -> HTTPHead {
+    var head = HTTPHead(method: method, path: path, query: [:], repeatedQuery: [], headers: [])
+    withUnsafeMutablePointer(to: &head) { head in
+        MHD_get_connection_values(
+            pointer, .HEADER_KIND,
+            { context, _, name, value in
+                guard let head = context?.assumingMemoryBound(to: HTTPHead.self), let name else { return .NO }
+                let text = value.map { String(cString: $0) } ?? ""
+                head.pointee.headers.append((String(cString: name).lowercased(), text))
+                return .YES
+            }, head)
+        MHD_get_connection_values(
+            pointer, .GET_ARGUMENT_KIND,
+            { context, _, name, value in
+                guard let head = context?.assumingMemoryBound(to: HTTPHead.self), let name else { return .NO }
+                let key = String(cString: name)
+                let text = value.map { String(cString: $0) } ?? ""
+                if head.pointee.query.updateValue(text, forKey: key) != nil { head.pointee.repeatedQuery.insert(key) }
+                return .YES
+            }, head)
+    }
+    return head
+}

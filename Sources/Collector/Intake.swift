@@ -1,0 +1,196 @@
+import Admission
+import Framing
+import Posix
+import Synchronization
+
+/// Takes batches in: one thread owns the store and makes what waits durable, several batches a transaction. The server's
+/// thread only queues them.
+final class Intake: Sendable {
+    /// What the queue holds at most; more is answered with 503.
+    static let mostWaiting = 4096
+    static let mostWaitingBytes = 256 << 20
+    /// What one transaction takes at most.
+    static let mostBatchesTogether = 64
+    static let mostRecordsTogether = 20_000
+
+    /// The books as they were after the last commit.
+    struct Snapshot: Sendable {
+        var lanes: [ShortName: LaneBook]
+        var site: SiteBook
+        var day: Int64
+        /// Grows with every change.
+        var revision: UInt64
+    }
+
+    private struct Job: Sendable {
+        var request: HTTPRequest
+        var bytes: [UInt8]
+    }
+
+    private struct Queue {
+        var jobs: [Job] = []
+        var bytes = 0
+        var isStopping = false
+    }
+
+    private let siteID: SiteID
+    private let queue = Mutex(Queue())
+    private let bell: WakeUp
+    private let published: Mutex<Snapshot>
+    private let thread = Mutex<NamedThread?>(nil)
+    /// Monotonic ns at which the thread was last known to go round; for the watchdog.
+    private let lastRound = Atomic<UInt64>(SystemClock.monotonicNanoseconds())
+
+    /// The store becomes the new thread's.
+    init(_ store: sending IntakeStore, site: SiteID) throws(CollectorFailure) {
+        siteID = site
+        bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "intake") }
+        published = Mutex(Snapshot(lanes: store.lanes, site: store.site, day: store.day, revision: 1))
+        let owned = Owned(store: store)
+        let started = try collecting { () throws(SystemFailure) in
+            try NamedThread.start(name: "intake") { self.run(owned.store) }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    private struct Owned: @unchecked Sendable {
+        // Unchecked: carries the store to the one thread that uses it.
+        let store: IntakeStore
+    }
+
+    var snapshot: Snapshot { published.withLock { $0 } }
+
+    /// How long the thread has not gone round, ms: a disk that hangs shows here.
+    var silenceMilliseconds: UInt64 {
+        (SystemClock.monotonicNanoseconds() &- lastRound.load(ordering: .relaxed)) / 1_000_000
+    }
+
+    /// Answers the request when its batch is durable, or at once when too much waits.
+    func take(_ request: HTTPRequest) {
+        let bytes = request.takeBody()
+        let isTaken = queue.withLock {
+            guard !$0.isStopping, $0.jobs.count < Self.mostWaiting, $0.bytes + bytes.count <= Self.mostWaitingBytes
+            else { return false }
+            $0.jobs.append(Job(request: request, bytes: bytes))
+            $0.bytes += bytes.count
+            return true
+        }
+        if isTaken { bell.signal() } else { request.answer(Self.overloaded) }
+    }
+
+    /// Stores what waits, then ends. What comes later is refused.
+    func stop() {
+        queue.withLock { $0.isStopping = true }
+        bell.signal()
+        let running = thread.withLock { $0 }
+        running?.join()
+    }
+
+    private static let overloaded = HTTPResponse.error(
+        503, "more batches wait than are taken", advice: "send this one again in a second",
+        headers: [("Retry-After", "1")])
+
+    // MARK: The thread
+
+    private func run(_ store: IntakeStore) {
+        let poll = PollSet(capacity: 1)
+        while true {
+            lastRound.store(SystemClock.monotonicNanoseconds(), ordering: .relaxed)
+            let (jobs, isStopping) = next()
+            if jobs.isEmpty {
+                if isStopping { return }
+                turnDay(store)
+                poll.removeAll()
+                poll.add(bell.raw, .readable)
+                // The day is looked at every second; an error here only makes the round shorter.
+                _ = try? poll.wait(until: SystemClock.deadline(milliseconds: 1000))
+                bell.drain()
+                continue
+            }
+            storeTogether(jobs, in: store)
+        }
+    }
+
+    private func next() -> (jobs: [Job], isStopping: Bool) {
+        queue.withLock {
+            var count = 0
+            var records = 0
+            while count < min($0.jobs.count, Self.mostBatchesTogether) {
+                records += $0.jobs[count].bytes.count / JournalRecord.size
+                if count > 0 && records > Self.mostRecordsTogether { break }
+                count += 1
+            }
+            let jobs = Array($0.jobs[..<count])
+            $0.jobs.removeFirst(count)
+            $0.bytes -= jobs.reduce(0) { $0 + $1.bytes.count }
+            return (jobs, $0.isStopping)
+        }
+    }
+
+    private func storeTogether(_ jobs: [Job], in store: IntakeStore) {
+        var accepted: [(HTTPRequest, IntakeStore.Request)] = []
+        for job in jobs {
+            do {
+                let batch = try IntakeBatch(job.bytes, site: siteID)
+                accepted.append(
+                    (job.request, IntakeStore.Request(batch: batch, connection: job.request.connectionNumber)))
+            } catch {
+                refuse(job.request, error)
+            }
+        }
+        guard !accepted.isEmpty else { return }
+        do {
+            let answers = try store.store(accepted.map(\.1), now: SystemClock.wallMilliseconds())
+            // What is answered must already be seen by whoever asks for the tallies next.
+            publish(store)
+            for ((request, stored), answer) in zip(accepted, answers) {
+                switch answer {
+                case .success(let answer):
+                    note(answer, lane: stored.batch.head.lane)
+                    request.answer(.text(answer.storedThrough.text))
+                case .failure(let refusal): refuse(request, refusal)
+                }
+            }
+        } catch {
+            Log.error("\(error.description); \(accepted.count) batches were not stored, their lanes send them again")
+            for (request, _) in accepted {
+                request.answer(
+                    .error(
+                        503, "the batch could not be stored: \(error.reason)", advice: error.advice,
+                        headers: [("Retry-After", "2")]))
+            }
+        }
+    }
+
+    private func refuse(_ request: HTTPRequest, _ refusal: IntakeBatch.Refusal) {
+        Log.warning("a batch was refused: \(refusal.problem)")
+        request.answer(.error(refusal.status, refusal.problem, advice: refusal.advice))
+    }
+
+    private func note(_ answer: IntakeStore.Answer, lane: ShortName) {
+        if answer.conflicting > 0 {
+            Log.error(
+                "lane \(lane.text): \(answer.conflicting) records came under identities that others hold; the first "
+                    + "ones were kept. Two controllers may use this lane's id")
+        }
+        for hole in answer.holes.prefix(10) {
+            Log.warning(
+                "lane \(lane.text): records \(hole.first) to \(hole.last) of epoch \(hole.epoch.hex) cannot come: "
+                    + hole.cause.name)
+        }
+    }
+
+    private func turnDay(_ store: IntakeStore) {
+        do {
+            if try store.turnDay(now: SystemClock.wallMilliseconds()) { publish(store) }
+        } catch {
+            Log.error("today's tallies: \(error.description)")
+        }
+    }
+
+    private func publish(_ store: IntakeStore) {
+        published.withLock {
+            $0 = Snapshot(lanes: store.lanes, site: store.site, day: store.day, revision: $0.revision + 1)
+        }
+    }
+}

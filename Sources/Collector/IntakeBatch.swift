@@ -1,0 +1,87 @@
+import Admission
+import Framing
+
+/// A batch whose every byte was looked at: nothing of it is stored before all of it is known to be right.
+struct IntakeBatch: Sendable {
+    let head: RecordBatch
+    let records: [JournalRecord]
+    /// As it came; record `i` stands at `RecordBatch.headSize + i × JournalRecord.size`.
+    let bytes: [UInt8]
+
+    /// What is wrong with a batch, and the HTTP status that says so.
+    struct Refusal: Error, Hashable, Sendable {
+        var status: Int
+        var problem: String
+        var advice: String
+    }
+
+    static let longestBody = RecordBatch.headSize + RecordBatch.mostRecords * JournalRecord.size
+
+    init(_ bytes: [UInt8], site: SiteID) throws(Refusal) {
+        self.bytes = bytes
+        (head, records) = try bytes.span.bytes.withUnsafeBytes {
+            (buffer) throws(Refusal) -> (RecordBatch, [JournalRecord]) in
+            let head = try Self.head(buffer, site: site)
+            var records: [JournalRecord] = []
+            records.reserveCapacity(head.recordCount)
+            for index in 0..<head.recordCount { records.append(try Self.record(index, of: buffer, head: head)) }
+            return (head, records)
+        }
+    }
+
+    private static func head(_ buffer: UnsafeRawBufferPointer, site: SiteID) throws(Refusal) -> RecordBatch {
+        let head: RecordBatch
+        do { head = try RecordBatch(buffer) } catch {
+            throw Refusal(status: 400, problem: error.description, advice: "send a batch as docs/formats.md draws it")
+        }
+        guard head.site == site else {
+            throw Refusal(
+                status: 403, problem: "the batch is of site \(head.site.hex), this collector is of site \(site.hex)",
+                advice: "point the uplink at its own site's collector, or correct site.id in its configuration")
+        }
+        guard isLaneID(head.lane) else {
+            throw Refusal(
+                status: 400, problem: "the lane id '\(head.lane.text)' is not one",
+                advice: "a lane id is 1 to 31 of a-z, 0-9 and -")
+        }
+        for sequence in [head.oldestHeld?.sequence ?? 0, head.lost?.last ?? 0] where sequence > greatestSequence {
+            throw Refusal(status: 400, problem: "the head names sequence \(sequence)", advice: sequenceAdvice)
+        }
+        return head
+    }
+
+    private static func record(
+        _ index: Int, of buffer: UnsafeRawBufferPointer, head: RecordBatch
+    ) throws(Refusal) -> JournalRecord {
+        let record: JournalRecord
+        do { record = try JournalRecord(RecordBatch.record(index, of: buffer)) } catch {
+            throw Refusal(
+                status: 400, problem: "record \(index) of the batch: \(error.problem)",
+                advice: "name it in the batch's lost stretch and go on behind it")
+        }
+        guard record.lane == head.lane else {
+            throw Refusal(
+                status: 400,
+                problem: "record \(index) is of lane '\(record.lane.text)', the batch of '\(head.lane.text)'",
+                advice: "send each lane's records in batches of their own")
+        }
+        guard record.sequence <= greatestSequence else {
+            throw Refusal(
+                status: 400, problem: "record \(index) has sequence \(record.sequence)", advice: sequenceAdvice)
+        }
+        return record
+    }
+
+    /// SQLite's integers are signed; a lane that writes a million records a second gets there in 290,000 years.
+    private static let greatestSequence = UInt64(Int64.max)
+    private static let sequenceAdvice = "no journal comes that far; the sender is not a lane"
+
+    static func isLaneID(_ name: ShortName) -> Bool {
+        (0..<name.count).allSatisfy {
+            switch name[$0] {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+    }
+}

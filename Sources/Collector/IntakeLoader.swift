@@ -1,0 +1,118 @@
+import Admission
+import Framing
+
+/// Reads the books back at the start, and the day's tallies after midnight.
+struct IntakeLoader {
+    private let database: Database
+
+    init(_ database: Database) { self.database = database }
+
+    func lanes(day: Int64) throws(CollectorFailure) -> [ShortName: LaneBook] {
+        var lanes: [ShortName: LaneBook] = [:]
+        let select = try database.prepare(
+            "SELECT id, name, last_seen, last_record, mode, tip, oldest_epoch, oldest_sequence FROM lane")
+        while try select.step() {
+            guard let name = ShortName(select.text(1)) else { throw damaged("a lane without a name") }
+            var lane = LaneBook(row: select.integer(0), name: name, lastSeenMilliseconds: select.integer(2))
+            lane.lastRecordMilliseconds = select.isNull(3) ? nil : select.integer(3)
+            lane.mode = select.isNull(4) ? nil : LaneMode(rawValue: UInt8(clamping: select.integer(4)))
+            let oldestHeld = Epoch(bytes: select.blob(6)).map {
+                StoredThrough(epoch: $0, sequence: UInt64(clamping: select.integer(7)))
+            }
+            let (epochs, rows) = try epochs(ofLane: lane.row)
+            lane.epochRows = rows
+            lane.ledger = StoredThroughLedger(
+                epochs: epochs, tip: Epoch(bytes: select.blob(5)), oldestHeld: oldestHeld)
+            lane.all = try tally(lane: lane.row, span: .all, start: 0)
+            lane.today = try tally(lane: lane.row, span: .day, start: day)
+            lanes[name] = lane
+        }
+        return lanes
+    }
+
+    /// The same lanes with the tallies of another day.
+    func lanes(day: Int64, keeping lanes: [ShortName: LaneBook]) throws(CollectorFailure) -> [ShortName: LaneBook] {
+        var turned = lanes
+        for (name, lane) in lanes { turned[name]?.today = try tally(lane: lane.row, span: .day, start: day) }
+        return turned
+    }
+
+    func site(day: Int64) throws(CollectorFailure) -> SiteBook {
+        var site = SiteBook()
+        site.all = try siteTally(span: .all, start: 0)
+        site.today = try siteTally(span: .day, start: day)
+        let select = try database.prepare("SELECT zone, people, vehicles FROM balance")
+        while try select.step() {
+            guard let zone = ShortName(select.text(0)) else { throw damaged("a zone without a name") }
+            site.balances[zone] = Balance(people: select.integer(1), vehicles: select.integer(2))
+        }
+        return site
+    }
+
+    func siteTally(span: TallySpan, start: Int64) throws(CollectorFailure) -> Tally {
+        try tally(lane: 0, span: span, start: start)
+    }
+
+    private func tally(lane: Int64, span: TallySpan, start: Int64) throws(CollectorFailure) -> Tally {
+        let select = try database.prepare("SELECT counter, count FROM tally WHERE lane=? AND span=? AND start=?")
+        select.bind(1, lane)
+        select.bind(2, span.rawValue)
+        select.bind(3, start)
+        var tally = Tally()
+        while try select.step() { tally[Int(select.integer(0))] = select.integer(1) }
+        return tally
+    }
+
+    private func epochs(
+        ofLane lane: Int64
+    ) throws(CollectorFailure) -> ([Epoch: StoredThroughLedger.EpochState], [Epoch: Int64]) {
+        var epochs: [Epoch: StoredThroughLedger.EpochState] = [:]
+        var rows: [Epoch: Int64] = [:]
+        let select = try database.prepare(
+            "SELECT id, bytes, previous, previous_last, stated_end FROM epoch WHERE lane=?")
+        select.bind(1, lane)
+        while try select.step() {
+            guard let epoch = Epoch(bytes: select.blob(1)) else { throw damaged("an epoch that is not 16 bytes") }
+            let row = select.integer(0)
+            var state = StoredThroughLedger.EpochState()
+            state.previous = Epoch(bytes: select.blob(2)).map {
+                StoredThrough(epoch: $0, sequence: UInt64(clamping: select.integer(3)))
+            }
+            state.statedEnd = UInt64(clamping: select.integer(4))
+            state.stored = SequenceSet(try ranges("SELECT first, last FROM stretch WHERE epoch=? ORDER BY first", row))
+            state.passedOver = SequenceSet(try ranges("SELECT first, last FROM hole WHERE epoch=? ORDER BY first", row))
+            state.neighbours = try neighbours(of: row)
+            epochs[epoch] = state
+            rows[epoch] = row
+        }
+        return (epochs, rows)
+    }
+
+    private func ranges(_ sql: String, _ epoch: Int64) throws(CollectorFailure) -> [ClosedRange<UInt64>] {
+        let select = try database.prepare(sql)
+        select.bind(1, epoch)
+        var ranges: [ClosedRange<UInt64>] = []
+        while try select.step() {
+            let (first, last) = (select.integer(0), select.integer(1))
+            guard first > 0, first <= last else { throw damaged("a stretch from \(first) to \(last)") }
+            ranges.append(UInt64(first)...UInt64(last))
+        }
+        return ranges
+    }
+
+    private func neighbours(of epoch: Int64) throws(CollectorFailure) -> [StoredThrough] {
+        let select = try database.prepare("SELECT before, last FROM neighbour WHERE epoch=?")
+        select.bind(1, epoch)
+        var neighbours: [StoredThrough] = []
+        while try select.step() {
+            guard let before = Epoch(bytes: select.blob(0)) else { throw damaged("an epoch that is not 16 bytes") }
+            neighbours.append(StoredThrough(epoch: before, sequence: UInt64(clamping: select.integer(1))))
+        }
+        return neighbours
+    }
+
+    private func damaged(_ what: String) -> CollectorFailure {
+        CollectorFailure(
+            "read", database.path, "it holds \(what)", advice: "the file is damaged; put a backup in its place")
+    }
+}

@@ -1,0 +1,64 @@
+/// `DIR/intake.sqlite`: what lanes sent. Only `serve` writes it; times are ms since 1970-01-01 UTC.
+///
+///     lane      the lanes that were ever heard of
+///     epoch     their epochs; `previous` and `previous_last` from the epoch's first record
+///     record    every record once, as its 256 bytes; `id` grows in the order of arrival
+///     stretch   which sequences of an epoch are stored: as `record` says, but kept when records are pruned
+///     hole      stretches that can never come, and why
+///     neighbour epochs that stood side by side in a journal though no first record says so
+///     tally     counts by lane (0: the site), span (0 all, 1 hour, 2 site day), its start, and counter
+///     seen      which holders passed: scope 0 the site, a positive site day, a negative lane
+///     balance   people and vehicles in each zone
+enum IntakeSchema {
+    static let version: Int64 = 1
+
+    static let sql = """
+        CREATE TABLE site(id BLOB NOT NULL) STRICT;
+        CREATE TABLE lane(
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_seen INTEGER NOT NULL, last_record INTEGER,
+            mode INTEGER, tip BLOB, oldest_epoch BLOB, oldest_sequence INTEGER) STRICT;
+        CREATE TABLE epoch(
+            id INTEGER PRIMARY KEY, lane INTEGER NOT NULL REFERENCES lane, bytes BLOB NOT NULL, previous BLOB,
+            previous_last INTEGER, stated_end INTEGER NOT NULL, UNIQUE(lane, bytes)) STRICT;
+        CREATE TABLE record(
+            id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, received INTEGER NOT NULL,
+            wall INTEGER NOT NULL, clock INTEGER NOT NULL, kind INTEGER NOT NULL, holder INTEGER,
+            bytes BLOB NOT NULL) STRICT;
+        CREATE UNIQUE INDEX record_identity ON record(epoch, sequence);
+        CREATE TABLE stretch(
+            epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+            PRIMARY KEY(epoch, first)) STRICT, WITHOUT ROWID;
+        CREATE TABLE hole(
+            epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, cause INTEGER NOT NULL,
+            noticed INTEGER NOT NULL, PRIMARY KEY(epoch, first)) STRICT, WITHOUT ROWID;
+        CREATE TABLE neighbour(
+            epoch INTEGER NOT NULL, before BLOB NOT NULL, last INTEGER NOT NULL,
+            PRIMARY KEY(epoch, before)) STRICT, WITHOUT ROWID;
+        CREATE TABLE tally(
+            lane INTEGER NOT NULL, span INTEGER NOT NULL, start INTEGER NOT NULL, counter INTEGER NOT NULL,
+            count INTEGER NOT NULL, PRIMARY KEY(lane, span, start, counter)) STRICT, WITHOUT ROWID;
+        CREATE TABLE seen(
+            scope INTEGER NOT NULL, holder INTEGER NOT NULL, PRIMARY KEY(scope, holder)) STRICT, WITHOUT ROWID;
+        CREATE TABLE balance(
+            zone TEXT PRIMARY KEY, people INTEGER NOT NULL, vehicles INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        PRAGMA user_version=1;
+        """
+}
+
+/// `DIR/site.sqlite`: what the site publishes. Only `import` writes it; `serve` reads.
+///
+///     holder    number ↔ the feed's holder id. AUTOINCREMENT: a number is never given twice, not even after a delete
+///     image     every image that was published; the greatest version is in force
+enum SiteSchema {
+    static let version: Int64 = 1
+
+    static let sql = """
+        CREATE TABLE site(id BLOB NOT NULL) STRICT;
+        CREATE TABLE holder(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE image(
+            version INTEGER PRIMARY KEY, file TEXT NOT NULL, digest BLOB NOT NULL, issued INTEGER NOT NULL,
+            identifiers INTEGER NOT NULL, holders INTEGER NOT NULL, conflicts INTEGER NOT NULL, rows INTEGER NOT NULL,
+            refused INTEGER NOT NULL, feed TEXT NOT NULL) STRICT;
+        PRAGMA user_version=1;
+        """
+}

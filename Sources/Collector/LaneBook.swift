@@ -1,0 +1,57 @@
+import Admission
+import Framing
+
+/// What the collector keeps in memory of one lane; all of it stands in the database too.
+struct LaneBook: Sendable {
+    let row: Int64
+    let name: ShortName
+    var ledger = StoredThroughLedger()
+    var epochRows: [Epoch: Int64] = [:]
+    var all = Tally()
+    var today = Tally()
+    /// When its last batch came, ms since 1970-01-01 UTC on the collector's clock.
+    var lastSeenMilliseconds: Int64
+    /// The wall time in the newest record that came, on the lane's clock.
+    var lastRecordMilliseconds: Int64?
+    /// The mode its newest mode record told; a new epoch begins in normal.
+    var mode: LaneMode?
+    var conversation = Conversation()
+
+    /// What the sender of this lane's batches was told, and whether it has read it. Not kept over a restart.
+    ///
+    /// On one connection a client sends its next request after it read the last answer, so the last answer there was
+    /// heard. A sender that makes a new connection each time is believed after `patience` equal batches that brought
+    /// nothing new: so often no answer is lost.
+    struct Conversation: Sendable {
+        static let patience = 30
+
+        private var connection: UInt64?
+        private var answer: StoredThrough?
+        private var first: StoredThrough?
+        private var repetitions = 0
+
+        /// The answer that the sender has read before it sent a batch that begins with `first`.
+        func heard(connection: UInt64, first: StoredThrough?) -> StoredThrough? {
+            if connection == self.connection { return answer }
+            return first == self.first && repetitions >= Self.patience ? answer : nil
+        }
+
+        mutating func answered(
+            _ answer: StoredThrough?, connection: UInt64, first: StoredThrough?, broughtNews: Bool
+        ) {
+            let isRepetition = !broughtNews && first == self.first && answer == self.answer
+            repetitions = isRepetition ? repetitions + 1 : 0
+            self.connection = connection
+            self.answer = answer
+            self.first = first
+        }
+    }
+}
+
+/// What the collector keeps in memory of the site as a whole.
+struct SiteBook: Sendable {
+    /// Only what lanes cannot be summed for: different holders.
+    var all = Tally()
+    var today = Tally()
+    var balances: [ShortName: Balance] = [:]
+}

@@ -1,0 +1,147 @@
+import Admission
+
+// The words that JSON and the feed use for values. They are part of the API: they do not change.
+
+extension VaccineState {
+    var name: String {
+        switch self {
+        case .unknown: "unknown"
+        case .none: "none"
+        case .partial: "partial"
+        case .full: "full"
+        }
+    }
+}
+
+extension HealthCode {
+    var name: String {
+        switch self {
+        case .unknown: "unknown"
+        case .green: "green"
+        case .yellow: "yellow"
+        case .red: "red"
+        }
+    }
+}
+
+extension TestResult {
+    var name: String {
+        switch self {
+        case .unknown: "unknown"
+        case .none: "none"
+        case .negative: "negative"
+        case .positive: "positive"
+        }
+    }
+}
+
+extension Activation {
+    var name: String {
+        switch self {
+        case .inactive: "inactive"
+        case .activated: "activated"
+        case .suspended: "suspended"
+        case .revoked: "revoked"
+        }
+    }
+}
+
+extension IdentifierType {
+    var name: String {
+        switch self {
+        case .chip: "chip"
+        case .code: "code"
+        case .epc: "epc"
+        }
+    }
+}
+
+extension PassageDirection {
+    var name: String {
+        switch self {
+        case .forward: "forward"
+        case .backward: "backward"
+        }
+    }
+}
+
+extension ReleaseEnd {
+    var name: String {
+        switch self {
+        case .passed: "passed"
+        case .annulled: "annulled"
+        case .interrupted: "interrupted"
+        }
+    }
+}
+
+extension UnreleasedPulse {
+    var name: String {
+        switch self {
+        case .tailgating: "tailgating"
+        case .forced: "forced"
+        case .wrongWay: "wrong_way"
+        case .anonymous: "anonymous"
+        }
+    }
+}
+
+extension ClockTrust {
+    var name: String {
+        switch self {
+        case .trusted: "trusted"
+        case .behindFloor: "behind_floor"
+        case .aheadOfSignedTime: "ahead_of_signed_time"
+        case .stepped: "stepped"
+        }
+    }
+}
+
+extension LaneMode {
+    var name: String {
+        switch self {
+        case .normal: "normal"
+        case .freeExit: "free_exit"
+        case .emergency: "emergency"
+        case .outOfService: "out_of_service"
+        }
+    }
+}
+
+extension ModeCause {
+    var name: String {
+        switch self {
+        case .none: "none"
+        case .gateLost: "gate_lost"
+        case .readersLost: "readers_lost"
+        case .thermometerLost: "thermometer_lost"
+        case .journalFull: "journal_full"
+        case .journalFault: "journal_fault"
+        case .fire: "fire"
+        }
+    }
+}
+
+extension TemperatureOutcome {
+    var name: String {
+        switch self {
+        case .notRequired: "not_required"
+        case .measured: "measured"
+        case .missing: "missing"
+        case .ambiguous: "ambiguous"
+        case .admittedWithout: "admitted_without"
+        case .thermometerLost: "thermometer_lost"
+        case .notTaken: "not_taken"
+        }
+    }
+}
+
+extension Device {
+    var name: String {
+        switch self {
+        case .reader(let index): "reader-\(index)"
+        case .thermometer: "thermometer"
+        case .gate: "gate"
+        }
+    }
+}

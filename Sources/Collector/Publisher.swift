@@ -1,0 +1,94 @@
+import Cryptography
+import Framing
+import Posix
+import Synchronization
+
+/// What lanes fetch: the image in force, and signed statements of what is current.
+///
+/// `refresh` looks into `site.sqlite`, where `import` writes a row for every image it has made; so an import shows here
+/// within a second. A statement says *as of* the last time that look succeeded, not the time of the request: a collector
+/// that cannot read its database does not claim to know what is current.
+final class Publisher: Sendable {
+    static let statementMilliseconds: Int64 = 10_000
+
+    struct Image: Sendable, Hashable {
+        var version: UInt64
+        /// SHA-256 of its header.
+        var digest: [UInt8]
+        var path: String
+        var bytes: Int64
+        var issuedMilliseconds: Int64
+        var identifiers: Int64
+        var holders: Int64
+        var conflicts: Int64
+
+        var tag: String { "\"\(Hexadecimal.text(digest))\"" }
+    }
+
+    private struct State: Sendable {
+        var image: Image?
+        var checkedMilliseconds: Int64 = 0
+        var statement: (bytes: [UInt8], asOfMilliseconds: Int64)?
+    }
+
+    private let directory: SiteDirectory
+    private let site: SiteID
+    private let key: Ed25519.SigningKey
+    private let database: Database
+    private let state = Mutex(State())
+
+    init(_ directory: SiteDirectory, site: SiteID, key: Ed25519.SigningKey) throws(CollectorFailure) {
+        self.directory = directory
+        self.site = site
+        self.key = key
+        database = try Database(directory.siteDatabase, .readWrite)
+        try database.useWriteAheadLog()
+        try SiteDirectory.check(database, site: site, version: SiteSchema.version)
+    }
+
+    var image: Image? { state.withLock { $0.image } }
+
+    /// Takes a newer image over. Called by one thread, about once a second. Returns it when it is new.
+    func refresh(now: Int64) throws(CollectorFailure) -> Image? {
+        let select = try database.prepare(
+            """
+            SELECT version, file, digest, issued, identifiers, holders, conflicts FROM image
+            ORDER BY version DESC LIMIT 1
+            """)
+        guard try select.step() else {
+            state.withLock { $0.checkedMilliseconds = now }
+            return nil
+        }
+        defer { select.reset() }
+        let version = UInt64(clamping: select.integer(0))
+        if image?.version == version {
+            state.withLock { $0.checkedMilliseconds = now }
+            return nil
+        }
+        let path = "\(directory.images)/\(select.text(1))"
+        let size = try collecting { () throws(SystemFailure) in try FileSystem.status(path).size }
+        let image = Image(
+            version: version, digest: select.blob(2), path: path, bytes: size, issuedMilliseconds: select.integer(3),
+            identifiers: select.integer(4), holders: select.integer(5), conflicts: select.integer(6))
+        state.withLock {
+            $0.image = image
+            $0.statement = nil
+            $0.checkedMilliseconds = now
+        }
+        return image
+    }
+
+    /// The newest statement, at most 10 s old as far as the database could be read; nil while there is no image.
+    func statement() throws(CryptographyFailure) -> [UInt8]? {
+        let (image, checked, held) = state.withLock { ($0.image, $0.checkedMilliseconds, $0.statement) }
+        guard let image else { return nil }
+        if let held, (0..<Self.statementMilliseconds).contains(checked - held.asOfMilliseconds) { return held.bytes }
+        let statement = Statement(
+            site: site, imageVersion: image.version, changeNumber: 0, asOf: .init(milliseconds: checked),
+            imageHeaderDigest: image.digest)
+        let signed = statement.signedPart
+        let bytes = signed + (try key.sign(signed))
+        state.withLock { if $0.image == image { $0.statement = (bytes, checked) } }
+        return bytes
+    }
+}

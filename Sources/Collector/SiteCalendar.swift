@@ -1,0 +1,43 @@
+import Foundation
+
+/// Which day it is at the site: for tallies and the screen, never for a decision. A day is a number: days since
+/// 1970-01-01 in the site's time zone.
+struct SiteCalendar: Sendable {
+    let zone: TimeZone
+
+    init(_ zone: TimeZone) { self.zone = zone }
+
+    /// nil when the system's tz database has no such name.
+    init?(identifier: String) {
+        guard let zone = TimeZone(identifier: identifier) else { return nil }
+        self.zone = zone
+    }
+
+    static let utc = SiteCalendar(.gmt)
+
+    func day(ofMilliseconds instant: Int64) -> Int64 {
+        SiteCalendar.floor(instant &+ offsetMilliseconds(at: instant), by: 86_400_000)
+    }
+
+    func offsetMilliseconds(at instant: Int64) -> Int64 {
+        // Beyond the years that Foundation's dates are good for, a lane's clock says nothing about days anyway.
+        let seconds = Double(min(max(instant, -1 << 46), 1 << 46)) / 1000
+        return Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: seconds))) * 1000
+    }
+
+    /// `2026-11-21`
+    static func text(day: Int64) -> String {
+        String(Date(timeIntervalSince1970: Double(day) * 86_400).ISO8601Format().prefix(10))
+    }
+
+    /// Seconds since 1970 at which the hour of an instant began (UTC).
+    static func hourStart(ofMilliseconds instant: Int64) -> Int64 { floor(instant, by: 3_600_000) * 3600 }
+
+    /// Quarters of an hour since 1970.
+    static func quarter(ofMilliseconds instant: Int64) -> Int64 { floor(instant, by: 900_000) }
+
+    private static func floor(_ value: Int64, by divisor: Int64) -> Int64 {
+        let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+}

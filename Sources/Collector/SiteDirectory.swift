@@ -1,0 +1,79 @@
+import Framing
+import Posix
+
+/// The collector's data directory.
+///
+///     keys/site.key  keys/badge.key     0600: whoever has them is the site
+///     keys/site.pub                     0644: what lanes verify images and statements with
+///     intake.sqlite                     what lanes sent          (written by `serve` alone)
+///     site.sqlite                       holders, images          (written by `import` alone)
+///     images/<version, 20 digits>.img   every image that was published
+///     import.lock  serve.lock           flock: one of each at a time
+public struct SiteDirectory: Sendable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    public var keys: String { "\(path)/keys" }
+    public var publicKeyFile: String { "\(path)/keys/site.pub" }
+    public var secretKeyFile: String { "\(path)/keys/site.key" }
+    public var badgeKeyFile: String { "\(path)/keys/badge.key" }
+    public var intakeDatabase: String { "\(path)/intake.sqlite" }
+    public var siteDatabase: String { "\(path)/site.sqlite" }
+    public var images: String { "\(path)/images" }
+    var importLock: String { "\(path)/import.lock" }
+    var serveLock: String { "\(path)/serve.lock" }
+
+    func imageFile(version: UInt64) -> String { "\(images)/\(Self.imageName(version: version))" }
+
+    static func imageName(version: UInt64) -> String {
+        let digits = String(version)
+        return String(repeating: "0", count: 20 - digits.count) + digits + ".img"
+    }
+
+    /// A key file that belongs to this site. A secret one that others may read is refused.
+    func key(_ kind: KeyFile.Kind, _ path: String) throws(CollectorFailure) -> KeyFile {
+        let text = try collecting { () throws(SystemFailure) -> String in
+            String(decoding: try FileSystem.read(path, limit: 4096), as: UTF8.self)
+        }
+        if kind != .sitePublic {
+            let mode = try collecting { () throws(SystemFailure) in try FileSystem.statusFollowingLinks(path).mode }
+            guard mode & 0o077 == 0 else {
+                throw CollectorFailure(
+                    "use", path, "others than its owner can read it", advice: "chmod 600 \(path)")
+            }
+        }
+        do { return try KeyFile(text: text, expecting: kind) } catch {
+            throw CollectorFailure("use", path, error.problem, advice: "restore it from a backup of the keys")
+        }
+    }
+
+    /// Takes a lock for as long as the returned descriptor lives; fails at once when another process holds it.
+    func lock(_ file: String) throws(CollectorFailure) -> Descriptor {
+        try collecting { () throws(SystemFailure) in
+            let descriptor = try Descriptor.open(file, [.readWrite, .create, .noFollow], mode: 0o600)
+            try descriptor.lockExclusively()
+            return descriptor
+        }
+    }
+
+    /// Whether a database is of this site and of a version that this program reads.
+    static func check(_ database: Database, site: SiteID, version: Int64) throws(CollectorFailure) {
+        let found = try database.integer("PRAGMA user_version")
+        guard found == version else {
+            throw CollectorFailure(
+                "use", database.path, "its layout is version \(found), this program reads \(version)",
+                advice: found > version ? "install the newer program again" : "make it anew with init")
+        }
+        let select = try database.prepare("SELECT id FROM site")
+        guard try select.step() else {
+            throw CollectorFailure("use", database.path, "it does not say of which site it is")
+        }
+        defer { select.reset() }
+        guard select.blob(0) == site.bytes else {
+            throw CollectorFailure(
+                "use", database.path, "it is of site \(Hexadecimal.text(select.blob(0))), the keys are of \(site.hex)",
+                advice: "keep each site's keys and databases together")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import Admission
+import Framing
+
+/// What is counted. Raw values stand in the database: they never change. Reasons of refusals are 64 + the reason's bit,
+/// passages by kind of holder 128 + the kind's raw value (128: nobody knows whose).
+enum Counter: Int, CaseIterable, Sendable {
+    case presented = 1
+    case admitted = 2
+    case refused = 3
+    case passed = 4
+    case annulled = 5
+    case interrupted = 6
+    case tailgating = 7
+    case forced = 8
+    case wrongWay = 9
+    case anonymousForward = 10
+    case anonymousBackward = 11
+    /// Persons and vehicles that crossed the site's boundary.
+    case peopleIn = 12
+    case peopleOut = 13
+    case vehiclesIn = 14
+    case vehiclesOut = 15
+    /// Different holders with at least one passage.
+    case distinctHolders = 16
+    case distinctVehicles = 17
+    /// Records, of all kinds.
+    case stored = 20
+    case duplicates = 21
+    /// Came under a (lane, epoch, sequence) that holds another record: the first one was kept.
+    case conflicting = 22
+    /// Written while the lane's clock was not trusted.
+    case clockNotTrusted = 23
+
+    static func reason(bit: Int) -> Int { 64 + bit }
+    static func passages(of kind: HolderKind?) -> Int { 128 + Int(kind?.rawValue ?? 0) }
+}
+
+/// Counts of one lane or of the site over one span of time.
+struct Tally: Hashable, Sendable {
+    private static let size = 144
+    private var counts = [Int64](repeating: 0, count: Tally.size)
+
+    /// Codes that this program does not know (a newer one counted them) are left alone.
+    subscript(code: Int) -> Int64 {
+        get { counts.indices.contains(code) ? counts[code] : 0 }
+        set { if counts.indices.contains(code) { counts[code] = newValue } }
+    }
+
+    subscript(counter: Counter) -> Int64 {
+        get { counts[counter.rawValue] }
+        set { counts[counter.rawValue] = newValue }
+    }
+
+    var nonzero: [(code: Int, count: Int64)] {
+        counts.indices.compactMap { counts[$0] == 0 ? nil : ($0, counts[$0]) }
+    }
+
+    static func += (sum: inout Tally, other: Tally) {
+        for code in sum.counts.indices { sum.counts[code] += other.counts[code] }
+    }
+
+    /// Counts one record that was not stored before.
+    mutating func count(_ record: JournalRecord) {
+        self[.stored] += 1
+        if record.moment.clock != .trusted { self[.clockNotTrusted] += 1 }
+        switch record.event {
+        case .decided(let decision):
+            self[.presented] += 1
+            guard decision.verdict == .refused else {
+                self[.admitted] += 1
+                return
+            }
+            self[.refused] += 1
+            for bit in 0..<64 where decision.reasons.rawValue & (1 << UInt64(bit)) != 0 {
+                self[Counter.reason(bit: bit)] += 1
+            }
+        case .ended(let outcome):
+            switch outcome.end {
+            case .passed:
+                self[.passed] += 1
+                self[Counter.passages(of: outcome.kind)] += 1
+            case .annulled: self[.annulled] += 1
+            case .interrupted: self[.interrupted] += 1
+            }
+        case .pulse(let pulse, let direction, _):
+            switch pulse {
+            case .tailgating: self[.tailgating] += 1
+            case .forced: self[.forced] += 1
+            case .wrongWay: self[.wrongWay] += 1
+            case .anonymous: self[direction == .forward ? .anonymousForward : .anonymousBackward] += 1
+            }
+        case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
+            .stopping:
+            break
+        }
+        if let crossing = Crossing(record) { count(crossing) }
+    }
+
+    private mutating func count(_ crossing: Crossing) {
+        if crossing.entersSite { self[crossing.isVehicle ? .vehiclesIn : .peopleIn] += 1 }
+        if crossing.leavesSite { self[crossing.isVehicle ? .vehiclesOut : .peopleOut] += 1 }
+    }
+}
+
+/// Somebody went from one zone to another.
+///
+/// These records are crossings: a passage, an anonymous passage (emergency, free exit), and a tailgater, who is inside
+/// however he came. Forced and wrong-way pulses are not: nobody knows whether a person walked or a bar was shaken; they
+/// are counted by themselves. A backward crossing goes from the lane's `to` to its `from`. Whoever's badge is not known
+/// is a person.
+struct Crossing: Hashable, Sendable {
+    var from: ShortName
+    var to: ShortName
+    var isVehicle: Bool
+    /// nil when nobody knows who.
+    var holder: HolderNumber?
+
+    init?(_ record: JournalRecord) {
+        let direction: PassageDirection
+        switch record.event {
+        case .ended(let outcome) where outcome.end == .passed:
+            direction = outcome.direction
+            isVehicle = outcome.kind == .vehicle
+            holder = outcome.holder == .nobody ? nil : outcome.holder
+        case .pulse(.tailgating, let way, _), .pulse(.anonymous, let way, _):
+            direction = way
+            isVehicle = false
+            holder = nil
+        default: return nil
+        }
+        from = direction == .forward ? record.from : record.to
+        to = direction == .forward ? record.to : record.from
+        if from == to { return nil }
+    }
+
+    var entersSite: Bool { from == .outside }
+    var leavesSite: Bool { to == .outside }
+}
+
+/// People and vehicles in a zone: who came less who went. It can fall below zero when people were inside before the
+/// counting began.
+struct Balance: Hashable, Sendable {
+    var people: Int64 = 0
+    var vehicles: Int64 = 0
+
+    mutating func add(_ count: Int64, isVehicle: Bool) {
+        if isVehicle { vehicles += count } else { people += count }
+    }
+}

@@ -1,0 +1,190 @@
+import Admission
+import Framing
+import Posix
+
+/// `GET /v1/tallies` and `GET /v1/lanes`: the books as JSON.
+///
+/// Every tally has the same members: `presented = admitted + refused`, `admitted = passed + annulled + interrupted` (less
+/// what is still open), `tailgating`, `forced`, `wrong_way`, `anonymous` (forward and backward together), `in` and `out`
+/// (people who crossed the site's boundary), `vehicles_in` and `vehicles_out`, `on_site_people = in - out`,
+/// `on_site_vehicles`, `distinct_holders` and `distinct_vehicles` (different holders with at least one passage),
+/// `stored`, `duplicates`, `conflicting`, `missing` (sequences known to have been written and not stored),
+/// `clock_not_trusted` (records).
+///
+/// What counts as a crossing: a passage, an anonymous passage, and a tailgater, each in the direction it went (Tally.swift).
+struct TallyJSON {
+    private let snapshot: Intake.Snapshot
+    private let settings: CollectorSettings
+
+    init(_ snapshot: Intake.Snapshot, _ settings: CollectorSettings) {
+        self.snapshot = snapshot
+        self.settings = settings
+    }
+
+    private var sorted: [LaneBook] { snapshot.lanes.values.sorted { $0.name.text < $1.name.text } }
+
+    /// `now`: ms since 1970-01-01 UTC.
+    func tallies(now: Int64) -> JSONText {
+        var all = snapshot.site.all
+        var today = snapshot.site.today
+        var missing: UInt64 = 0
+        for lane in snapshot.lanes.values {
+            // Different holders are not a sum over lanes.
+            all += lane.all.withoutDistinct
+            today += lane.today.withoutDistinct
+            missing += lane.ledger.missing
+        }
+        return .object([
+            ("as_of", .text(Timestamp.format(now))),
+            ("as_of_ms", .number(now)),
+            ("revision", .number(snapshot.revision)),
+            ("day", .text(SiteCalendar.text(day: snapshot.day))),
+            ("time_zone", .text(settings.calendar.zone.identifier)),
+            ("total", .object(members(of: all, missing: missing))),
+            ("today", .object(members(of: today, missing: nil))),
+            ("refusals", refusals(all)),
+            ("passages", passages(all)),
+            ("refusals_today", refusals(today)),
+            ("passages_today", passages(today)),
+            ("zones", zones),
+            ("lanes", .array(sorted.map { lane($0, today: true) })),
+        ])
+    }
+
+    func lanes(now: Int64) -> JSONText {
+        .object([
+            ("as_of", .text(Timestamp.format(now))),
+            ("as_of_ms", .number(now)),
+            ("lanes", .array(sorted.map { detail(of: $0) })),
+        ])
+    }
+
+    private func lane(_ lane: LaneBook, today: Bool) -> JSONText {
+        .object(
+            [
+                ("lane", .text(lane.name.text)),
+                ("name", .text(settings.lanes[lane.name] ?? lane.name.text)),
+                ("last_seen_ms", .number(lane.lastSeenMilliseconds)),
+            ] + members(of: lane.all, missing: lane.ledger.missing)
+                + (today ? [("today", .object(members(of: lane.today, missing: nil)))] : []))
+    }
+
+    private func detail(of lane: LaneBook) -> JSONText {
+        let storedThrough = lane.ledger.storedThrough
+        return .object([
+            ("lane", .text(lane.name.text)),
+            ("name", .text(settings.lanes[lane.name] ?? lane.name.text)),
+            ("mode", lane.mode.map { .text($0.name) } ?? .null),
+            ("last_seen", .text(Timestamp.format(lane.lastSeenMilliseconds))),
+            ("last_seen_ms", .number(lane.lastSeenMilliseconds)),
+            ("last_record", lane.lastRecordMilliseconds.map { .text(Timestamp.format($0)) } ?? .null),
+            ("last_record_ms", lane.lastRecordMilliseconds.map { .number($0) } ?? .null),
+            ("stored_through", storedThrough.map(position) ?? .null),
+            ("oldest_held", lane.ledger.oldestHeld.map(position) ?? .null),
+            ("epochs", .number(lane.ledger.epochs.count)),
+            ("missing", .number(lane.ledger.missing)),
+            ("holes", holes(of: lane)),
+            ("duplicates", .number(lane.all[.duplicates])),
+            ("conflicting", .number(lane.all[.conflicting])),
+            ("tallies", .object(members(of: lane.all, missing: lane.ledger.missing))),
+            ("today", .object(members(of: lane.today, missing: nil))),
+            ("refusals", refusals(lane.all)),
+            ("passages", passages(lane.all)),
+        ])
+    }
+
+    /// The first stretches that are missing; `expected`: the lane may still send it.
+    private func holes(of lane: LaneBook) -> JSONText {
+        let most = 100
+        var holes: [JSONText] = []
+        for (epoch, state) in lane.ledger.epochs.sorted(by: { $0.key.hex < $1.key.hex }) where state.missing > 0 {
+            for gap in state.stored.gaps(in: 1...state.knownEnd) where holes.count < most {
+                let isPassedOver = state.passedOver.end(ofRunFrom: gap.lowerBound).map { $0 >= gap.upperBound } ?? false
+                holes.append(
+                    .object([
+                        ("epoch", .text(epoch.hex)), ("first", .number(gap.lowerBound)),
+                        ("last", .number(gap.upperBound)), ("expected", .truth(!isPassedOver)),
+                    ]))
+            }
+        }
+        return .array(holes)
+    }
+
+    private func position(_ position: StoredThrough) -> JSONText {
+        .object([("epoch", .text(position.epoch.hex)), ("sequence", .number(position.sequence))])
+    }
+
+    private func members(of tally: Tally, missing: UInt64?) -> [(String, JSONText)] {
+        let anonymous = tally[.anonymousForward] + tally[.anonymousBackward]
+        var members: [(String, JSONText)] = [
+            ("presented", .number(tally[.presented])),
+            ("admitted", .number(tally[.admitted])),
+            ("refused", .number(tally[.refused])),
+            ("passed", .number(tally[.passed])),
+            ("annulled", .number(tally[.annulled])),
+            ("interrupted", .number(tally[.interrupted])),
+            ("tailgating", .number(tally[.tailgating])),
+            ("forced", .number(tally[.forced])),
+            ("wrong_way", .number(tally[.wrongWay])),
+            ("anonymous", .number(anonymous)),
+            ("anonymous_forward", .number(tally[.anonymousForward])),
+            ("anonymous_backward", .number(tally[.anonymousBackward])),
+            ("in", .number(tally[.peopleIn])),
+            ("out", .number(tally[.peopleOut])),
+            ("vehicles_in", .number(tally[.vehiclesIn])),
+            ("vehicles_out", .number(tally[.vehiclesOut])),
+            ("distinct_holders", .number(tally[.distinctHolders])),
+            ("distinct_vehicles", .number(tally[.distinctVehicles])),
+            ("stored", .number(tally[.stored])),
+            ("duplicates", .number(tally[.duplicates])),
+            ("conflicting", .number(tally[.conflicting])),
+            ("clock_not_trusted", .number(tally[.clockNotTrusted])),
+        ]
+        // Who is on site now and what is missing are states, not counts of a day.
+        if let missing {
+            members += [
+                ("on_site_people", .number(tally[.peopleIn] - tally[.peopleOut])),
+                ("on_site_vehicles", .number(tally[.vehiclesIn] - tally[.vehiclesOut])),
+                ("missing", .number(missing)),
+            ]
+        }
+        return members
+    }
+
+    private func refusals(_ tally: Tally) -> JSONText {
+        .object(
+            Reasons.ordered.compactMap { reason in
+                let count = tally[Counter.reason(bit: reason.rawValue.trailingZeroBitCount)]
+                return count == 0 ? nil : ("\(reason.name)", .number(count))
+            })
+    }
+
+    private func passages(_ tally: Tally) -> JSONText {
+        let kinds: [HolderKind?] = HolderKind.allCases.map { $0 } + [nil]
+        return .object(
+            kinds.map { ($0.map { "\($0.name)" } ?? "unknown", .number(tally[Counter.passages(of: $0)])) })
+    }
+
+    private var zones: JSONText {
+        let inside = snapshot.site.balances.filter { $0.key != .outside }.sorted { $0.key.text < $1.key.text }
+        return .array(
+            inside.map { zone, balance in
+                .object([
+                    ("zone", .text(zone.text)),
+                    ("name_zh", .text(settings.zones[zone]?.chinese ?? zone.text)),
+                    ("name_en", .text(settings.zones[zone]?.english ?? zone.text)),
+                    ("people", .number(balance.people)),
+                    ("vehicles", .number(balance.vehicles)),
+                ])
+            })
+    }
+}
+
+extension Tally {
+    fileprivate var withoutDistinct: Tally {
+        var tally = self
+        tally[.distinctHolders] = 0
+        tally[.distinctVehicles] = 0
+        return tally
+    }
+}

@@ -1,0 +1,1 @@
+// LaneDaemon: being laid out.

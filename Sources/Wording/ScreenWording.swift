@@ -1,0 +1,33 @@
+/// Every text of the wall screen, in both languages: Chinese large, English beside it.
+public enum ScreenWording: String, CaseIterable, Sendable {
+    case title, inToday, outToday, peopleOnSite, vehiclesOnSite, allDays, distinctHoldersToday, refusedToday, lanes
+    case lane, admitted, passed, refused, lastSeen, missing, secondsAgo, minutesAgo, hoursAgo, updated, staleSince
+    case noLanes, needsScript
+
+    public var wording: Bilingual {
+        switch self {
+        case .title: Bilingual("入场总览", "Admission overview")
+        case .inToday: Bilingual("今日入场人次", "In today")
+        case .outToday: Bilingual("今日离场人次", "Out today")
+        case .peopleOnSite: Bilingual("当前在场人数", "People on site now")
+        case .vehiclesOnSite: Bilingual("当前在场车辆", "Vehicles on site now")
+        case .allDays: Bilingual("累计", "in all")
+        case .distinctHoldersToday: Bilingual("今日不同持证人", "different holders today")
+        case .refusedToday: Bilingual("今日未放行", "refused today")
+        case .lanes: Bilingual("通道", "Lanes")
+        case .lane: Bilingual("通道", "Lane")
+        case .admitted: Bilingual("放行", "Admitted")
+        case .passed: Bilingual("通过", "Passed")
+        case .refused: Bilingual("未放行", "Refused")
+        case .lastSeen: Bilingual("最近上报", "Last seen")
+        case .missing: Bilingual("缺失记录", "Missing")
+        case .secondsAgo: Bilingual("秒前", "s ago")
+        case .minutesAgo: Bilingual("分钟前", "min ago")
+        case .hoursAgo: Bilingual("小时前", "h ago")
+        case .updated: Bilingual("实时更新", "live")
+        case .staleSince: Bilingual("数据已停止更新,自", "NOT UPDATED SINCE")
+        case .noLanes: Bilingual("尚无通道上报", "No lane has reported yet")
+        case .needsScript: Bilingual("此页面需要启用 JavaScript", "This page needs JavaScript")
+        }
+    }
+}
