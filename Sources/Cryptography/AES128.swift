@@ -22,9 +22,10 @@ public final class AES128: Sendable {
         }
         guard let pointer = EVP_CIPHER_CTX_new() else { throw .ofLibrary("make an AES-128 context") }
         let context = Context(pointer: pointer)
-        guard EVP_EncryptInit_ex(pointer, EVP_aes_128_ecb(), nil, key, nil) == 1,
-            EVP_CIPHER_CTX_set_padding(pointer, 0) == 1
-        else { throw .ofLibrary("use an AES-128 key") }
+        guard EVP_EncryptInit_ex(pointer, EVP_aes_128_ecb(), nil, key, nil) == 1 else {
+            throw .ofLibrary("use an AES-128 key")
+        }
+        // Padding would come with EVP_EncryptFinal, which is never called.
         self.context = Mutex(context)
     }
 

@@ -68,6 +68,7 @@ public enum UnixSocket {
     /// Sends one datagram without waiting. ENOENT or ECONNREFUSED: nobody receives there; EAGAIN: its queue is full.
     public static func sendDatagram(_ bytes: [UInt8], to path: String) throws(SystemFailure) {
         let socket = try make(path, SOCK_DGRAM)
+        defer { withExtendedLifetime(socket) {} }
         _ = try withAddress(path) { (address, length) throws(SystemFailure) in
             try attempt("send to", path) {
                 sendto(socket.raw, bytes, bytes.count, Int32(MSG_NOSIGNAL), address, length)
@@ -125,14 +126,18 @@ public enum UnixSocket {
                 "listen at", path, code: EEXIST, advice: "it is not a socket; remove it, or choose another path")
         }
         let probe = try make(path, type)
+        defer { withExtendedLifetime(probe) {} }
         let code: Int32 = try withAddress(path) { (address, length) throws(SystemFailure) in
             switch repeating({ Glibc.connect(probe.raw, address, length) }) {
             case .success: return 0
             case .failure(let failure): return failure.code
             }
         }
-        guard code == ECONNREFUSED else {
-            throw SystemFailure("listen at", path, code: code == ENOENT ? EAGAIN : EADDRINUSE)
+        switch code {
+        case ECONNREFUSED: break
+        // Connected, its queue is full, or it is of another type: in any case somebody listens.
+        case 0, EAGAIN, EPROTOTYPE: throw SystemFailure("listen at", path, code: EADDRINUSE)
+        default: throw SystemFailure("listen at", path, code: code)
         }
         try FileSystem.unlinkIfPresent(path)
     }

@@ -21,6 +21,41 @@ import Testing
         #expect(buffer[2] == 0)
     }
 
+    @Test("a read and a wait that signals interrupt go on as if nothing had happened")
+    func interrupted() throws {
+        // A handler that does nothing, without SA_RESTART: the calls see EINTR.
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in }
+        sigaction(SIGUSR1, &action, nil)
+        let (input, answers) = (try Pipe(nonblocking: false), try Pipe())
+        let thread = try NamedThread.start(name: "interrupted") {
+            // Threads of Swift's own pools block all signals, and hand that down.
+            var only = sigset_t()
+            sigemptyset(&only)
+            sigaddset(&only, SIGUSR1)
+            pthread_sigmask(SIG_UNBLOCK, &only, nil)
+            var own = pthread_self()
+            withUnsafeBytes(of: &own) { try? answers.writer.writeAll($0) }
+            var buffer = [UInt8](repeating: 0, count: 8)
+            let outcome = try? buffer.withUnsafeMutableBytes { try input.reader.read(into: $0) }
+            let waited = try? input.reader.wait(for: .readable, until: SystemClock.deadline(milliseconds: 40))
+            try? answers.writer.writeAll([outcome == .bytes(1) ? 1 : 0, waited == false ? 1 : 0])
+        }
+        var target = pthread_t()
+        #expect(try answers.reader.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5000)))
+        _ = try withUnsafeMutableBytes(of: &target) { try answers.reader.read(into: $0) }
+        var signals = 0
+        let finished = try eventually {
+            pthread_kill(target, SIGUSR1)
+            signals += 1
+            if signals == 20 { try input.writer.writeAll([7]) }
+            return try answers.reader.wait(for: .readable, until: 0)
+        }
+        #expect(finished)
+        thread.join()
+        #expect(try readText(answers.reader) == "\u{1}\u{1}")
+    }
+
     @Test("with broken pipes ignored a write without a reader fails with EPIPE")
     func brokenPipe() throws {
         SignalWatch.ignoreBrokenPipe()

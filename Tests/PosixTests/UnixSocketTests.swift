@@ -39,12 +39,29 @@ import Testing
         _ = try UnixSocket.listen(path, mode: 0o600)
     }
 
-    @Test("a socket in use is left alone")
+    @Test("a datagram socket is taken over when nobody receives there, and left alone when somebody does")
+    func datagramStale() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("notify")
+        var first: Descriptor? = try UnixSocket.receiveDatagrams(path, mode: 0o600)
+        for type in [UnixSocket.receiveDatagrams, { try UnixSocket.listen($0, mode: $1) }] {
+            #expect { try type(path, 0o600) } throws: { ($0 as? SystemFailure)?.code == EADDRINUSE }
+        }
+        #expect(first != nil)
+        first = nil
+        _ = try UnixSocket.receiveDatagrams(path, mode: 0o600)
+    }
+
+    @Test("a socket in use is left alone, also when its queue is full")
     func inUse() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("control.sock")
-        let first = try UnixSocket.listen(path, mode: 0o600)
+        let first = try UnixSocket.listen(path, mode: 0o600, backlog: 0)
         #expect { try UnixSocket.listen(path, mode: 0o600) } throws: { ($0 as? SystemFailure)?.code == EADDRINUSE }
+        // The queue of one is taken by what the attempt above left in it.
+        #expect { try UnixSocket.connect(path) } throws: { ($0 as? SystemFailure)?.code == EAGAIN }
+        #expect { try UnixSocket.listen(path, mode: 0o600) } throws: { ($0 as? SystemFailure)?.code == EADDRINUSE }
+        #expect(try UnixSocket.accept(first) != nil)
         _ = try UnixSocket.connect(path)
         withExtendedLifetime(first) {}
     }
