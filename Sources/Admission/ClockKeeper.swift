@@ -71,6 +71,16 @@ public struct ClockKeeper: Sendable {
         return trust != before
     }
 
+    /// A statement that was kept says that it was `instant` once; it says nothing of how long ago, and when it comes again
+    /// it is no news.
+    public mutating func notEarlier(than instant: WallTime, wall: WallTime) -> Bool {
+        let before = trust
+        floor = max(floor, instant)
+        newestSigned = max(newestSigned ?? instant, instant)
+        if Self.isBehind(wall, floor) && !isKernelSynchronised { trust = .behindFloor }
+        return trust != before
+    }
+
     /// A technician looked at the clock and says it is right.
     public mutating func confirmed(wall: WallTime) -> Bool {
         let before = trust

@@ -180,6 +180,9 @@ public struct LaneMachine: Sendable {
     }
     static let journalRetryMilliseconds: Int64 = 5000
 
+    /// The shell wrote a record of its own (a hole); the next one's sequence is `next`.
+    public mutating func skipSequence(to next: UInt64) { nextSequence = next }
+
     /// When `timePassed` must be called at the latest.
     public var deadline: MonotonicTime {
         var earliest = hourDeadline
@@ -205,6 +208,8 @@ public struct LaneMachine: Sendable {
     public var isMeasuring: Bool { if case .measuring = state { true } else { false } }
     public var credentialsInForce: CredentialsInForce { credentials }
     public var isInAlarm: Bool { fireAlarm }
+    public var journalRoom: JournalState { journal }
+    public var hasJournalFault: Bool { journalFault }
 
     public func isLost(_ device: Device) -> Bool {
         switch device {

@@ -281,4 +281,22 @@ private final class KeptClock {
             }
         }
     }
+
+    @Test("a kept statement puts the clock behind the floor or says nothing, and is no news when it comes again")
+    func keptStatement() {
+        var keeper = ClockKeeper(floor: WallTime(milliseconds: 0), wall: WallTime(milliseconds: 5_000_000))
+        let wall = WallTime(milliseconds: 5_000_000)
+        let afterOld = keeper.notEarlier(than: WallTime(milliseconds: 1_000_000), wall: wall)
+        #expect(!afterOld)
+        #expect(keeper.trust == .trusted)
+        // An hour old, heard again: were it news, the clock would be far ahead of signed time.
+        let now = MonotonicTime(milliseconds: 10)
+        let afterReplay = keeper.signedTime(WallTime(milliseconds: 1_000_000), wall: wall, monotonic: now)
+        let afterLook = keeper.observe(wall: wall, monotonic: now, isKernelSynchronised: false)
+        #expect(!afterReplay && !afterLook)
+        #expect(keeper.trust == .trusted)
+        let afterFuture = keeper.notEarlier(than: WallTime(milliseconds: 9_000_000), wall: wall)
+        #expect(afterFuture)
+        #expect(keeper.trust == .behindFloor)
+    }
 }

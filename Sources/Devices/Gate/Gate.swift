@@ -16,7 +16,7 @@ public enum GateOutput: Int, Sendable, CaseIterable {
 /// What a gate reports.
 public enum GateEvent: Sendable {
     /// A passage contact closed or opened, debounced. What is told is always a change against what was told last (open,
-    /// at the beginning): a contact that closed while the gate was lost is told when it is back.
+    /// at the beginning): a contact that closed while the gate was lost is told just before `back`.
     case contact(PassageDirection, closed: Bool)
     case lost(DeviceFailure)
     /// It is there and has said all its contacts.
@@ -79,10 +79,12 @@ public final class Gate {
                 hear(at: now, report)
             case .level(let index, let closed):
                 known[index] = true
+                if told[index] != closed {
+                    told[index] = closed
+                    report(.contact(index == 0 ? .forward : .backward, closed: closed))
+                }
+                // After the contact: what was closed before the gate was back is no passage.
                 hear(at: now, report)
-                guard told[index] != closed else { return }
-                told[index] = closed
-                report(.contact(index == 0 ? .forward : .backward, closed: closed))
             case .lost(let failure):
                 lose(failure, report)
             }

@@ -1,0 +1,234 @@
+import Admission
+import Cryptography
+import Framing
+import Posix
+import Storage
+import Synchronization
+
+/// What the credential thread hands the lane.
+enum CredentialNews: Sendable {
+    case image(CredentialImage)
+    /// `isLive`: it came while this program ran, so its instant tells what time it is now.
+    case statement(Statement, isLive: Bool)
+}
+
+/// Takes over what the uplink brought: copies it, verifies the copy, keeps it, and only then hands it to the lane. The
+/// uplink is another user and not trusted; everything it says is looked at here, off the decision's path.
+///
+/// Woken by one word, `look`, on a socket of its own, and by itself every 30 s. A file that was refused is not looked at
+/// again until it changes.
+final class CredentialThread: Sendable {
+    struct Settings: Sendable {
+        var directory: LaneDirectory
+        var lookSocket: String
+        var trust: SiteTrust
+        var retention = ImageRetention()
+    }
+
+    private let settings: Settings
+    private let news: Mailbox<CredentialNews>
+    private let stopping = Atomic<Bool>(false)
+    private let wake: WakeUp
+    /// The image that the lane now uses, and the one it no longer does.
+    private let handedBack: Mutex<HandedBack>
+    /// Whether the lane trusts its clock: an image from the future is refused only by one that is trusted.
+    let clockIsTrusted = Atomic<Bool>(false)
+
+    private struct HandedBack: Sendable {
+        var inForce: AppliedMark?
+        var retired: [CredentialImage] = []
+    }
+
+    static let periodMilliseconds = 30_000
+    /// A `look` is answered at most this often; an uplink that never stops asking costs next to nothing.
+    static let shortestPeriodMilliseconds = 20
+
+    init(_ settings: Settings, news: Mailbox<CredentialNews>) throws(SystemFailure) {
+        self.settings = settings
+        self.news = news
+        wake = try WakeUp(name: "credential thread")
+        handedBack = Mutex(HandedBack())
+    }
+
+    func start() throws(SystemFailure) -> NamedThread {
+        let listener = try UnixSocket.listen(settings.lookSocket, mode: 0o660)
+        return try NamedThread.start(name: "credentials") { [self] in
+            CredentialLoop(settings, news: news, listener: listener, wake: wake, owner: self).run()
+        }
+    }
+
+    func end() {
+        stopping.store(true, ordering: .releasing)
+        wake.signal()
+    }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    /// Called by the lane after it began to use another image.
+    func retire(_ old: CredentialImage?, inForce: CredentialImage) {
+        handedBack.withLock { box in
+            box.inForce = inForce.mark
+            if let old { box.retired.append(old) }
+        }
+        wake.signal()
+    }
+
+    /// What the lane handed back since the last call; the retired images are let go of by whoever takes them.
+    fileprivate func takeHandedBack() -> AppliedMark? {
+        let box = handedBack.withLock { box in
+            let taken = box
+            box = HandedBack()
+            return taken
+        }
+        return box.inForce
+    }
+}
+
+private final class CredentialLoop {
+    private let settings: CredentialThread.Settings
+    private let news: Mailbox<CredentialNews>
+    private let listener: Descriptor
+    private let wake: WakeUp
+    private let owner: CredentialThread
+    private let set = PollSet(capacity: 2)
+
+    private var newestVersion: UInt64 = 0
+    private var newestStatement: Statement?
+    private var refused: [String: FileStatus] = [:]
+    private var nextLook: UInt64 = 0
+    private var earliestLook: UInt64 = 0
+
+    init(
+        _ settings: CredentialThread.Settings, news: Mailbox<CredentialNews>, listener: Descriptor, wake: WakeUp,
+        owner: CredentialThread
+    ) {
+        self.settings = settings
+        self.news = news
+        self.listener = listener
+        self.wake = wake
+        self.owner = owner
+    }
+
+    func run() {
+        startWithWhatIsKept()
+        var asked = true
+        while !owner.isStopping {
+            let now = SystemClock.monotonicNanoseconds()
+            if (asked && now >= earliestLook) || now >= nextLook {
+                asked = false
+                look()
+                let after = SystemClock.monotonicNanoseconds()
+                earliestLook = after + UInt64(CredentialThread.shortestPeriodMilliseconds) * 1_000_000
+                nextLook = after + UInt64(CredentialThread.periodMilliseconds) * 1_000_000
+            }
+            set.removeAll()
+            set.add(wake.raw, .readable)
+            let door = set.add(listener.raw, .readable)
+            if (try? set.wait(until: asked ? earliestLook : nextLook)) == nil {
+                _ = try? wake.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 1000))
+            }
+            _ = wake.drain()
+            confirm()
+            if set[door].contains(.readable), hearLook() { asked = true }
+        }
+    }
+
+    private var installer: ImageInstaller { ImageInstaller(settings.directory, trusting: settings.trust) }
+    private var keptStatement: String { "\(settings.directory.path)/statement" }
+
+    private func moment() -> Moment {
+        Moment(
+            monotonic: .now(), wall: WallTime(milliseconds: SystemClock.wallMilliseconds()),
+            clock: owner.clockIsTrusted.load(ordering: .relaxed) ? .trusted : .behindFloor)
+    }
+
+    /// The newest image that was verified before, and the newest statement. Both are verified again.
+    private func startWithWhatIsKept() {
+        do {
+            let (image, refused) = try installer.loadNewest(at: moment())
+            for problem in refused { Log.error("kept image: \(problem)") }
+            if let image { hand(image) }
+        } catch { Log.error("kept images: \(error)") }
+        readStatement(keptStatement, isLive: false)
+        readStatement(settings.directory.statement, isLive: false)
+    }
+
+    /// One connection: the word is read within 100 ms, and it does not matter much what it was.
+    private func hearLook() -> Bool {
+        guard let caller = try? UnixSocket.accept(listener) else { return false }
+        var bytes: [UInt8] = []
+        let deadline = SystemClock.deadline(milliseconds: 100)
+        while bytes.count < 5, (try? caller.wait(for: .readable, until: deadline)) == true {
+            var buffer = [UInt8](repeating: 0, count: 8)
+            let outcome = try? buffer.withUnsafeMutableBytes { (room) throws(SystemFailure) in
+                try caller.read(into: room)
+            }
+            guard case .bytes(let count)? = outcome, count > 0 else { break }
+            bytes += buffer[..<count]
+        }
+        return bytes.starts(with: Array("look\n".utf8))
+    }
+
+    /// Looks through `incoming`: an image that is newer than ours first, then the statement.
+    private func look() {
+        takeImage()
+        readStatement(settings.directory.statement, isLive: true)
+    }
+
+    private func takeImage() {
+        do {
+            guard let path = try installer.newestIncoming(above: newestVersion) else { return }
+            let status = try FileSystem.statusIfPresent(path)
+            guard refused[path] == nil || refused[path] != status else { return }
+            do {
+                let image = try installer.install(from: path, newerThan: newestVersion, at: moment())
+                refused = [:]
+                hand(image)
+                for old in try installer.removeExpired(settings.retention, inForce: newestVersion, at: moment()) {
+                    Log.information("\(old): removed, its time is over")
+                }
+            } catch {
+                Log.error("image refused, the one in force stays: \(error)")
+                if refused.count >= 64 { refused = [:] }
+                refused[path] = status
+            }
+        } catch { Log.error("images: \(error)") }
+    }
+
+    private func readStatement(_ path: String, isLive: Bool) {
+        do {
+            let status = try FileSystem.statusIfPresent(path)
+            guard status != nil, refused[path] != status else { return }
+            let bytes = try Descriptor.open(path, [.read, .nonblocking, .noFollow]).readAll(limit: Statement.longest)
+            do {
+                let statement = try StatementFile.verify(bytes, trusting: settings.trust)
+                if let known = newestStatement, statement.asOf <= known.asOf { return }
+                newestStatement = statement
+                if path != keptStatement {
+                    try FileSystem.replace(keptStatement, with: bytes, mode: LaneDirectory.fileMode)
+                }
+                if !news.post(.statement(statement, isLive: isLive)) { newestStatement = nil }
+            } catch {
+                let told = (error as? StatementRefusal).map { "\(StorageError.statement(path: path, $0))" } ?? "\(error)"
+                Log.error("statement refused: \(told)")
+                if refused.count >= 64 { refused = [:] }
+                refused[path] = status
+            }
+        } catch { Log.error("statement: \(error)") }
+    }
+
+    /// A lane whose box is full gets it at a later look.
+    private func hand(_ image: CredentialImage) {
+        if let failure = image.notLocked { Log.warning("image \(image.version) is not locked in memory: \(failure)") }
+        guard news.post(.image(image)) else { return Log.warning("the lane does not take image \(image.version) now") }
+        newestVersion = image.version
+        Log.notice(
+            "image \(image.version): \(image.header.identifiers) identifiers of \(image.header.holders) holders")
+    }
+
+    /// After the lane began to use an image, `applied` says so; only then does the uplink report it.
+    private func confirm() {
+        guard let mark = owner.takeHandedBack() else { return }
+        do { try AppliedFile.write(mark, to: settings.directory.applied) } catch { Log.error("\(error)") }
+    }
+}

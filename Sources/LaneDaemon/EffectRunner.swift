@@ -1,0 +1,199 @@
+import Admission
+import Devices
+import Posix
+import Storage
+
+/// Gives inputs to the lane machine and carries its effects out, in their order. A record that cannot be written ends
+/// the list there: at an entrance nothing is released that is not recorded.
+struct EffectRunner {
+    private(set) var machine: LaneMachine
+    private let journal: Journal
+    private let gate: Gate
+    private let isExit: Bool
+    /// Everything counted since this process began.
+    private(set) var total = LaneTotals()
+    /// The last decisions, newest last, for `lanectl status`.
+    private(set) var recent = RecentDecisions()
+    /// What could not be recorded, not even in the reserve; told in one record an hour.
+    private var unrecorded = Unrecorded()
+    private var buzzerEnds = MonotonicTime.never
+    private var hasNewMode = false
+
+    init(machine: LaneMachine, journal: Journal, gate: Gate) {
+        self.machine = machine
+        self.journal = journal
+        self.gate = gate
+        isExit = machine.configuration.kind == .exit
+    }
+
+    private struct Unrecorded {
+        var count: UInt64 = 0
+        var totals = LaneTotals()
+        var nextAttempt = MonotonicTime(nanoseconds: 0)
+    }
+
+    // MARK: For the loop
+
+    var deadline: MonotonicTime { min(machine.deadline, buzzerEnds) }
+    var isInAlarm: Bool { machine.isInAlarm }
+    var credentials: CredentialsInForce { machine.credentialsInForce }
+    var journalState: JournalState { journal.state }
+    var journalStatus: JournalStatus { JournalStatus(journal) }
+
+    mutating func start(unfinished: Outcome?, at moment: Moment) {
+        perform(machine.start(unfinished: unfinished, at: moment), at: moment)
+    }
+
+    mutating func give(_ input: LaneInput, at moment: Moment) {
+        perform(machine.handle(input, at: moment), at: moment)
+    }
+
+    mutating func timePassed(at moment: Moment) {
+        if moment.monotonic >= buzzerEnds {
+            buzzerEnds = .never
+            gate.set(.buzzer, false, at: moment.monotonic)
+        }
+        if moment.monotonic >= machine.deadline { give(.timePassed, at: moment) }
+    }
+
+    /// Once a second: what room the journal has, and whether it can be written again after a failure.
+    mutating func lookAtJournal(at moment: Moment) {
+        let state = journal.state
+        if state != machine.journalRoom || (machine.hasJournalFault && moment.monotonic >= unrecorded.nextAttempt) {
+            unrecorded.nextAttempt = moment.monotonic.advanced(byMilliseconds: 5000)
+            give(.journal(state), at: moment)
+        }
+        tellUnrecorded(at: moment)
+    }
+
+    /// Whether the mode changed since the last call.
+    mutating func takeModeChange() -> Bool {
+        defer { hasNewMode = false }
+        return hasNewMode
+    }
+
+    /// For systemd and the log.
+    var statusLine: String {
+        let (mode, cause) = machine.mode
+        return cause == .none ? Word.of(mode) : "\(Word.of(mode)): \(Word.of(cause))"
+    }
+
+    // MARK: Effects
+
+    private mutating func perform(_ effects: LaneEffects, at moment: Moment) {
+        for index in 0..<effects.count {
+            switch effects[index] {
+            case .record(let event, let sequence):
+                guard write(event, sequence, moment) else {
+                    perform(
+                        machine.recordFailed(event, nextSequence: journal.nextSequence, at: moment), at: moment)
+                    return
+                }
+            case .release(let on): gate.set(.release, on, at: moment.monotonic)
+            case .lamps(let state): setLamps(state, at: moment.monotonic)
+            case .buzzer(let milliseconds):
+                gate.set(.buzzer, true, at: moment.monotonic)
+                buzzerEnds = moment.monotonic.advanced(byMilliseconds: milliseconds)
+            case .message: break
+            }
+        }
+    }
+
+    private mutating func write(_ event: LaneEvent, _ sequence: UInt64, _ moment: Moment) -> Bool {
+        do {
+            try journal.append(event, at: moment, sequence: sequence, for: purpose(of: event))
+        } catch {
+            if unrecorded.count == 0 { Log.error("journal: \(error)") }
+            unrecorded.count += 1
+            unrecorded.totals.count(event)
+            return false
+        }
+        total.count(event)
+        switch event {
+        case .decided(let decision): recent.append(decision, moment.wall)
+        case .mode: hasNewMode = true
+        default: break
+        }
+        return true
+    }
+
+    /// New people at an entrance use the room; what must be told in any case may use the reserve.
+    private func purpose(of event: LaneEvent) -> RecordPurpose {
+        if case .decided = event, !isExit { .entrance } else { .reserve }
+    }
+
+    private mutating func tellUnrecorded(at moment: Moment) {
+        guard unrecorded.count > 0, moment.monotonic >= unrecorded.nextAttempt else { return }
+        let roomy = journal.state < .reserveOnly
+        unrecorded.nextAttempt = moment.monotonic.advanced(byMilliseconds: roomy ? 5000 : 3_600_000)
+        let hole = LaneEvent.hole(
+            epoch: journal.epoch, firstSequence: journal.nextSequence, count: unrecorded.count, .noRoom,
+            unrecorded.totals)
+        do {
+            try journal.append(hole, at: moment, sequence: journal.nextSequence, for: .counter)
+            machine.skipSequence(to: journal.nextSequence)
+            unrecorded = Unrecorded()
+        } catch {
+            Log.error("journal: \(error); \(unrecorded.count) events are counted but not recorded")
+        }
+    }
+
+    private func setLamps(_ state: LampState, at now: MonotonicTime) {
+        let (green, red, amber) =
+            switch state {
+            case .ready: (false, false, true)
+            case .working: (false, false, true)
+            case .admitted: (true, false, false)
+            case .refused: (false, true, false)
+            case .outOfService: (false, true, true)
+            case .emergency: (true, false, true)
+            }
+        gate.set(.lampGreen, green, at: now)
+        gate.set(.lampRed, red, at: now)
+        gate.set(.lampAmber, amber, at: now)
+    }
+}
+
+/// What the journal says of itself, as a value for other threads.
+struct JournalStatus: Sendable {
+    var epoch: Epoch
+    var nextSequence: UInt64
+    var used: UInt64
+    var unsynced: UInt64
+    var state: JournalState
+    var faults: JournalFaults
+
+    init(_ journal: Journal) {
+        epoch = journal.epoch
+        nextSequence = journal.nextSequence
+        used = UInt64(journal.unacknowledged)
+        unsynced = UInt64(journal.unsynced)
+        state = journal.state
+        faults = journal.faults
+    }
+}
+
+/// The last ten decisions, without identifiers.
+struct RecentDecisions: Sendable {
+    static let capacity = 10
+    struct Entry: Sendable {
+        var wall = WallTime(milliseconds: 0)
+        var verdict = Verdict.refused
+        var reasons: Reasons = []
+        var kind: HolderKind?
+    }
+    private var entries = InlineArray<10, Entry>(repeating: Entry())
+    private var next = 0
+    private var count = 0
+
+    mutating func append(_ decision: Decision, _ wall: WallTime) {
+        entries[next] = Entry(
+            wall: wall, verdict: decision.verdict, reasons: decision.reasons,
+            kind: decision.presentation.credential?.kind)
+        next = (next + 1) % Self.capacity
+        count = min(count + 1, Self.capacity)
+    }
+
+    /// Newest first; allocates.
+    var all: [Entry] { (0..<count).map { entries[(next - 1 - $0 + 2 * Self.capacity) % Self.capacity] } }
+}

@@ -1,0 +1,271 @@
+// Read this first: one lane, from a device's bytes to the gate's relay.
+//
+// One thread, blocked in poll(2), owns everything that a decision needs: it reads the badge, looks it up in memory, asks
+// the lane machine, writes the record and releases the gate. Nothing else runs on it. Three other threads hand it
+// letters through mailboxes and take its letters back: the fire thread (which has opened before it tells), the
+// credential thread (which verifies images and statements), and the control thread (which answers `lanectl`).
+//
+//     poll ─► fire ─► deadlines ─► gate contacts ─► readers, thermometer ─► letters ─► poll …
+//               └────────┴─────────────┴──────── LaneMachine.handle ─► EffectRunner.perform
+
+import Admission
+import Devices
+import Framing
+import Posix
+import Storage
+import Synchronization
+
+final class LaneLoop {
+    private let parts: LaneParts
+    private var runner: EffectRunner
+    private var clock: WallClock
+    private var image: CredentialImage?
+    private var statement: Statement?
+    private var isStopping = false
+    private var supervisor: WatchdogPulse
+    private var nextJournalLook: MonotonicTime
+    private var presence: PresenceTimes
+    private let set = PollSet(capacity: 32)
+
+    /// Journal room and failed writes are looked at this often.
+    private static let journalLookMilliseconds: Int64 = 1000
+
+    init(parts: LaneParts, runner: EffectRunner, clock: WallClock) {
+        self.parts = parts
+        self.runner = runner
+        self.clock = clock
+        supervisor = WatchdogPulse(parts.notifier)
+        nextJournalLook = .now()
+        presence = PresenceTimes(since: clock.moment().wall)
+    }
+
+    /// Runs until a signal asks to stop.
+    func run(unfinished: Outcome?) throws(SystemFailure) {
+        tellCredentialThread(clock.keeper.trust)
+        runner.start(unfinished: unfinished, at: clock.moment())
+        give(.journal(runner.journalState))
+        supervisor.ready(runner.statusLine)
+        while !isStopping {
+            try wait()
+            lookAtFire()
+            giveTime()
+            serviceGate()
+            serviceDevices()
+            readMail()
+            lookAtClock()
+            lookAtJournal()
+            lookAtSignals()
+            supervisor.pulse(at: .now(), status: runner.statusLine, isNew: runner.takeModeChange())
+        }
+        supervisor.stopping()
+        give(.stopping)
+        parts.gate.close()
+    }
+
+    // MARK: Waiting
+
+    private var places = Places()
+    private struct Places {
+        var fire = 0
+        var clock = 0
+        var signals = 0
+        var credentials = 0
+        var questions = 0
+    }
+
+    private func wait() throws(SystemFailure) {
+        set.removeAll()
+        places.fire = set.add(parts.fire.told.raw, .readable)
+        places.clock = set.add(clock.descriptor, .readable)
+        places.signals = set.add(parts.signals.raw, .readable)
+        places.credentials = set.add(parts.credentialNews.wakeUp.raw, .readable)
+        places.questions = set.add(parts.questions.wakeUp.raw, .readable)
+        parts.gate.add(to: set)
+        for reader in parts.readers { reader.add(to: set) }
+        parts.thermometer?.add(to: set)
+        try set.wait(until: deadline.nanoseconds)
+    }
+
+    private var deadline: MonotonicTime {
+        var earliest = min(runner.deadline, clock.deadline, nextJournalLook, supervisor.deadline)
+        earliest = min(earliest, parts.gate.nextDeadline)
+        for reader in parts.readers { earliest = min(earliest, reader.nextDeadline) }
+        if let thermometer = parts.thermometer { earliest = min(earliest, thermometer.nextDeadline) }
+        return earliest
+    }
+
+    // MARK: What happened
+
+    private func give(_ input: LaneInput) {
+        switch input {
+        case .clock(let trust, _): tellCredentialThread(trust)
+        case .deviceLost(let device), .deviceBack(let device): presence.changed(device, clock.moment().wall)
+        default: break
+        }
+        runner.give(input, at: clock.moment())
+    }
+
+    private func tellCredentialThread(_ trust: ClockTrust) {
+        parts.credentials.clockIsTrusted.store(trust == .trusted, ordering: .relaxed)
+    }
+
+    private func lookAtFire() {
+        if set[places.fire].contains(.readable) { _ = parts.fire.told.drain() }
+        let alarm = parts.fire.isAlarm.load(ordering: .acquiring)
+        if alarm != runner.isInAlarm { give(.fire(alarm: alarm)) }
+    }
+
+    private func giveTime() {
+        let moment = clock.moment()
+        runner.timePassed(at: moment)
+    }
+
+    private func serviceGate() {
+        parts.gate.service(set, at: .now()) { event in
+            switch event {
+            case .contact(let direction, let closed): give(.contact(direction, closed: closed))
+            case .lost(let failure):
+                Log.error("gate lost: \(failure)")
+                give(.deviceLost(.gate))
+            case .back:
+                Log.notice("gate is back")
+                give(.deviceBack(.gate))
+            }
+        }
+    }
+
+    private func serviceDevices() {
+        for (index, reader) in parts.readers.enumerated() {
+            reader.service(set, at: .now()) { report in
+                self.report(report, of: reader, as: .reader(UInt8(index)), reader: UInt8(index))
+            }
+        }
+        if let thermometer = parts.thermometer {
+            thermometer.service(set, at: .now()) { report in
+                self.report(report, of: thermometer, as: .thermometer, reader: 0)
+            }
+        }
+    }
+
+    private func report(_ report: DeviceReport, of attached: AttachedDevice, as device: Device, reader: UInt8) {
+        switch report {
+        case .event(.identifier(let identifier)): give(.presented(present(identifier, reader: reader)))
+        case .event(.temperature(let sample)): give(.temperature(sample))
+        case .event(.rejected): break
+        case .lost(let failure):
+            Log.error("\(attached.name) lost: \(failure)")
+            give(.deviceLost(device))
+        case .back:
+            Log.notice("\(attached.name) is back on \(attached.path)")
+            give(.deviceBack(device))
+        }
+    }
+
+    private func present(_ identifier: Identifier, reader: UInt8) -> Presentation {
+        let tag = parts.badgeKey.tag(of: identifier)
+        return Presentation(
+            tag: tag, type: identifier.type, lookup: image?.lookup(tag) ?? .noImage, reader: reader)
+    }
+
+    private func readMail() {
+        if set[places.credentials].contains(.readable) {
+            for news in parts.credentialNews.takeAll() { take(news) }
+        }
+        if set[places.questions].contains(.readable) {
+            for question in parts.questions.takeAll() { question.answer(snapshot(for: question)) }
+        }
+    }
+
+    private func take(_ news: CredentialNews) {
+        switch news {
+        case .image(let new):
+            let old = image
+            image = new
+            putInForce()
+            // The old table goes back to the thread that made it: unmapping takes time.
+            parts.credentials.retire(old, inForce: new)
+        case .statement(let new, let isLive):
+            if let input = clock.signedTime(new.asOf, isLive: isLive) { give(input) }
+            statement = new
+            putInForce()
+        }
+    }
+
+    /// Tells the machine what its decisions stand on. A statement counts for the image it names.
+    private func putInForce() {
+        guard let image else { return }
+        let header = image.header
+        var asOf = runner.credentials.imageVersion == header.version ? runner.credentials.statementAsOf : nil
+        if let statement, statement.imageVersion == header.version { asOf = statement.asOf }
+        let to = parts.configuration.to
+        give(
+            .credentials(
+                CredentialsInForce(
+                    imageVersion: header.version, changeNumber: header.changeNumber, imageIssuedAt: header.issuedAt,
+                    statementAsOf: asOf, destinationZoneBit: to == .outside ? 0 : header.zoneBit(to))))
+    }
+
+    private func snapshot(for question: LaneQuestion) -> LaneSnapshot {
+        let presentation = question.identifier.map { present($0, reader: 0) }
+        return LaneSnapshot(
+            machine: runner.machine, moment: clock.moment(), clockFloor: clock.keeper.floor,
+            readers: parts.readers.enumerated().map {
+                DeviceStatus($0.element, since: presence.since(.reader(UInt8($0.offset))))
+            },
+            thermometer: parts.thermometer.map { DeviceStatus($0, since: presence.since(.thermometer)) },
+            gateFailure: parts.gate.failure?.description, gateSince: presence.since(.gate),
+            fireFailure: parts.fire.failureText, journal: runner.journalStatus, image: image?.header,
+            statement: statement, total: runner.total, recent: runner.recent, presentation: presentation)
+    }
+
+    private func lookAtClock() {
+        let signalled = set[places.clock].contains(.readable)
+        guard signalled || MonotonicTime.now() >= clock.deadline else { return }
+        if let input = clock.look(stepSignalled: signalled) {
+            Log.warning("wall clock: \(clock.keeper.trust)")
+            give(input)
+        }
+    }
+
+    private func lookAtJournal() {
+        let now = MonotonicTime.now()
+        guard now >= nextJournalLook else { return }
+        nextJournalLook = now.advanced(byMilliseconds: Self.journalLookMilliseconds)
+        runner.lookAtJournal(at: clock.moment())
+    }
+
+    private func lookAtSignals() {
+        guard set[places.signals].contains(.readable) else { return }
+        while let signal = parts.signals.next() {
+            switch signal {
+            case .terminate, .interrupt: isStopping = true
+            case .reload: Log.notice("SIGHUP: the configuration is read at the start only; restart to change it")
+            }
+        }
+    }
+}
+
+/// When each device was last lost or back; since the start when nothing changed.
+private struct PresenceTimes {
+    private var times: InlineArray<18, WallTime>
+
+    init(since start: WallTime) { times = InlineArray(repeating: start) }
+
+    mutating func changed(_ device: Device, _ wall: WallTime) { times[Int(device.code)] = wall }
+    func since(_ device: Device) -> WallTime { times[Int(device.code)] }
+}
+
+/// Everything the loop works with. Made once, by LaneProgram.
+struct LaneParts {
+    let configuration: LaneConfiguration
+    let badgeKey: BadgeKey
+    let readers: [AttachedDevice]
+    let thermometer: AttachedDevice?
+    let gate: Gate
+    let fire: FireThread
+    let signals: SignalWatch
+    let credentials: CredentialThread
+    let credentialNews: Mailbox<CredentialNews>
+    let questions: Mailbox<LaneQuestion>
+    let notifier: ServiceNotifier
+}

@@ -1,0 +1,136 @@
+import Admission
+import Configuration
+import Control
+import Cryptography
+import Devices
+import Framing
+import Posix
+import Storage
+
+/// One lane, assembled and run. What goes wrong before the lane stands is one message and a non-zero end.
+public enum LaneProgram {
+    /// What `--check-config` says: the settings in sentences.
+    public static func check(configuration path: String) throws -> String {
+        let settings = try LaneSettings(path: path)
+        _ = try SiteKeys(settings)
+        return LaneSummary.text(settings)
+    }
+
+    /// Whether starting again cannot help before somebody changed the configuration.
+    public static func isConfigurationFault(_ error: any Error) -> Bool {
+        error is ConfigurationFailure || error is FormatError
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    public static func run(configuration path: String, version: String) throws {
+        SignalWatch.ignoreBrokenPipe()
+        let signals = try SignalWatch()
+        let settings = try LaneSettings(path: path)
+        let fire = try FireThread()
+        let now = MonotonicTime.now()
+        // Before anything that can fail or wait: from here on the fire input opens the lane.
+        let fireThread = try makeFireLine(settings, at: now).map { try fire.start($0) }
+        defer {
+            fire.end()
+            fireThread?.join()
+        }
+        try run(settings, version, signals, fire)
+    }
+
+    private static func run(
+        _ settings: LaneSettings, _ version: String, _ signals: SignalWatch, _ fire: FireThread
+    ) throws {
+        let notifier = ServiceNotifier()
+        let keys = try SiteKeys(settings)
+        let directory = LaneDirectory(settings.stateDirectory)
+        let lock = try LaneLock(directory)
+        try directory.prepareForDaemon()
+        try FileSystem.makeDirectories(settings.runDirectory, mode: 0o750)
+        try PolicyArchive.keep(settings, in: directory)
+
+        let began = Moment(
+            monotonic: .now(), wall: WallTime(milliseconds: SystemClock.wallMilliseconds()), clock: .trusted)
+        guard let epoch = Epoch(bytes: try RandomBytes.make(16)) else { return }
+        let (journal, recovery) = try Journal.open(
+            directory, holding: lock, lane: settings.id, from: settings.lane.from, to: settings.lane.to,
+            settings: JournalSettings(
+                capacityRecords: settings.journalCapacityRecords, reserveRecords: settings.journalReserveRecords,
+                recordsPerSegment: settings.journalRecordsPerSegment),
+            epoch: epoch, at: began)
+        report(recovery)
+
+        let gate = try makeGate(settings, at: .now())
+        let clock = try WallClock(floor: recovery.newestTrustedWall ?? WallTime(milliseconds: 0))
+        let machine = LaneMachine(
+            configuration: settings.lane, policy: settings.policy, nextSequence: journal.nextSequence,
+            hourTotals: recovery.hourTotals, at: clock.moment())
+        let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
+        let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)
+        let credentials = try CredentialThread(
+            CredentialThread.Settings(
+                directory: directory, lookSocket: "\(settings.runDirectory)/look.sock", trust: keys.trust),
+            news: news)
+        let credentialThread = try credentials.start()
+        let control = try ControlServer(path: "\(settings.runDirectory)/\(ControlProtocol.socketName)") { request in
+            ControlDesk(
+                settings: settings, version: version, startedAtMilliseconds: began.wall.milliseconds,
+                questions: questions
+            ).reply(request)
+        }
+        let loop = LaneLoop(
+            parts: LaneParts(
+                configuration: settings.lane, badgeKey: keys.badgeKey,
+                readers: settings.readers.map { attach($0) }, thermometer: settings.thermometer.map { attach($0) },
+                gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
+                questions: questions, notifier: notifier),
+            runner: EffectRunner(machine: machine, journal: journal, gate: gate), clock: clock)
+        defer {
+            control.stop()
+            credentials.end()
+            credentialThread.join()
+            if !journal.close(by: SystemClock.deadline(milliseconds: 500)) {
+                Log.error(
+                    "journal: the disk did not answer within 500 ms; what was written last may be lost on power loss")
+            }
+        }
+        Log.notice("lane \(settings.id.text) (\(settings.name)) is up, epoch \(journal.epoch.hex)")
+        try loop.run(unfinished: recovery.outstanding)
+        Log.notice("lane \(settings.id.text) stopped")
+    }
+
+    private static func report(_ recovery: JournalRecovery) {
+        if recovery.recordsDropped > 0 {
+            Log.warning(
+                "journal: \(recovery.recordsDropped) records behind a torn one were not on disk yet and are dropped")
+        }
+        for hole in recovery.holes {
+            guard case .hole(let epoch, let first, let count, _, _) = hole else { continue }
+            Log.error(
+                "journal: \(count) records from \(first) of epoch \(epoch.hex) are damaged; they stay on disk and are reported"
+            )
+        }
+        for path in recovery.setAside {
+            Log.error("journal: \(path) has a damaged header and was set aside, not erased")
+        }
+    }
+
+    private static func attach(_ line: LaneSettings.Line) -> AttachedDevice {
+        AttachedDevice(
+            name: line.name, type: line.type, path: line.port, baud: line.baud, options: line.options, at: .now())
+    }
+
+    private static func makeGate(_ settings: LaneSettings, at now: MonotonicTime) throws -> Gate {
+        switch settings.gate {
+        case .simulated(let socket): Gate.simulated(socket: socket, at: now)
+        case .gpio(let gate, _): Gate.gpio(gate, at: now)
+        }
+    }
+
+    private static func makeFireLine(_ settings: LaneSettings, at now: MonotonicTime) throws -> FireLine? {
+        switch settings.gate {
+        case .simulated(let socket): FireLine.simulated(socket: socket, at: now)
+        case .gpio(_, let fire?): FireLine.gpio(fire, at: now)
+        case .gpio(_, nil): nil
+        }
+    }
+}

@@ -1,0 +1,298 @@
+import Admission
+import Configuration
+import Cryptography
+import Devices
+import Framing
+import Posix
+
+/// What the configuration file of a lane says. Every value is checked; Config/lanekeeperd.yaml shows all of them.
+struct LaneSettings: Sendable {
+    struct Line: Sendable {
+        var name: String
+        var type: DeviceType
+        var port: String
+        var baud: Int?
+        var options = DeviceOptions()
+    }
+
+    enum GateWiring: Sendable {
+        case simulated(socket: String)
+        case gpio(GPIOGateSettings, GPIOFireSettings?)
+    }
+
+    var id: ShortName
+    var name: String
+    var servicePoint: String
+    var site: SiteID
+    var publicKeyFile: String
+    var badgeKeyFile: String
+    var stateDirectory: String
+    var runDirectory: String
+    var readers: [Line]
+    var thermometer: Line?
+    var gate: GateWiring
+    var lane: LaneConfiguration
+    var policy: AdmissionPolicy
+    var journalCapacityRecords: Int
+    var journalReserveRecords: Int
+    var journalRecordsPerSegment: Int
+    /// The file as it was read; kept under its digest so that an old decision can be recomputed.
+    var contents: [UInt8]
+
+    var gateType: String {
+        switch gate {
+        case .simulated: "simulated"
+        case .gpio: "gpio"
+        }
+    }
+
+    var gateLine: String {
+        switch gate {
+        case .simulated(let socket): socket
+        case .gpio(let gate, _): gate.chip
+        }
+    }
+}
+
+extension LaneSettings {
+    init(path: String) throws {
+        try self.init(finishing: try ConfigurationReader(path: path))
+    }
+
+    /// Throws everything that is wrong with the file at once.
+    init(finishing reader: ConfigurationReader) throws {
+        let settings = try LaneSettings(reader)
+        try reader.finish()
+        self = settings
+    }
+
+    private enum KindName: String, CaseIterable { case entry, exit }
+    private enum ReleaseName: String, CaseIterable { case level, pulse }
+    private enum SecondBadgeName: String, CaseIterable { case wait, refuse }
+
+    private init(_ reader: ConfigurationReader) throws {
+        let root = reader.root
+        let site = root.section("site")
+        self.site = SiteID(hex: site.text("id", rule: .hex(digits: 32))) ?? SiteID(low: 0, high: 0)
+        publicKeyFile = site.path("public_key_file")
+        badgeKeyFile = site.path("badge_key_file")
+
+        let lane = root.section("lane")
+        let idText = lane.text("id", rule: .laneID)
+        id = ShortName(idText) ?? .outside
+        name = lane.text("name", rule: .displayName)
+        servicePoint = lane.text("service_point", default: "", rule: Self.servicePointRule)
+        let kind: KindName = lane.choice("kind")
+        let from = ShortName(lane.text("from", rule: Self.zoneRule)) ?? .outside
+        let to = ShortName(lane.text("to", rule: Self.zoneRule)) ?? .outside
+        if from == to { lane.refuse("to", "a lane leads from one zone to another; both are \(from.text)") }
+        let secondBadge: SecondBadgeName = lane.choice("second_badge", default: .wait)
+
+        let directories = root.optionalSection("directories")
+        stateDirectory =
+            directories?.path("state", default: "/var/lib/lanekeeper/\(idText)") ?? "/var/lib/lanekeeper/\(idText)"
+        runDirectory = directories?.path("run", default: "/run/lanekeeper/\(idText)") ?? "/run/lanekeeper/\(idText)"
+
+        readers = root.sections("readers", count: 1...8).map {
+            Self.device($0, DeviceType.readers, name: $0.text("name", rule: .displayName))
+        }
+        let thermometerSection = root.optionalSection("thermometer", orWord: "absent")
+        thermometer = thermometerSection.map { Self.device($0, DeviceType.thermometers, name: "thermometer") }
+        if !root.has("thermometer") { root.refuse("thermometer", "is missing; without one write: thermometer: absent") }
+
+        let gateSection = root.section("gate")
+        gate = Self.wiring(gateSection)
+        var configuration = LaneConfiguration(
+            kind: kind == .entry ? .entry : .exit, from: from, to: to, readerCount: readers.count,
+            hasThermometer: thermometer != nil)
+        let release: ReleaseName = gateSection.choice("release", default: .level)
+        configuration.releaseMode = release == .level ? .level : .pulse
+        configuration.secondBadge = secondBadge == .wait ? .wait : .refuse
+        configuration.pulseMilliseconds = Int64(
+            gateSection.integer("pulse_milliseconds", default: 500, in: 100...1000, unit: "milliseconds"))
+        configuration.passageTimeoutMilliseconds = Int64(
+            gateSection.integer("passage_timeout_milliseconds", default: 5000, in: 1000...30_000, unit: "milliseconds"))
+        configuration.releaseGapMilliseconds = Int64(
+            gateSection.integer("release_gap_milliseconds", default: 100, in: 0...2000, unit: "milliseconds"))
+        self.lane = configuration
+
+        policy = Self.policy(root, hasThermometer: thermometer != nil)
+        let digest = try SHA256.hash(reader.contents)
+        policy.digest = PolicyDigest(bytes: digest) ?? .none
+
+        let journal = root.optionalSection("journal")
+        journalCapacityRecords =
+            journal?.integer("capacity_records", default: 1_000_000, in: 1000...100_000_000, unit: "records")
+            ?? 1_000_000
+        journalReserveRecords =
+            journal?.integer("reserve_records", default: 20_000, in: 100...1_000_000, unit: "records") ?? 20_000
+        journalRecordsPerSegment =
+            journal?.integer("records_per_segment", default: 8192, in: 16...65_536, unit: "records") ?? 8192
+        contents = reader.contents
+    }
+
+    private static let zoneRule = TextRule(expected: "a zone's name of 1 to 31 bytes, or the word outside") {
+        ShortName($0) != nil && TextRule.line.accepts($0) && !$0.contains("|")
+    }
+    private static let servicePointRule = TextRule(expected: "at most 16 characters") {
+        $0.isEmpty || TextRule.characters(1...16).accepts($0)
+    }
+
+    private static func device(_ section: Section, _ types: [DeviceType], name: String) -> Line {
+        let names = types.map(\.name)
+        let rule = TextRule(expected: names.count == 1 ? names[0] : "one of \(names.joined(separator: ", "))") {
+            names.contains($0)
+        }
+        let typeName = section.text("type", rule: rule)
+        var line = Line(
+            name: name, type: types.first { $0.name == typeName } ?? types[0], port: section.path("port"),
+            baud: section.optionalInteger("baud", in: 1200...230_400, unit: "baud"))
+        if line.type.identifiers == nil { line.options.asksForSamples = section.truth("ask", default: true) }
+        return line
+    }
+
+    private static func wiring(_ gate: Section) -> GateWiring {
+        let simulated = gate.optionalSection("simulated")
+        let gpio = gate.optionalSection("gpio")
+        if simulated != nil && gpio != nil {
+            gate.refuse("gpio", "a gate is either simulated or on GPIO lines, not both")
+        }
+        if let gpio { return GPIOWiring.read(gpio) }
+        guard let simulated else {
+            gate.refuse("simulated", "is missing; give either gate.simulated or gate.gpio")
+            return .simulated(socket: "")
+        }
+        return .simulated(socket: simulated.path("socket"))
+    }
+
+    private enum WithoutName: String, CaseIterable {
+        case refuse
+        case admitMarked = "admit-marked"
+        case outOfService = "out-of-service"
+    }
+    private enum StaleName: String, CaseIterable { case refuse, admit }
+    private enum KeyName: String, CaseIterable {
+        case vaccine
+        case greenCode = "green_code"
+        case test
+        case activated
+        var key: KeySet {
+            switch self {
+            case .vaccine: .vaccine
+            case .greenCode: .greenCode
+            case .test: .test
+            case .activated: .activated
+            }
+        }
+    }
+    private enum KindOfBadge: String, CaseIterable {
+        case specialGuest = "special-guest"
+        case exhibitor, visitor, media, staff, security, vehicle
+        var kind: HolderKind {
+            switch self {
+            case .specialGuest: .specialGuest
+            case .exhibitor: .exhibitor
+            case .visitor: .visitor
+            case .media: .media
+            case .staff: .staff
+            case .security: .security
+            case .vehicle: .vehicle
+            }
+        }
+    }
+
+    private static func policy(_ root: Section, hasThermometer: Bool) -> AdmissionPolicy {
+        var policy = AdmissionPolicy()
+        policy.hasThermometer = hasThermometer
+        guard let section = root.optionalSection("policy") else { return policy }
+        if let temperature = section.optionalSection("temperature") {
+            policy.temperatureLimitCentidegrees = centidegrees(
+                temperature.number("limit_celsius", default: 37.3, in: 35...42, unit: "°C"))
+            policy.temperatureOffsetCentidegrees = centidegrees(
+                temperature.number("offset_celsius", default: 0, in: -2...2, unit: "°C"))
+            policy.pairingWindowMilliseconds = Int64(
+                temperature.integer("pairing_window_milliseconds", default: 1500, in: 300...3000, unit: "milliseconds"))
+            let without: WithoutName = temperature.choice("without_thermometer", default: .refuse)
+            policy.withoutThermometer =
+                switch without {
+                case .refuse: .refuse
+                case .admitMarked: .admitMarked
+                case .outOfService: .outOfService
+                }
+        }
+        policy.testWindowMilliseconds = hours(section, "test_window_hours", 48, in: 1...336)
+        policy.assessmentWindowMilliseconds = hours(section, "assessment_window_hours", 24, in: 1...336)
+        policy.futureToleranceMilliseconds = seconds(section, "future_tolerance_seconds", 300, in: 0...3600)
+        if let freshness = section.optionalSection("freshness") {
+            policy.statementWarnMilliseconds = seconds(freshness, "statement_warn_seconds", 120, in: 10...604_800)
+            policy.statementLimitMilliseconds = seconds(freshness, "statement_limit_seconds", 21_600, in: 30...604_800)
+            policy.imageWarnMilliseconds = seconds(freshness, "image_warn_seconds", 18_000, in: 60...2_592_000)
+            policy.imageLimitMilliseconds = seconds(freshness, "image_limit_seconds", 93_600, in: 60...2_592_000)
+            policy.whenStale = stale(freshness.choice("when_stale", default: StaleName.refuse))
+        }
+        policy.whenClockDistrusted = stale(section.choice("clock_distrust", default: StaleName.refuse))
+        if let requires = section.optionalSection("requires") {
+            for kind in KindOfBadge.allCases where requires.has(kind.rawValue) {
+                let keys: [KeyName] = requires.choices(kind.rawValue, default: [])
+                policy.requiredKeys[Int(kind.kind.rawValue)] = KeySet(keys.map(\.key))
+            }
+            // So that a misspelt kind is told what is allowed.
+            for kind in KindOfBadge.allCases { _ = requires.choices(kind.rawValue, default: [KeyName]()) }
+        }
+        let admitted: [KindOfBadge] = section.choices(
+            "admits", default: KindOfBadge.allCases.filter { $0 != .vehicle })
+        policy.admittedKinds = KindSet(admitted.map(\.kind))
+        return policy
+    }
+
+    private static func centidegrees(_ celsius: Double) -> Int32 { Int32((celsius * 100).rounded()) }
+
+    private static func hours(_ section: Section, _ key: String, _ usual: Int, in range: ClosedRange<Int>) -> Int64 {
+        Int64(section.integer(key, default: usual, in: range, unit: "hours")) * 3_600_000
+    }
+
+    private static func seconds(_ section: Section, _ key: String, _ usual: Int, in range: ClosedRange<Int>) -> Int64 {
+        Int64(section.integer(key, default: usual, in: range, unit: "seconds")) * 1000
+    }
+
+    private static func stale(_ name: StaleName) -> WhenStale { name == .refuse ? .refuse : .admit }
+}
+
+/// The `gate.gpio` group.
+private enum GPIOWiring {
+    static func read(_ section: Section) -> LaneSettings.GateWiring {
+        let chip = section.text("chip")
+        let lines = section.section("lines")
+        let inverted = Set(section.texts("active_low", count: 0...8, rule: lineName))
+        let debounce = Int64(section.integer("debounce_milliseconds", default: 20, in: 1...100, unit: "milliseconds"))
+        func line(_ name: String, required: Bool) -> GPIOLine? {
+            guard required || lines.has(name) else {
+                _ = lines.optionalText(name)
+                return nil
+            }
+            return GPIOLine(lines.text(name, rule: wire), activeLow: inverted.contains(name))
+        }
+        var outputs: [GateOutput: GPIOLine] = [:]
+        for output in GateOutput.allCases {
+            outputs[output] = line("\(output.name)", required: output == .release)
+        }
+        var contacts: [PassageDirection: GPIOLine] = [:]
+        contacts[.forward] = line("passage_forward", required: true)
+        contacts[.backward] = line("passage_backward", required: false)
+        let fire = line("fire", required: false)
+        let emergency = line("emergency", required: false)
+        if fire == nil && emergency != nil { lines.refuse("emergency", "an emergency output without a fire input") }
+        return .gpio(
+            GPIOGateSettings(chip: chip, outputs: outputs, contacts: contacts, debounceMilliseconds: debounce),
+            fire.map {
+                GPIOFireSettings(chip: chip, fire: $0, emergency: emergency, debounceMilliseconds: debounce)
+            })
+    }
+
+    private static let names = [
+        "release", "lamp_green", "lamp_red", "lamp_amber", "buzzer", "emergency", "passage_forward",
+        "passage_backward", "fire",
+    ]
+    private static let lineName = TextRule(expected: "one of \(names.joined(separator: ", "))") { names.contains($0) }
+    private static let wire = TextRule.characters(1...31)
+}

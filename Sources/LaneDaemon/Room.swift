@@ -1,1 +1,0 @@
-// LaneDaemon: being laid out.

@@ -1,0 +1,198 @@
+import Admission
+import Control
+import Framing
+import Posix
+import Storage
+
+/// Makes the answer to `lanectl status` of a snapshot. Runs on the control thread.
+struct StatusAnswer {
+    let lane: LaneSettings
+    let version: String
+    let startedAtMilliseconds: Int64
+
+    func reply(_ snapshot: LaneSnapshot) -> StatusReply {
+        let machine = snapshot.machine
+        let (mode, cause) = machine.mode
+        return StatusReply(
+            lane: StatusReply.Lane(
+                id: lane.id.text, name: lane.name, kind: machine.configuration.kind == .entry ? "entry" : "exit",
+                from: machine.configuration.from.text, to: machine.configuration.to.text),
+            version: version, processId: Invocation.processID, startedAtMilliseconds: startedAtMilliseconds,
+            nowMilliseconds: snapshot.moment.wall.milliseconds, mode: Word.of(mode), modeCause: Word.of(cause),
+            fireAlarm: machine.isInAlarm, lamps: Word.of(machine.display.lamps), clock: Word.of(snapshot.moment.clock),
+            devices: devices(snapshot), credentials: credentials(snapshot),
+            journal: StatusReply.Journal(
+                epoch: snapshot.journal.epoch.hex, nextSequence: snapshot.journal.nextSequence,
+                recordsUsed: snapshot.journal.used, recordsTotal: UInt64(lane.journalCapacityRecords),
+                state: Word.of(snapshot.journal.state), unsynced: snapshot.journal.unsynced),
+            hourStartMilliseconds: machine.hourStartSeconds * 1000, hour: counters(machine.hourTotals),
+            sinceStart: counters(snapshot.total),
+            lastDecisions: snapshot.recent.all.map { entry in
+                StatusReply.LastDecision(
+                    wallMilliseconds: entry.wall.milliseconds,
+                    verdict: entry.verdict == .admitted ? "admitted" : "refused",
+                    reasons: Reasons.ordered.filter(entry.reasons.contains).map { "\($0.name)" })
+            },
+            alarms: alarms(snapshot))
+    }
+
+    private func devices(_ snapshot: LaneSnapshot) -> [StatusReply.Device] {
+        var all = snapshot.readers
+        if let thermometer = snapshot.thermometer { all.append(thermometer) }
+        var devices = all.map { device in
+            StatusReply.Device(
+                name: device.name, type: device.type, line: device.path,
+                state: device.isPresent ? "present" : "lost",
+                sinceMilliseconds: device.since.milliseconds,
+                lastWord: device.failure ?? "\(device.frames) frames, \(device.rejected) rejected")
+        }
+        devices.append(
+            StatusReply.Device(
+                name: "gate", type: lane.gateType, line: lane.gateLine,
+                state: snapshot.machine.isLost(.gate) ? "lost" : "present",
+                sinceMilliseconds: snapshot.gateSince.milliseconds,
+                lastWord: snapshot.gateFailure ?? ""))
+        return devices
+    }
+
+    private func credentials(_ snapshot: LaneSnapshot) -> StatusReply.Credentials {
+        let inForce = snapshot.machine.credentialsInForce
+        let policy = snapshot.machine.policy
+        let wall = snapshot.moment.wall
+        let hasImage = inForce.imageVersion != 0
+        let age = Freshness.statementAge(inForce, at: wall)
+        let imageAge = wall.milliseconds(since: inForce.imageIssuedAt)
+        let freshness =
+            if !hasImage {
+                "none"
+            } else if age > policy.statementLimitMilliseconds || imageAge > policy.imageLimitMilliseconds {
+                "stale"
+            } else if age > policy.statementWarnMilliseconds || imageAge > policy.imageWarnMilliseconds {
+                "warn"
+            } else {
+                "fresh"
+            }
+        return StatusReply.Credentials(
+            imageVersion: inForce.imageVersion, changeNumber: inForce.changeNumber,
+            imageIssuedAtMilliseconds: inForce.imageIssuedAt.milliseconds,
+            identifiers: snapshot.image?.identifiers ?? 0,
+            statementAsOfMilliseconds: inForce.statementAsOf?.milliseconds,
+            statementAgeMilliseconds: hasImage ? age : nil, freshness: freshness,
+            knowsDestination: snapshot.machine.configuration.to == .outside || inForce.destinationZoneBit != 0)
+    }
+
+    private func counters(_ totals: LaneTotals) -> StatusReply.Counters {
+        var counters = StatusReply.Counters()
+        counters.presented = UInt64(totals.presented)
+        counters.admitted = UInt64(totals.admitted)
+        counters.refused = UInt64(totals.refused)
+        counters.passed = UInt64(totals.passed)
+        counters.annulled = UInt64(totals.annulled)
+        counters.interrupted = UInt64(totals.interrupted)
+        counters.tailgating = UInt64(totals.tailgating)
+        counters.forced = UInt64(totals.forced)
+        counters.wrongWay = UInt64(totals.wrongWay)
+        counters.anonymousForward = UInt64(totals.anonymousForward)
+        counters.anonymousBackward = UInt64(totals.anonymousBackward)
+        return counters
+    }
+
+    /// What is wrong and what to do, worst first.
+    private func alarms(_ snapshot: LaneSnapshot) -> [String] {
+        var alarms: [String] = []
+        let machine = snapshot.machine
+        if machine.isInAlarm {
+            alarms.append(
+                snapshot.fireFailure.map { "fire alarm: the loop cannot be read: \($0)" }
+                    ?? "fire alarm: the fire loop is open")
+        }
+        if let failure = snapshot.gateFailure { alarms.append("gate: \(failure)") }
+        for device in snapshot.readers + (snapshot.thermometer.map { [$0] } ?? []) {
+            if let failure = device.failure { alarms.append("\(device.name): \(failure)") }
+        }
+        if machine.hasJournalFault {
+            alarms.append("journal: \(snapshot.journal.faults.text ?? "a record could not be written"); check the disk")
+        }
+        if let text = snapshot.journal.faults.text, !machine.hasJournalFault { alarms.append("journal: \(text)") }
+        if machine.journalRoom != .roomy {
+            alarms.append("journal is \(Word.of(machine.journalRoom)): the uplink does not deliver; check the network")
+        }
+        if machine.credentialsInForce.imageVersion == 0 {
+            alarms.append("no credential image: start lanekeeper-uplink, or copy an image into uplink/incoming")
+        } else if machine.configuration.to != .outside && machine.credentialsInForce.destinationZoneBit == 0 {
+            alarms.append(
+                "no badge has the zone \(machine.configuration.to.text): check lane.to against the feed's zones")
+        }
+        if snapshot.moment.clock != .trusted {
+            alarms.append(
+                "wall clock not trusted (\(Word.of(snapshot.moment.clock))): check time synchronisation (chronyc, timedatectl)"
+            )
+        }
+        let age = Freshness.statementAge(machine.credentialsInForce, at: snapshot.moment.wall)
+        if machine.credentialsInForce.imageVersion != 0 && age > machine.policy.statementWarnMilliseconds {
+            alarms.append("the last statement is \(age / 1000) s old: the uplink does not deliver; check the network")
+        }
+        return alarms
+    }
+}
+
+extension JournalFaults {
+    fileprivate var text: String? {
+        let all = [sync?.description, room?.description, cursor].compactMap { $0 }
+        return all.isEmpty ? nil : all.joined(separator: "; ")
+    }
+}
+
+/// The words of states in status replies and logs.
+enum Word {
+    static func of(_ mode: LaneMode) -> String {
+        switch mode {
+        case .normal: "normal"
+        case .freeExit: "free-exit"
+        case .emergency: "emergency"
+        case .outOfService: "out-of-service"
+        }
+    }
+
+    static func of(_ cause: ModeCause) -> String {
+        switch cause {
+        case .none: "none"
+        case .gateLost: "gate-lost"
+        case .readersLost: "readers-lost"
+        case .thermometerLost: "thermometer-lost"
+        case .journalFull: "journal-full"
+        case .journalFault: "journal-fault"
+        case .fire: "fire"
+        }
+    }
+
+    static func of(_ clock: ClockTrust) -> String {
+        switch clock {
+        case .trusted: "trusted"
+        case .behindFloor: "behind-floor"
+        case .aheadOfSignedTime: "ahead-of-signed-time"
+        case .stepped: "stepped"
+        }
+    }
+
+    static func of(_ state: JournalState) -> String {
+        switch state {
+        case .roomy: "roomy"
+        case .filling: "filling"
+        case .nearlyFull: "nearly-full"
+        case .reserveOnly: "reserve-only"
+        case .full: "full"
+        }
+    }
+
+    static func of(_ lamps: LampState) -> String {
+        switch lamps {
+        case .ready: "ready"
+        case .working: "working"
+        case .admitted: "admitted"
+        case .refused: "refused"
+        case .outOfService: "out-of-service"
+        case .emergency: "emergency"
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Admission
+import Configuration
+import Testing
+
+@testable import LaneDaemon
+
+private let whole = """
+    site: { id: 00112233445566778899aabbccddeeff, public_key_file: site.pub, badge_key_file: badge.key }
+    lane: { id: north-07, name: 北登录厅-07, kind: entry, from: outside, to: north-ring, service_point: N2 }
+    readers:
+      - { name: chip, type: rdm6300, port: /dev/ttyS1 }
+    thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }
+    gate:
+      simulated: { socket: gate.sock }
+    policy:
+      temperature: { limit_celsius: 37.3, offset_celsius: 0.5 }
+      requires: { staff: [test, activated] }
+      admits: [staff, visitor]
+
+    """
+
+private func read(_ text: String) throws -> LaneSettings {
+    try LaneSettings(finishing: ConfigurationReader(contents: Array(text.utf8), path: "/etc/lane.yaml"))
+}
+
+@Suite struct LaneSettingsTests {
+    @Test("a whole configuration is read, with Chinese names, and paths are relative to its folder")
+    func reads() throws {
+        let settings = try read(whole)
+        #expect(settings.name == "北登录厅-07")
+        #expect(settings.badgeKeyFile == "/etc/badge.key")
+        #expect(settings.policy.temperatureOffsetCentidegrees == 50)
+        #expect(settings.policy.keys(for: .staff) == [.test, .activated])
+        #expect(settings.policy.keys(for: .visitor) == .all)
+        #expect(settings.policy.admittedKinds.contains(.staff))
+        #expect(!settings.policy.admittedKinds.contains(.media))
+        #expect(settings.lane.to.text == "north-ring")
+        #expect(settings.stateDirectory == "/var/lib/lanekeeper/north-07")
+        #expect(settings.policy.digest != .none)
+    }
+
+    @Test(
+        "what is wrong is told with its line, its key and what is allowed",
+        arguments: [
+            ("kind: entry", "kind: enter", "lane.yaml:2:", "lane.kind", "entry"),
+            ("to: north-ring", "to: outside", "lane.yaml:2:", "lane.to", "one zone to another"),
+            ("id: north-07", "id: North_07", "lane.yaml:2:", "lane.id", "a-z"),
+            ("type: rdm6300", "type: rdm630", "lane.yaml:4:", "readers[0].type", "rdm6300"),
+            ("limit_celsius: 37.3", "limit_celsius: 99", "lane.yaml:9:", "policy.temperature.limit_celsius", "42"),
+            (
+                "limit_celsius: 37.3", "limit_celsus: 37.3", "lane.yaml:9:", "policy.temperature.limit_celsus",
+                "did you mean"
+            ),
+            ("staff: [test", "staf: [test", "lane.yaml:10:", "policy.requires.staf", "staff"),
+            ("simulated: { socket: gate.sock }", "{}", "lane.yaml:7:", "gate", "gate.gpio"),
+            ("thermometer: {", "termometer: {", "lane.yaml:5:", "termometer", "thermometer"),
+        ])
+    func refuses(_ good: String, _ bad: String, _ place: String, _ key: String, _ allowed: String) throws {
+        let text = whole.replacing(good, with: bad, maxReplacements: 1)
+        #expect(text != whole)
+        let failure = #expect(throws: ConfigurationFailure.self) { _ = try read(text) }
+        let message = "\(try #require(failure))"
+        #expect(message.contains(place), "\(message)")
+        #expect(message.contains(key), "\(message)")
+        #expect(message.contains(allowed), "\(message)")
+    }
+
+    @Test("a lane without a thermometer must say so")
+    func absentThermometer() throws {
+        let without = whole.replacing("thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }\n", with: "")
+        #expect(throws: ConfigurationFailure.self) { _ = try read(without) }
+        let settings = try read(
+            whole.replacing("thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }", with: "thermometer: absent"))
+        #expect(settings.thermometer == nil)
+        #expect(!settings.lane.hasThermometer)
+    }
+
+    @Test("the summary says in sentences what the policy does")
+    func summary() throws {
+        let text = LaneSummary.text(try read(whole))
+        #expect(text.contains("staff: admitted with test, activated badge."))
+        #expect(text.contains("media: not admitted."))
+        #expect(text.contains("37.3 °C"))
+        #expect(text.contains("0.5 °C"))
+    }
+}
