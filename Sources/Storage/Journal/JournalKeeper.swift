@@ -10,7 +10,7 @@ final class JournalKeeper: @unchecked Sendable {
 
     private let shelf: JournalShelf
     /// Nobody else may write here before this thread has ended.
-    private let lock: LaneLock
+    private var lock: LaneLock?
     private let cursorPath: String
     private let wait = PollSet(capacity: 1)
     private var maker: SegmentMaker?
@@ -52,6 +52,7 @@ final class JournalKeeper: @unchecked Sendable {
             if stopping {
                 _ = syncIfDue(now, atOnce: true)
                 maker.take()?.abandon()
+                lock = nil
                 hasEnded.store(true, ordering: .releasing)
                 progress.signal()
                 return
