@@ -209,8 +209,8 @@ private final class CredentialLoop {
                 }
                 if !news.post(.statement(statement, isLive: isLive)) { newestStatement = nil }
             } catch {
-                let told = (error as? StatementRefusal).map { "\(StorageError.statement(path: path, $0))" } ?? "\(error)"
-                Log.error("statement refused: \(told)")
+                let refusal = (error as? StatementRefusal).map { StorageError.statement(path: path, $0) }
+                Log.error("statement refused: \(refusal?.description ?? "\(error)")")
                 if refused.count >= 64 { refused = [:] }
                 refused[path] = status
             }
