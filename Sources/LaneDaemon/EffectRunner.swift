@@ -85,6 +85,7 @@ struct EffectRunner {
             switch effects[index] {
             case .record(let event, let sequence):
                 guard write(event, sequence, moment) else {
+                    countUnrecorded(effects, from: index)
                     perform(
                         machine.recordFailed(event, nextSequence: journal.nextSequence, at: moment), at: moment)
                     return
@@ -103,9 +104,7 @@ struct EffectRunner {
         do {
             try journal.append(event, at: moment, sequence: sequence, for: purpose(of: event))
         } catch {
-            if unrecorded.count == 0 { Log.error("journal: \(error)") }
-            unrecorded.count += 1
-            unrecorded.totals.count(event)
+            if !machine.hasJournalFault { Log.error("journal: \(error)") }
             return false
         }
         total.count(event)
@@ -115,6 +114,23 @@ struct EffectRunner {
         default: break
         }
         return true
+    }
+
+    /// What stood in the list from the failed record on and will not be written later. The machine takes an admission
+    /// back, owes an end, and says hours and modes again; the rest is only counted.
+    private mutating func countUnrecorded(_ effects: LaneEffects, from first: Int) {
+        let isFull = machine.journalRoom >= .full
+        for index in first..<effects.count {
+            guard case .record(let event, _) = effects[index] else { continue }
+            switch event {
+            case .hour, .mode: continue
+            case .decided(let decision) where decision.verdict == .admitted && !isFull: continue
+            case .ended where !isFull: continue
+            default: break
+            }
+            unrecorded.count += 1
+            unrecorded.totals.count(event)
+        }
     }
 
     /// New people at an entrance use the room; what must be told in any case may use the reserve.
