@@ -115,7 +115,7 @@ func problems(_ contents: [UInt8], _ read: (Section) -> Void = { _ in }) -> Stri
         #expect(throws: ConfigurationFailure.self) { try ConfigurationReader(path: path) }
     }
 
-    @Test("a file that is not there, a directory and a secret file say what to do")
+    @Test("a file that is not there and a directory say what to do")
     func unreadable() throws {
         let directory = try TemporaryDirectory()
         let cases = [
