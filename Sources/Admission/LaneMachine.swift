@@ -140,6 +140,10 @@ public struct LaneMachine: Sendable {
 
     public mutating func handle(_ input: LaneInput, at moment: Moment) -> LaneEffects {
         var step = Step(moment)
+        if case .journal(let room) = input {
+            journal = room
+            journalFault = false
+        }
         begin(&step)
         switch input {
         case .presented(let presentation): presented(presentation, &step)
@@ -149,9 +153,7 @@ public struct LaneMachine: Sendable {
         case .deviceLost(let device): deviceChanged(device, lost: true, &step)
         case .deviceBack(let device): deviceChanged(device, lost: false, &step)
         case .credentials(let new): credentialsChanged(new, &step)
-        case .journal(let room):
-            journal = room
-            journalFault = false
+        case .journal: break
         case .clock(let trust, let stepMilliseconds): step.record(.clock(trust, stepMilliseconds: stepMilliseconds))
         case .timePassed: timePassed(&step)
         case .stopping: stop(&step)
@@ -161,14 +163,19 @@ public struct LaneMachine: Sendable {
 
     /// The journal could not take `event` of the newest step; what stood behind it in the list was not done.
     ///
-    /// Nothing of it counts. At an entrance a release that is not recorded does not happen. The lane tries the journal
-    /// again after 5 s, and whenever the shell says `journal`; in a journal that is full, where only its reader can make
-    /// room, it waits for that word. The effects are outputs only.
+    /// Nothing of it counts. At an entrance a release that is not recorded does not happen. An end, or an exit's
+    /// decision, is owed to the journal and written later. The lane tries the journal again after 5 s, and whenever the
+    /// shell says `journal`; in a full journal, where only its reader can make room, it waits for that word. The effects
+    /// are outputs only.
     ///
-    /// - Parameter nextSequence: what the journal gives the next record.
-    public mutating func recordFailed(_ event: LaneEvent, nextSequence: UInt64, at moment: Moment) -> LaneEffects {
+    /// - Parameters:
+    ///   - nextSequence: what the journal gives the next record.
+    ///   - isInHole: `event` was counted among the records for which there is no room; nothing is owed for it.
+    public mutating func recordFailed(
+        _ event: LaneEvent, nextSequence: UInt64, isInHole: Bool = false, at moment: Moment
+    ) -> LaneEffects {
         let step = Step(moment)
-        takeBack(from: event)
+        takeBack(from: event, isInHole: isInHole)
         self.nextSequence = nextSequence
         journalFault = true
         journalRetryAt = moment.monotonic.advanced(byMilliseconds: Self.journalRetryMilliseconds)
@@ -314,25 +321,27 @@ public struct LaneMachine: Sendable {
 
     private var triesJournalAgain: Bool { journalFault && journal < .full }
 
-    /// Undoes what the records of the newest step from `event` on meant. In a full journal they are counted in the hole
-    /// that the journal reports, so an end is owed and a decision written later only when it is not full.
-    private mutating func takeBack(from event: LaneEvent) {
+    /// Undoes what the records of the newest step meant, from `event` on.
+    private mutating func takeBack(from event: LaneEvent, isInHole isFirstInHole: Bool) {
         var first = 0
         while first < writtenCount && written[first] != event { first += 1 }
         let firstSequence = nextSequence - UInt64(writtenCount - first)
-        var index = writtenCount
-        while index > first {
-            index -= 1
-            if case .hour(let start, let totals) = written[index] {
-                hourStartSeconds = start
-                hourTotals = totals
-                continue
-            }
+        var isDecisionInHole = false
+        for index in first..<writtenCount {
+            let isInHole = index == first && isFirstInHole
             hourTotals = hourTotals - LaneTotals(written[index])
             switch written[index] {
-            case .decided: takeBackRelease(from: firstSequence)
-            case .ended(let outcome) where outcome.decisionSequence < firstSequence && journal < .full:
-                owedEnd = outcome
+            case .hour(let start, let totals):
+                hourStartSeconds = start
+                hourTotals = hourTotals + totals
+            case .decided:
+                isDecisionInHole = isInHole
+                takeBackRelease(from: firstSequence, isOwed: !isInHole)
+            case .ended(var outcome) where !isInHole:
+                // With a decision that stands nowhere its end is not told either.
+                let isDecisionHere = outcome.decisionSequence >= firstSequence
+                if isDecisionHere { outcome.decisionSequence = 0 }
+                if !isDecisionHere || isDecisionInHole { owedEnd = outcome }
             default: break
             }
         }
@@ -346,12 +355,12 @@ public struct LaneMachine: Sendable {
         step.record(.ended(end))
     }
 
-    private mutating func takeBackRelease(from sequence: UInt64) {
+    private mutating func takeBackRelease(from sequence: UInt64, isOwed: Bool) {
         guard case .released(var release) = state, release.decisionSequence >= sequence else { return }
         if configuration.kind == .entry {
             state = .waiting
         } else {
-            release.isDecisionOwed = journal < .full
+            release.isDecisionOwed = isOwed
             release.decisionSequence = 0
             state = .released(release)
         }

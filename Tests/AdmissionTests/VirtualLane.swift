@@ -14,11 +14,15 @@ final class VirtualLane {
     var elapsed: Int64 = 0
     /// What the wall clock says too much.
     var wallError: Int64 = 0
+    var wallOverride: WallTime?
     var clock = ClockTrust.trusted
     /// So long as this says so, the journal takes nothing.
     var isJournalFailing = false
-    /// So many records are taken before one fails.
+    /// What it does not take is counted in `hole`.
+    var isJournalFull = false
+    /// So many records are taken before `failuresInARow` fail.
     var recordsUntilFailure: Int?
+    var failuresInARow = 1
 
     var records: [Record] = []
     var releaseLine = false
@@ -29,7 +33,12 @@ final class VirtualLane {
     var effects: [LaneEffect] = []
     var mostEffects = 0
     var releases = 0
-    var nextSequence: UInt64 { UInt64(records.count) + 1 }
+    /// Times an entrance's line went up although its newest record of a decision or an end was no admission.
+    var unrecordedReleases = 0
+    /// What a full journal counts instead of writing it.
+    var hole = LaneTotals()
+    /// What the journal gives the next record.
+    var nextSequence: UInt64 = 1
 
     /// - Parameter isUp: its devices are there, an image is in force, and what was said at the start is forgotten.
     init(
@@ -46,13 +55,14 @@ final class VirtualLane {
         for index in 0..<configuration.readerCount { handle(.deviceBack(.reader(UInt8(index)))) }
         if configuration.hasThermometer { handle(.deviceBack(.thermometer)) }
         buzzes = []
+        releases = 0
     }
 
     static func monotonic(_ milliseconds: Int64) -> MonotonicTime {
         MonotonicTime(milliseconds: UInt64(5_000_000 + milliseconds))
     }
 
-    var wall: WallTime { WallTime(milliseconds: noon.milliseconds + elapsed + wallError) }
+    var wall: WallTime { wallOverride ?? WallTime(milliseconds: noon.milliseconds + elapsed + wallError) }
     var moment: Moment { Moment(monotonic: Self.monotonic(elapsed), wall: wall, clock: clock) }
 
     var isReleased: Bool { machine.hasRelease }
@@ -118,13 +128,17 @@ final class VirtualLane {
             switch list[index] {
             case .record(let event, let sequence):
                 if fails() {
-                    carryOut(machine.recordFailed(event, nextSequence: nextSequence, at: moment))
+                    if isJournalFull { hole.count(event) }
+                    carryOut(
+                        machine.recordFailed(
+                            event, nextSequence: nextSequence, isInHole: isJournalFull, at: moment))
                     return
                 }
                 precondition(sequence == nextSequence, "record \(sequence) where \(nextSequence) is next")
+                nextSequence += 1
                 records.append(Record(sequence: sequence, event: event, atMilliseconds: elapsed))
             case .release(let on):
-                if on && !releaseLine { releases += 1 }
+                if on && !releaseLine { noteRelease() }
                 releaseLine = on
             case .lamps(let state): lamps = state
             case .message(let text): message = text
@@ -133,12 +147,22 @@ final class VirtualLane {
         }
     }
 
-    private func fails() -> Bool {
-        if let left = recordsUntilFailure {
-            recordsUntilFailure = left > 0 ? left - 1 : nil
-            if left == 0 { return true }
+    private func noteRelease() {
+        releases += 1
+        guard machine.configuration.kind == .entry, !machine.isInAlarm else { return }
+        let newest = records.last { if case .decided(let d) = $0.event { d.verdict == .admitted } else { false } }
+        let isOpen = newest.map { decision in
+            !outcomes.contains { $0.decisionSequence == decision.sequence }
         }
-        return isJournalFailing
+        if isOpen != true { unrecordedReleases += 1 }
+    }
+
+    private func fails() -> Bool {
+        if isJournalFailing { return true }
+        guard let left = recordsUntilFailure else { return false }
+        recordsUntilFailure = left - 1
+        if left <= 1 - failuresInARow { recordsUntilFailure = nil }
+        return left <= 0
     }
 
     // MARK: What was recorded
