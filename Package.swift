@@ -109,6 +109,6 @@ let package = Package(
             ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration", "Control"]),
         tests("Uplink", ["Admission", "Framing", "Posix", "Storage"]),
         tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage"]),
-        tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control"]),
+        tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control", "CommandLine"]),
     ]
 )

@@ -69,3 +69,16 @@ public struct ErrorReply: Error, Codable, Sendable, Equatable, CustomStringConve
 
     public var description: String { advice.isEmpty ? message : "\(message): \(advice)" }
 }
+
+extension ControlReply {
+    /// What stands in the reply, as `lanectl --json` prints it: JSON without the envelope.
+    public func json() throws -> String {
+        let bytes =
+            switch self {
+            case .status(let status): try ControlProtocol.encode(status)
+            case .explain(let explain): try ControlProtocol.encode(explain)
+            case .error(let error): try ControlProtocol.encode(error)
+            }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

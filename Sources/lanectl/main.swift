@@ -1,1 +1,6 @@
-// lanectl: main only.
+import Glibc
+import Posix
+import Technician
+
+SignalWatch.ignoreBrokenPipe()
+exit(Lanectl(Lanectl.program.parseOrExit()).run())

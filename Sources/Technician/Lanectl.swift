@@ -1,0 +1,132 @@
+import Admission
+import CommandLine
+import Control
+import Framing
+import Posix
+
+/// What `lanectl` does. Exit statuses: 0 done (`explain`: the badge would be admitted), 1 it went wrong, 2 `explain`: the
+/// badge would be refused, 64 wrong arguments, 69 no lanekeeperd answers, 77 this user may not.
+public struct Lanectl {
+    public static let refusedStatus: Int32 = 2
+
+    public static let program = Program(
+        name: "lanectl",
+        summary: "looks at a lane. Exit status: 0 done or admitted, 1 failed, 2 explain: refused, 64 wrong "
+            + "arguments,\n69 lanekeeperd does not answer, 77 no permission.",
+        flags: [config, lane, run, state, json],
+        subcommands: [
+            Subcommand("status", summary: "how the lane, its devices, credentials and journal are"),
+            Subcommand(
+                "explain", summary: "what a badge would meet here: four keys, temperature, zones, verdict",
+                flags: [type, temperature, at],
+                operands: [
+                    Operand("BADGE", help: "hexadecimal digits of a chip (or epc), or the text of a code")
+                ]),
+        ])
+
+    private static let config = Flag.path("config", "FILE", help: "the lane's lanekeeperd.yaml").optional
+    private static let lane = Flag.text("lane", "ID", help: "a lane in the usual directories").optional
+    private static let run = Flag.path("run", "DIR", help: "where its control.sock is").optional
+    private static let state = Flag.path("state", "DIR", help: "where its journal/ is").optional
+    private static let json = Flag.present("json", help: "JSON instead of text")
+    private static let type = Flag.choice("type", ["chip", "code", "epc"], default: "chip", help: "what BADGE is")
+    private static let temperature = Flag<Int32>(
+        "temperature", "C", help: "as the thermometer would say it, in °C"
+    ) { (text) throws(ValueFailure) in try centidegrees(text) }.optional
+    private static let at = Flag<Int64>("at", "TIME", help: "judge for this instant, such as 2026-11-21T09:00:00+08:00")
+    {
+        (text) throws(ValueFailure) in
+        do throws(TimestampFailure) { return try Timestamp.parse(text) } catch {
+            throw ValueFailure(expected: "a time such as 2026-11-21T09:00:00+08:00 (\(error.reason))")
+        }
+    }.optional
+
+    private let arguments: Arguments
+
+    public init(_ arguments: Arguments) { self.arguments = arguments }
+
+    /// Does it and returns the exit status; what went wrong is told on stderr.
+    public func run() -> Int32 {
+        do {
+            let location = try LaneLocation.choose(
+                config: arguments[Self.config], lane: arguments[Self.lane], run: arguments[Self.run],
+                state: arguments[Self.state])
+            switch arguments.subcommand {
+            case "status": return try status(location)
+            default: return try explain(location)
+            }
+        } catch let failure as ControlFailure {
+            return fail("\(failure)", Self.status(of: failure))
+        } catch let failure as LocationFailure {
+            return fail(failure.description, .usage)
+        } catch let failure as BadgeFailure {
+            return fail(failure.description, .usage)
+        } catch let failure as SystemFailure where failure.isPermission {
+            return fail("\(failure)", .noPermission)
+        } catch {
+            return fail("\(error)", .failure)
+        }
+    }
+
+    private func fail(_ message: String, _ status: ExitStatus) -> Int32 {
+        _ = try? StandardOutput.writeError("lanectl: \(message)\n")
+        return status.rawValue
+    }
+
+    static func status(of failure: ControlFailure) -> ExitStatus {
+        switch failure {
+        case .unreachable, .timedOut: .unavailable
+        case .notPermitted: .noPermission
+        case .malformed: .failure
+        case .refused(let error):
+            switch error.code {
+            case .unavailable, .busy: .unavailable
+            case .notPermitted: .noPermission
+            case .badArgument: .usage
+            default: .failure
+            }
+        }
+    }
+
+    static func centidegrees(_ text: String) throws(ValueFailure) -> Int32 {
+        let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
+        guard isDecimal, let celsius = Double(text), (10...60).contains(celsius) else {
+            throw ValueFailure(expected: "degrees Celsius from 10 to 60, such as 36.5")
+        }
+        return Int32((celsius * 100).rounded())
+    }
+
+    // MARK: Commands
+
+    private func status(_ location: LaneLocation) throws -> Int32 {
+        let reply = try ControlClient(path: location.controlSocket).ask(.status)
+        guard case .status(let status) = reply else { throw unexpected(location) }
+        try StandardOutput.write(arguments[Self.json] ? try reply.json() + "\n" : StatusText(status: status).text)
+        return ExitStatus.success.rawValue
+    }
+
+    private func explain(_ location: LaneLocation) throws -> Int32 {
+        let badge = arguments.operand("BADGE") ?? ""
+        let typeName = arguments[Self.type]
+        let type: IdentifierType = typeName == "code" ? .code : typeName == "epc" ? .epc : .chip
+        let identifier = try BadgeText.identifier(badge, type: type)
+        let reply = try ControlClient(path: location.controlSocket).ask(
+            .explain(
+                ExplainRequest(
+                    type: typeName, identifierHex: Hexadecimal.text(identifier.bytes),
+                    temperatureCentidegrees: arguments[Self.temperature], atMilliseconds: arguments[Self.at])))
+        guard case .explain(let explanation) = reply else { throw unexpected(location) }
+        try StandardOutput.write(
+            arguments[Self.json] ? try reply.json() + "\n" : ExplainText(reply: explanation, badge: badge).text)
+        return explanation.verdict == Verdict.admitted.name ? ExitStatus.success.rawValue : Self.refusedStatus
+    }
+
+    private func unexpected(_ location: LaneLocation) -> ControlFailure {
+        .malformed(path: location.controlSocket, problem: "it answered another question than the one it was asked")
+    }
+}
+
+extension SystemFailure {
+    /// EPERM and EACCES.
+    var isPermission: Bool { code == 1 || code == 13 }
+}

@@ -1,1 +1,0 @@
-// Technician: being laid out.
