@@ -17,6 +17,9 @@ public struct Lanectl {
         subcommands: [
             Subcommand("status", summary: "how the lane, its devices, credentials and journal are"),
             Subcommand(
+                "events", summary: "the journal's records, read from its files; works with lanekeeperd down",
+                flags: [follow, last]),
+            Subcommand(
                 "explain", summary: "what a badge would meet here: four keys, temperature, zones, verdict",
                 flags: [type, temperature, at],
                 operands: [
@@ -29,6 +32,9 @@ public struct Lanectl {
     private static let run = Flag.path("run", "DIR", help: "where its control.sock is").optional
     private static let state = Flag.path("state", "DIR", help: "where its journal/ is").optional
     private static let json = Flag.present("json", help: "JSON instead of text")
+    private static let follow = Flag.present("follow", help: "wait for new records; Ctrl-C ends it well")
+    private static let last = Flag.integer(
+        "last", "N", in: 0...EventReading.mostShown, default: 20, help: "how many of the newest to begin with")
     private static let type = Flag.choice("type", ["chip", "code", "epc"], default: "chip", help: "what BADGE is")
     private static let temperature = Flag<Int32>(
         "temperature", "C", help: "as the thermometer would say it, in °C"
@@ -53,7 +59,8 @@ public struct Lanectl {
                 state: arguments[Self.state])
             switch arguments.subcommand {
             case "status": return try status(location)
-            default: return try explain(location)
+            case "explain": return try explain(location)
+            default: return try events(location)
             }
         } catch let failure as ControlFailure {
             return fail("\(failure)", Self.status(of: failure))
@@ -123,6 +130,13 @@ public struct Lanectl {
 
     private func unexpected(_ location: LaneLocation) -> ControlFailure {
         .malformed(path: location.controlSocket, problem: "it answered another question than the one it was asked")
+    }
+
+    private func events(_ location: LaneLocation) throws -> Int32 {
+        let reading = EventReading(
+            journal: location.stateDirectory, last: arguments[Self.last], asJSON: arguments[Self.json])
+        try reading.run(follows: arguments[Self.follow])
+        return ExitStatus.success.rawValue
     }
 }
 

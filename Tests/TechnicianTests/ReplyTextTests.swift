@@ -115,7 +115,7 @@ struct ReplyTextTests {
     @Test("the command line is understood, and what is missing is said")
     func commandLine() throws {
         for arguments in [
-            ["status"], ["--lane", "a", "status", "--json"],
+            ["status"], ["--lane", "a", "status", "--json"], ["events", "--follow", "--last", "5", "--state", "/x"],
             ["explain", "6f007b3972", "--temperature", "36.5", "--at", "2026-11-21T09:00:00+08:00"],
             ["explain", "EXPO-1", "--type", "code", "--run", "/x"],
         ] {
@@ -125,7 +125,7 @@ struct ReplyTextTests {
             }
         }
         for arguments in [
-            [], ["explain"], ["open"], ["explain", "x", "--type", "face"],
+            [], ["explain"], ["open"], ["explain", "x", "--type", "face"], ["events", "--last", "-1"],
             ["explain", "x", "--at", "yesterday"], ["explain", "x", "--temperature", "hot"],
         ] {
             #expect(throws: UsageFailure.self) { try Lanectl.program.parse(arguments) }
