@@ -48,7 +48,7 @@ func found(_ directory: SiteDirectory) {
             Keep a backup of \(directory.keys): without it no lane accepts another image.
             Next:
               lanekeeper-collector import --data \(directory.path) FEED.csv
-              lanekeeper-collector serve --config FILE     (an example: Config/collector.yaml)
+              lanekeeper-collector serve --config FILE     (an example: Config/lanekeeper-collector.yaml)
 
             """)
     } catch { program.fail(error.description) }
