@@ -9,6 +9,8 @@ extension LaneMachine {
             if case .waiting = state { forgetTemperatures(now) }
             return
         }
+        // Who waits goes first.
+        beginNext(&step)
         let candidate = Candidate(presentation: presentation, credentials: credentials)
         switch mode.mode {
         case .emergency:

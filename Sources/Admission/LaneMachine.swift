@@ -22,7 +22,8 @@
 // A release ends exactly once: passed, annulled, or interrupted. No second release begins before the first has ended.
 //
 // When the journal fails, what was not recorded is taken back: it is not counted, and at an entrance not done. An end
-// whose decision was recorded is owed, and written as soon as the journal takes records again.
+// whose decision was recorded is owed, and written as soon as the journal takes records again; so is the decision of an
+// exit until its release ends. What is lost in spite of that is counted.
 
 public struct LaneMachine: Sendable {
     enum State: Sendable {
@@ -86,6 +87,8 @@ public struct LaneMachine: Sendable {
     var journalRetryAt = MonotonicTime(nanoseconds: 0)
     /// The end of a recorded decision that the journal did not take.
     var owedEnd: Outcome?
+    /// What the journal did not take and nobody will write later. Hours and modes are said again.
+    var unrecorded = (count: UInt64(0), totals: LaneTotals())
     /// The records of the newest step, in case one of them fails.
     var written = InlineArray<10, LaneEvent>(repeating: .stopping)
     var writtenCount = 0
@@ -142,7 +145,7 @@ public struct LaneMachine: Sendable {
         var step = Step(moment)
         if case .journal(let room) = input {
             journal = room
-            journalFault = false
+            if journalFault { tryJournalAgain(&step) }
         }
         begin(&step)
         switch input {
@@ -163,19 +166,15 @@ public struct LaneMachine: Sendable {
 
     /// The journal could not take `event` of the newest step; what stood behind it in the list was not done.
     ///
-    /// Nothing of it counts. At an entrance a release that is not recorded does not happen. An end, or an exit's
-    /// decision, is owed to the journal and written later. The lane tries the journal again after 5 s, and whenever the
-    /// shell says `journal`; in a full journal, where only its reader can make room, it waits for that word. The effects
-    /// are outputs only.
+    /// Nothing of it counts. At an entrance a release that is not recorded does not happen. An end, or the decision of
+    /// an exit whose gate is open, is owed to the journal and written later; what will never be is in `takeUnrecorded`.
+    /// The lane tries the journal again after 5 s, and whenever the shell says `journal`; in a full journal, where only
+    /// its reader can make room, it waits for that word. The effects are outputs only.
     ///
-    /// - Parameters:
-    ///   - nextSequence: what the journal gives the next record.
-    ///   - isInHole: `event` was counted among the records for which there is no room; nothing is owed for it.
-    public mutating func recordFailed(
-        _ event: LaneEvent, nextSequence: UInt64, isInHole: Bool = false, at moment: Moment
-    ) -> LaneEffects {
+    /// - Parameter nextSequence: what the journal gives the next record.
+    public mutating func recordFailed(_ event: LaneEvent, nextSequence: UInt64, at moment: Moment) -> LaneEffects {
         let step = Step(moment)
-        takeBack(from: event, isInHole: isInHole)
+        takeBack(from: event)
         self.nextSequence = nextSequence
         journalFault = true
         journalRetryAt = moment.monotonic.advanced(byMilliseconds: Self.journalRetryMilliseconds)
@@ -186,6 +185,12 @@ public struct LaneMachine: Sendable {
         return effects
     }
     static let journalRetryMilliseconds: Int64 = 5000
+
+    /// How many events, and what of the totals, came to be lost since the last call: the shell tells them as a hole.
+    public mutating func takeUnrecorded() -> (count: UInt64, totals: LaneTotals) {
+        defer { unrecorded = (0, LaneTotals()) }
+        return unrecorded
+    }
 
     /// The shell wrote a record of its own (a hole); the next one's sequence is `next`.
     public mutating func skipSequence(to next: UInt64) { nextSequence = next }
@@ -244,17 +249,11 @@ public struct LaneMachine: Sendable {
 
     // MARK: Begin and end of a step
 
-    /// What is due before the input: another try of the journal, the hour that closed, an end that is owed, and the
-    /// badge that waited.
+    /// What is due before the input: another try of the journal, the hour that closed, and an end that is owed.
     private mutating func begin(_ step: inout Step) {
-        if triesJournalAgain && step.moment.monotonic >= journalRetryAt {
-            journalFault = false
-            // The record of the mode is the attempt: nothing opens before it is taken.
-            step.recordsFirst = configuration.kind == .entry && !fireAlarm
-        }
+        if triesJournalAgain && step.moment.monotonic >= journalRetryAt { tryJournalAgain(&step) }
         closeHour(&step)
         if !journalFault { payOwedEnd(&step) }
-        beginNext(&step)
     }
 
     /// Derives mode and outputs and puts the effects in the order that the head comment promises.
@@ -276,7 +275,8 @@ public struct LaneMachine: Sendable {
         return effects
     }
 
-    private mutating func beginNext(_ step: inout Step) {
+    /// Judges the badge that waited, when the way is free.
+    mutating func beginNext(_ step: inout Step) {
         guard case .waiting = state, let next = nextCandidate, step.moment.monotonic >= gapUntil, !isStopping else {
             return
         }
@@ -321,29 +321,33 @@ public struct LaneMachine: Sendable {
 
     private var triesJournalAgain: Bool { journalFault && journal < .full }
 
+    private mutating func tryJournalAgain(_ step: inout Step) {
+        journalFault = false
+        // The record of the mode is the attempt: nothing opens before it is taken.
+        step.recordsFirst = configuration.kind == .entry && !fireAlarm
+    }
+
     /// Undoes what the records of the newest step meant, from `event` on.
-    private mutating func takeBack(from event: LaneEvent, isInHole isFirstInHole: Bool) {
+    private mutating func takeBack(from event: LaneEvent) {
         var first = 0
         while first < writtenCount && written[first] != event { first += 1 }
         let firstSequence = nextSequence - UInt64(writtenCount - first)
-        var isDecisionInHole = false
         for index in first..<writtenCount {
-            let isInHole = index == first && isFirstInHole
             hourTotals = hourTotals - LaneTotals(written[index])
             switch written[index] {
             case .hour(let start, let totals):
                 hourStartSeconds = start
                 hourTotals = hourTotals + totals
-            case .decided:
-                isDecisionInHole = isInHole
-                takeBackRelease(from: firstSequence, isOwed: !isInHole)
-            case .ended(var outcome) where !isInHole:
-                // With a decision that stands nowhere its end is not told either.
-                let isDecisionHere = outcome.decisionSequence >= firstSequence
-                if isDecisionHere { outcome.decisionSequence = 0 }
-                if !isDecisionHere || isDecisionInHole { owedEnd = outcome }
+                continue
+            case .mode: continue
+            case .decided where takeBackRelease(of: firstSequence + UInt64(index - first)): continue
+            case .ended(let outcome) where outcome.decisionSequence < firstSequence:
+                owedEnd = outcome
+                continue
             default: break
             }
+            unrecorded.count += 1
+            unrecorded.totals.count(written[index])
         }
         writtenCount = 0
     }
@@ -355,15 +359,18 @@ public struct LaneMachine: Sendable {
         step.record(.ended(end))
     }
 
-    private mutating func takeBackRelease(from sequence: UInt64, isOwed: Bool) {
-        guard case .released(var release) = state, release.decisionSequence >= sequence else { return }
+    /// Whether the release of this decision stands. At an entrance it was not done and is forgotten; at an exit the gate
+    /// is open, and the decision is owed.
+    private mutating func takeBackRelease(of sequence: UInt64) -> Bool {
+        guard case .released(var release) = state, release.decisionSequence == sequence else { return false }
         if configuration.kind == .entry {
             state = .waiting
         } else {
-            release.isDecisionOwed = isOwed
+            release.isDecisionOwed = true
             release.decisionSequence = 0
             state = .released(release)
         }
+        return true
     }
 }
 

@@ -85,9 +85,11 @@ struct EffectRunner {
             switch effects[index] {
             case .record(let event, let sequence):
                 guard write(event, sequence, moment) else {
-                    countUnrecorded(effects, from: index)
-                    perform(
-                        machine.recordFailed(event, nextSequence: journal.nextSequence, at: moment), at: moment)
+                    let outputs = machine.recordFailed(event, nextSequence: journal.nextSequence, at: moment)
+                    let lost = machine.takeUnrecorded()
+                    unrecorded.count += lost.count
+                    unrecorded.totals = unrecorded.totals + lost.totals
+                    perform(outputs, at: moment)
                     return
                 }
             case .release(let on): gate.set(.release, on, at: moment.monotonic)
@@ -114,23 +116,6 @@ struct EffectRunner {
         default: break
         }
         return true
-    }
-
-    /// What stood in the list from the failed record on and will not be written later. The machine takes an admission
-    /// back, owes an end, and says hours and modes again; the rest is only counted.
-    private mutating func countUnrecorded(_ effects: LaneEffects, from first: Int) {
-        let isFull = machine.journalRoom >= .full
-        for index in first..<effects.count {
-            guard case .record(let event, _) = effects[index] else { continue }
-            switch event {
-            case .hour, .mode: continue
-            case .decided(let decision) where decision.verdict == .admitted && !isFull: continue
-            case .ended where !isFull: continue
-            default: break
-            }
-            unrecorded.count += 1
-            unrecorded.totals.count(event)
-        }
     }
 
     /// New people at an entrance use the room; what must be told in any case may use the reserve.

@@ -18,8 +18,6 @@ final class VirtualLane {
     var clock = ClockTrust.trusted
     /// So long as this says so, the journal takes nothing.
     var isJournalFailing = false
-    /// What it does not take is counted in `hole`.
-    var isJournalFull = false
     /// So many records are taken before `failuresInARow` fail.
     var recordsUntilFailure: Int?
     var failuresInARow = 1
@@ -35,8 +33,8 @@ final class VirtualLane {
     var releases = 0
     /// Times an entrance's line went up although its newest record of a decision or an end was no admission.
     var unrecordedReleases = 0
-    /// What a full journal counts instead of writing it.
-    var hole = LaneTotals()
+    /// What the journal did not take and will not get later.
+    var hole = (count: UInt64(0), totals: LaneTotals())
     /// What the journal gives the next record.
     var nextSequence: UInt64 = 1
 
@@ -128,10 +126,10 @@ final class VirtualLane {
             switch list[index] {
             case .record(let event, let sequence):
                 if fails() {
-                    if isJournalFull { hole.count(event) }
-                    carryOut(
-                        machine.recordFailed(
-                            event, nextSequence: nextSequence, isInHole: isJournalFull, at: moment))
+                    let outputs = machine.recordFailed(event, nextSequence: nextSequence, at: moment)
+                    let lost = machine.takeUnrecorded()
+                    hole = (hole.count + lost.count, hole.totals + lost.totals)
+                    carryOut(outputs)
                     return
                 }
                 precondition(sequence == nextSequence, "record \(sequence) where \(nextSequence) is next")
