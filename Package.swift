@@ -65,7 +65,7 @@ let package = Package(
                 "Admission", "Framing", "Wording", "Posix", "Cryptography", "Devices", "Storage", "Configuration",
                 "Control",
             ]),
-        room("Uplink", ["Admission", "Framing", "Posix", "Storage", "Configuration", "CCurl"]),
+        room("Uplink", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration", "CCurl"]),
         room(
             "Collector",
             [
@@ -107,7 +107,7 @@ let package = Package(
         tests(
             "LaneDaemon",
             ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration", "Control"]),
-        tests("Uplink", ["Admission", "Framing", "Posix", "Storage"]),
+        tests("Uplink", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
         tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage"]),
         tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control", "CommandLine"]),
     ]

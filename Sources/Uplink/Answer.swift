@@ -57,37 +57,32 @@ public struct Answer: Sendable {
     public var body: [UInt8]
 }
 
-/// Why no answer came, or not a whole one.
-public struct TransferFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    public enum Kind: Sendable, Equatable {
-        /// No connection: nobody listens, no such name, no route.
-        case unreachable
-        /// It took longer than allowed, or stalled.
-        case tooSlow
-        /// The connection broke, or what came is not HTTP.
-        case broken
-        /// More bytes than are taken.
-        case tooLarge
-        /// TLS could not be agreed on, or the certificate is not one to believe.
-        case notTrusted
-        /// The answer is well-formed and makes no sense.
-        case nonsense
-        /// A disk, a file or libcurl on this machine.
-        case local
-    }
+public enum ExchangeOutcome: Sendable {
+    case answered(Answer)
+    case failed(TransferFailure)
 
-    public let kind: Kind
-    public let description: String
-
-    public init(_ kind: Kind, _ description: String) {
-        self.kind = kind
-        self.description = description
+    /// The answer, when its status is one of these.
+    func expecting(_ statuses: Set<Int>) throws(TransferFailure) -> Answer {
+        switch self {
+        case .failed(let failure): throw failure
+        case .answered(let answer) where statuses.contains(answer.head.status): return answer
+        case .answered(let answer): throw answer.refusal
+        }
     }
 }
 
-public enum Outcome: Sendable {
-    case answered(Answer)
-    case failed(TransferFailure)
+extension Answer {
+    /// With the beginning of its body, in which the collector says what is wrong.
+    fileprivate var refusal: TransferFailure {
+        let words = String(decoding: body.prefix(300), as: UTF8.self)
+        var failure = TransferFailure(
+            .refused, "the collector answers \(head.status)" + (words.isEmpty ? "" : ": \(words)"))
+        failure.status = head.status
+        // In seconds; the form with a date is for people (RFC 9110, 10.2.3).
+        let seconds = head["retry-after"].flatMap { Int64($0) } ?? 0
+        failure.retryAfterMilliseconds = min(max(0, seconds), 3600) * 1000
+        return failure
+    }
 }
 
 /// Takes the body of a 200 or 206 as it arrives, instead of memory. A failure thrown ends the transfer with it.

@@ -16,7 +16,7 @@ public final class CollectorClient {
     public let settings: CollectorSettings
     private let multi: UnsafeMutableRawPointer
     private var underWay: [UnsafeMutableRawPointer: Exchange] = [:]
-    private var finished: [(Exchange, Outcome)] = []
+    private var finished: [(Exchange, ExchangeOutcome)] = []
 
     public init(_ settings: CollectorSettings) throws(TransferFailure) {
         guard libraryIsReady, let multi = curl_multi_init() else {
@@ -68,7 +68,7 @@ public final class CollectorClient {
         return entries.map { $0.revents != 0 }
     }
 
-    public func nextFinished() -> (Exchange, Outcome)? {
+    public func nextFinished() -> (Exchange, ExchangeOutcome)? {
         finished.isEmpty ? nil : finished.removeFirst()
     }
 

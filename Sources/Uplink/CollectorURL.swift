@@ -45,6 +45,14 @@ public struct CollectorURL: Sendable, Hashable, CustomStringConvertible {
         base = whole
     }
 
+    /// For a configuration that is refused anyway: an address that nothing can be sent to.
+    static let standIn = CollectorURL(base: "", isEncrypted: false)
+
+    private init(base: String, isEncrypted: Bool) {
+        self.base = base
+        self.isEncrypted = isEncrypted
+    }
+
     /// The address of a path of the collector's API that begins with a slash.
     func appending(_ path: String) -> String { base + path }
 

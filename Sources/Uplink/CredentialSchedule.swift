@@ -69,12 +69,13 @@ public struct CredentialSchedule: Sendable {
     public mutating func statementCame(
         naming named: ImageName, held: ImageName?, now: MonotonicTime, using random: inout some RandomNumberGenerator
     ) {
+        let isNews = named != self.named
         self.named = named
         statement.isBusy = false
         statement.backoff.reset()
         statement.due = now.advanced(byMilliseconds: jittered(statementInterval, &random))
-        // An image that just failed keeps its wait.
-        if named != held && image.backoff.failures == 0 { image.due = min(image.due, now) }
+        // An image that just failed keeps its wait, unless there is another now.
+        if named != held && (isNews || image.backoff.failures == 0) { image.due = min(image.due, now) }
     }
 
     public mutating func statementFailed(
@@ -92,15 +93,18 @@ public struct CredentialSchedule: Sendable {
         image.due = now.advanced(byMilliseconds: jittered(imageInterval, &random))
     }
 
-    /// `progressed`: part of it came and is kept, so that the next try is not the same again.
+    /// - Parameters:
+    ///   - progressed: part of it came and is kept, so that the next try is not the same again.
+    ///   - isHopeless: what came was wrong in itself, and will be until another is published: asked for again only after
+    ///     the image interval, since it may be hundreds of megabytes.
     public mutating func imageFailed(
-        progressed: Bool, retryAfterMilliseconds: Int64 = 0, now: MonotonicTime,
+        progressed: Bool, isHopeless: Bool = false, retryAfterMilliseconds: Int64 = 0, now: MonotonicTime,
         using random: inout some RandomNumberGenerator
     ) {
         image.isBusy = false
         if progressed { image.backoff.reset() }
         let wait = image.backoff.next(atLeast: retryAfterMilliseconds, using: &random)
-        image.due = now.advanced(byMilliseconds: wait)
+        image.due = now.advanced(byMilliseconds: isHopeless ? max(wait, jittered(imageInterval, &random)) : wait)
     }
 
     private func jittered(_ interval: Int64, _ random: inout some RandomNumberGenerator) -> Int64 {

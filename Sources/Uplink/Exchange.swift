@@ -16,6 +16,7 @@ public final class Exchange {
     private var receiverHasBegun = false
     private var head = AnswerHead()
     private var headerBytes = 0
+    private var headIsComplete = false
     private var body: [UInt8] = []
     /// Ours, found while bytes came in; libcurl only knows that a callback refused them.
     private var failure: TransferFailure?
@@ -109,8 +110,10 @@ public final class Exchange {
         if line.hasPrefix("HTTP/") {
             // A provisional answer (100) is followed by another head.
             head = AnswerHead(status: line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0)
+            headIsComplete = false
             return true
         }
+        if line == "\r\n" || line == "\n" { headIsComplete = true }
         guard let colon = line.firstIndex(of: ":") else { return true }
         let name = line[..<colon].lowercased()
         let value = trimmed(line[line.index(after: colon)...])
@@ -155,10 +158,14 @@ public final class Exchange {
     }
 
     /// What became of it, once libcurl is done with it.
-    func outcome(_ code: CURLcode) -> Outcome {
+    func outcome(_ code: CURLcode) -> ExchangeOutcome {
         if let failure { return .failed(failure) }
         guard code == CURLE_OK else {
             return .failed(TransferFailure(kind(of: code), "\(target): \(words(for: code))"))
+        }
+        // libcurl takes a connection that closes within the headers for an answer without a body.
+        guard headIsComplete else {
+            return .failed(TransferFailure(.broken, "\(target): the connection was closed within the headers"))
         }
         if let receiver, goesToReceiver {
             do throws(TransferFailure) {

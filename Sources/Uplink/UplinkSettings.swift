@@ -15,6 +15,9 @@ public struct UplinkSettings: Sendable {
     public var uploadIntervalMilliseconds: Int
     /// A batch without records is sent when nothing else was for so long.
     public var probeIntervalMilliseconds: Int
+    /// The cursor file is written at most so often: each time is a sync of the disk. What is lost of it costs sending
+    /// again, nothing else.
+    public var cursorIntervalMilliseconds: Int
     public var statementIntervalMilliseconds: Int
     public var imageIntervalMilliseconds: Int
     public var largestImageBytes: Int64
@@ -24,6 +27,7 @@ public struct UplinkSettings: Sendable {
     public init(
         site: SiteID, lane: ShortName, stateDirectory: String, runDirectory: String, collector: CollectorSettings,
         batchRecords: Int = 500, uploadIntervalMilliseconds: Int = 200, probeIntervalMilliseconds: Int = 10_000,
+        cursorIntervalMilliseconds: Int = 1000,
         statementIntervalMilliseconds: Int = 10_000, imageIntervalMilliseconds: Int = 60_000,
         largestImageBytes: Int64 = 512 << 20, diskReserveBytes: Int64 = 64 << 20
     ) {
@@ -35,6 +39,7 @@ public struct UplinkSettings: Sendable {
         self.batchRecords = batchRecords
         self.uploadIntervalMilliseconds = uploadIntervalMilliseconds
         self.probeIntervalMilliseconds = probeIntervalMilliseconds
+        self.cursorIntervalMilliseconds = cursorIntervalMilliseconds
         self.statementIntervalMilliseconds = statementIntervalMilliseconds
         self.imageIntervalMilliseconds = imageIntervalMilliseconds
         self.largestImageBytes = largestImageBytes

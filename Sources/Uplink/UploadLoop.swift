@@ -13,8 +13,8 @@ import Framing
 ///              └─► wait(until)                              └► wait
 ///
 /// It never loops for ever:
-/// - A failure, and a word that goes back, cost a wait of `Backoff`; only a word that gets further than any before makes
-///   the waits short again.
+/// - A failure, and a word that goes back, cost a wait of `Backoff`. Words that go back again and again cost longer and
+///   longer ones, however much is taken between them; a minute without makes the waits short again.
 /// - When what follows the word can never be sent (no longer held, or found damaged), the batch says so in its head;
 ///   should the collector stay at that word all the same, reading goes on forward, past the gap, until the word changes.
 /// - When what follows the word was sent and the collector stays there, that is a failure: the same is sent again after
@@ -44,8 +44,10 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
         /// The place behind the record it names. `gapFollows`: what comes next was never or is no longer held, or is
         /// damaged.
         case known(Place, gapFollows: Bool)
-        /// The journal has no such epoch, or has not got so far; the text says which.
-        case unknown(String)
+        /// The journal has no such epoch, or has not got so far; the text says which. The next batch begins at the place:
+        /// a collector may take what comes after an answer for what follows it, so where that is unknown, everything that
+        /// is held is offered from its beginning.
+        case unknown(String, readAgainFrom: Place)
     }
 
     public enum Next: Sendable {
@@ -71,11 +73,14 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
     public private(set) var word: StoredThrough?
     public private(set) var readingPlace: Place
     public private(set) var backoff = Backoff()
+    private var setbacks = Backoff()
+    private var lastSetback = MonotonicTime(nanoseconds: 0)
     private var phase = Phase.idle
-    private var furthest: Place
     /// The word that the gap behind it was passed over for.
     private var passedOver: StoredThrough?
     private var probeDue: MonotonicTime
+    /// Longer than the longest wait by far, or words that keep going back would be forgotten between two.
+    private let setbackMemory: Int64 = 60_000
     private let interval: Int64
     private let probeInterval: Int64
 
@@ -88,7 +93,6 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
     ) {
         self.word = word
         self.readingPlace = readingPlace
-        furthest = readingPlace
         interval = intervalMilliseconds
         probeInterval = probeIntervalMilliseconds
         probeDue = MonotonicTime(nanoseconds: 0)
@@ -135,27 +139,27 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
         guard case .sending(let span) = phase else { return .unchanged }
         guard case .known(let place, let gapFollows) = whereabouts else {
             failed(now: now, using: &random)
-            if case .unknown(let why) = whereabouts { return .refused(why) }
-            return .unchanged
+            guard case .unknown(let why, let place) = whereabouts else { return .unchanged }
+            readingPlace = place
+            return .refused(why)
         }
         probeDue = now.advanced(byMilliseconds: probeInterval)
         let verdict: Verdict = word == self.word ? .unchanged : .moveCursor(word)
         self.word = word
         if place >= span.through {
             passedOver = nil
-            goOn(from: place, at: place, span, now)
+            goOn(from: place, span, now)
         } else if word == passedOver {
-            goOn(from: span.through, at: place, span, now)
+            goOn(from: span.through, span, now)
         } else if place > span.from {
             passedOver = nil
-            goOn(from: place, at: place, span, now)
+            goOn(from: place, span, now)
         } else if place < span.from {
             passedOver = nil
-            readingPlace = place
-            waitAfterFailure(now, asked: 0, &random)
+            goBack(to: place, now, &random)
         } else if gapFollows {
             passedOver = word
-            goOn(from: span.through, at: place, span, now)
+            goOn(from: span.through, span, now)
         } else {
             waitAfterFailure(now, asked: 0, &random)
             return .refused(
@@ -171,15 +175,21 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
         waitAfterFailure(now, asked: retryAfterMilliseconds, &random)
     }
 
-    private mutating func goOn(from next: Place, at place: Place, _ span: Span, _ now: MonotonicTime) {
+    private mutating func goOn(from next: Place, _ span: Span, _ now: MonotonicTime) {
         readingPlace = next
-        if place >= furthest {
-            furthest = place
-            backoff.reset()
-        }
+        backoff.reset()
         // What is left behind the span, or was not taken of it, goes at once.
         let moreIsKnown = span.moreFollows || next < span.through
         phase = moreIsKnown ? .idle : .waiting(until: now.advanced(byMilliseconds: interval))
+    }
+
+    private mutating func goBack(
+        to place: Place, _ now: MonotonicTime, _ random: inout some RandomNumberGenerator
+    ) {
+        readingPlace = place
+        if now.milliseconds(since: lastSetback) > setbackMemory { setbacks.reset() }
+        lastSetback = now
+        phase = .waiting(until: now.advanced(byMilliseconds: setbacks.next(using: &random)))
     }
 
     private mutating func waitAfterFailure(

@@ -1,0 +1,62 @@
+import Admission
+import Configuration
+import Framing
+
+/// Reads an uplink's configuration file; `Config/uplink.yaml` is a commented example of it.
+public enum UplinkConfiguration {
+    public static func read(path: String) throws(ConfigurationFailure) -> UplinkSettings {
+        try read(ConfigurationReader(path: path))
+    }
+
+    public static func read(_ reader: ConfigurationReader) throws(ConfigurationFailure) -> UplinkSettings {
+        let root = reader.root
+        let laneID = root.section("lane").text("id", rule: .laneID)
+        let siteID = root.section("site").text("id", rule: .hex(digits: 32))
+        let directories = root.optionalSection("directories")
+        let stateDefault = "/var/lib/lanekeeper/\(laneID)"
+        let runDefault = "/run/lanekeeper/\(laneID)"
+        let state = directories?.path("state", default: stateDefault) ?? stateDefault
+        let run = directories?.path("run", default: runDefault) ?? runDefault
+        let collector = collector(root.section("collector"))
+        let batchRecords = root.integer(
+            "batch_records", default: 500, in: 1...RecordBatch.mostRecords, unit: "records")
+        let upload = root.integer(
+            "upload_interval_milliseconds", default: 200, in: 10...60_000, unit: "milliseconds")
+        let probe = root.integer("probe_interval_seconds", default: 10, in: 1...600, unit: "seconds")
+        let statement = root.integer("statement_interval_seconds", default: 10, in: 1...600, unit: "seconds")
+        let image = root.integer("image_interval_seconds", default: 60, in: 1...86_400, unit: "seconds")
+        let largest = root.integer("largest_image_megabytes", default: 512, in: 1...4096, unit: "megabytes")
+        let reserve = root.integer("disk_reserve_megabytes", default: 64, in: 0...1_048_576, unit: "megabytes")
+        try reader.finish()
+        // The stand-ins are never used: `finish` has thrown.
+        let site = SiteID(hex: siteID) ?? SiteID(low: 0, high: 0)
+        let lane = ShortName(laneID) ?? .outside
+        return UplinkSettings(
+            site: site, lane: lane, stateDirectory: state, runDirectory: run, collector: collector,
+            batchRecords: batchRecords, uploadIntervalMilliseconds: upload, probeIntervalMilliseconds: probe * 1000,
+            statementIntervalMilliseconds: statement * 1000, imageIntervalMilliseconds: image * 1000,
+            largestImageBytes: Int64(largest) << 20, diskReserveBytes: Int64(reserve) << 20)
+    }
+
+    private static func collector(_ section: Section) -> CollectorSettings {
+        let connect = section.integer(
+            "connect_timeout_milliseconds", default: 3000, in: 100...60_000, unit: "milliseconds")
+        let answer = section.integer(
+            "answer_timeout_milliseconds", default: 15_000, in: 100...300_000, unit: "milliseconds")
+        let image = section.integer("image_timeout_seconds", default: 600, in: 1...86_400, unit: "seconds")
+        let stall = section.integer("stall_seconds", default: 10, in: 1...600, unit: "seconds")
+        return CollectorSettings(
+            url: url(section), connectTimeoutMilliseconds: connect, answerTimeoutMilliseconds: answer,
+            imageTimeoutMilliseconds: image * 1000, stallSeconds: stall)
+    }
+
+    private static func url(_ section: Section) -> CollectorURL {
+        let text = section.text("url")
+        // A missing one is reported already.
+        guard !text.isEmpty else { return .standIn }
+        do throws(CollectorURL.Refusal) { return try CollectorURL(text) } catch {
+            section.refuse("url", error.description)
+            return .standIn
+        }
+    }
+}
