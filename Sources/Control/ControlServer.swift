@@ -20,16 +20,18 @@ public final class ControlServer: Sendable {
     /// Listens at `path`; the file has mode 0660. A socket that a dead daemon left is taken over, one in use is refused.
     ///
     /// - Parameters:
-    ///   - excluded: users who may not ask (see `ControlRights`).
+    ///   - excluded: users who may not ask (see `ControlRights`); asked for each client.
     ///   - answer: turns a request into its reply.
     public init(
-        path: String, excluded: [UInt32] = [], limits: Limits = Limits(),
+        path: String, excluded: @escaping @Sendable () -> [UInt32] = { [] }, limits: Limits = Limits(),
         answer: @escaping @Sendable (ControlRequest) -> ControlReply
     ) throws(SystemFailure) {
         SignalWatch.ignoreBrokenPipe()
         let listener = try UnixSocket.listen(path, mode: 0o660)
         let status = try FileSystem.status(path)
-        let rights = ControlRights(owner: Invocation.effectiveUser, group: status.group, excluded: excluded)
+        let rights: @Sendable () -> ControlRights = {
+            ControlRights(owner: Invocation.effectiveUser, group: status.group, excluded: excluded())
+        }
         let wakeUp = try WakeUp(name: "control wake-up")
         thread = try NamedThread.start(name: "control") {
             ControlLoop(listener: listener, wakeUp: wakeUp, rights: rights, limits: limits, answer: answer).run()
@@ -49,6 +51,7 @@ public final class ControlServer: Sendable {
 private final class ControlClientState {
     let socket: Descriptor
     let peer: ControlPeer
+    let rights: ControlRights
     var input: [UInt8] = []
     var output: [UInt8] = []
     var written = 0
@@ -57,20 +60,25 @@ private final class ControlClientState {
     var isEnding = false
     var isGone = false
 
-    init(_ socket: Descriptor, _ peer: ControlPeer, deadline: UInt64) {
+    init(_ socket: Descriptor, _ peer: ControlPeer, _ rights: ControlRights, deadline: UInt64) {
         self.socket = socket
         self.peer = peer
+        self.rights = rights
         deadlineNanoseconds = deadline
         input.reserveCapacity(ControlProtocol.longestRequest + 1)
     }
 
     var hasReply: Bool { written < output.count }
+
+    func mayAsk(_ access: ControlAccess) -> Bool {
+        rights.permit(access, user: peer.user, groups: peer.groups)
+    }
 }
 
 private final class ControlLoop {
     private let listener: Descriptor
     private let wakeUp: WakeUp
-    private let rights: ControlRights
+    private let rights: @Sendable () -> ControlRights
     private let limits: ControlServer.Limits
     private let answer: @Sendable (ControlRequest) -> ControlReply
     private let set: PollSet
@@ -79,7 +87,8 @@ private final class ControlLoop {
     private var pausedUntilNanoseconds: UInt64 = 0
 
     init(
-        listener: Descriptor, wakeUp: WakeUp, rights: ControlRights, limits: ControlServer.Limits,
+        listener: Descriptor, wakeUp: WakeUp, rights: @escaping @Sendable () -> ControlRights,
+        limits: ControlServer.Limits,
         answer: @escaping @Sendable (ControlRequest) -> ControlReply
     ) {
         self.listener = listener
@@ -131,12 +140,12 @@ private final class ControlLoop {
                 return
             }
             let client = ControlClientState(
-                socket, try ControlPeer(socket),
+                socket, try ControlPeer(socket), rights(),
                 deadline: SystemClock.deadline(milliseconds: limits.requestMilliseconds))
             clients.append(client)
-            guard rights.permit(.reading, user: client.peer.user, groups: client.peer.groups) else {
+            guard client.mayAsk(.reading) else {
                 client.isEnding = true
-                reply(.error(notPermitted(client.peer.user)), to: client)
+                reply(.error(notPermitted(client)), to: client)
                 return
             }
         } catch {
@@ -145,10 +154,10 @@ private final class ControlLoop {
         }
     }
 
-    private func notPermitted(_ user: UInt32) -> ErrorReply {
+    private func notPermitted(_ client: ControlClientState) -> ErrorReply {
         ErrorReply(
-            code: .notPermitted, message: "user \(user) may not ask this lane",
-            advice: "be root, or a member of group \(rights.group), the socket's")
+            code: .notPermitted, message: "user \(client.peer.user) may not ask this lane",
+            advice: "be root, or a member of group \(client.rights.group), the socket's")
     }
 
     private func serve(_ client: ControlClientState) {
@@ -186,9 +195,7 @@ private final class ControlLoop {
         }
         do {
             let request = try ControlRequest.parse(line)
-            guard rights.permit(request.access, user: client.peer.user, groups: client.peer.groups) else {
-                return .error(notPermitted(client.peer.user))
-            }
+            guard client.mayAsk(request.access) else { return .error(notPermitted(client)) }
             return answer(request)
         } catch {
             return .error(error)

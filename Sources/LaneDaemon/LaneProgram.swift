@@ -71,7 +71,9 @@ public enum LaneProgram {
                 directory: directory, lookSocket: "\(settings.runDirectory)/look.sock", trust: keys.trust),
             news: news)
         let credentialThread = try credentials.start()
-        let control = try ControlServer(path: "\(settings.runDirectory)/\(ControlProtocol.socketName)") { request in
+        let control = try ControlServer(
+            path: "\(settings.runDirectory)/\(ControlProtocol.socketName)", excluded: { uplinkUser(directory) }
+        ) { request in
             ControlDesk(
                 settings: settings, version: version, startedAtMilliseconds: began.wall.milliseconds,
                 questions: questions
@@ -96,6 +98,13 @@ public enum LaneProgram {
         Log.notice("lane \(settings.id.text) (\(settings.name)) is up, epoch \(journal.epoch.hex)")
         try loop.run(unfinished: recovery.outstanding)
         Log.notice("lane \(settings.id.text) stopped")
+    }
+
+    /// The uplink's user owns its folder. It shares the lane's group and is not trusted: what badges hold is not its
+    /// business. Looked at for each client, since the folder may come later; empty when one user runs both.
+    private static func uplinkUser(_ directory: LaneDirectory) -> [UInt32] {
+        guard let owner = (try? FileSystem.statusIfPresent(directory.uplink))??.user else { return [] }
+        return owner == Invocation.effectiveUser ? [] : [owner]
     }
 
     private static func report(_ recovery: JournalRecovery) {

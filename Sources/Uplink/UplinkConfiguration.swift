@@ -2,7 +2,7 @@ import Admission
 import Configuration
 import Framing
 
-/// Reads an uplink's configuration file; `Config/uplink.yaml` is a commented example of it.
+/// Reads an uplink's configuration file; `Config/lanekeeper-uplink.yaml` is a commented example of it.
 public enum UplinkConfiguration {
     public static func read(path: String) throws(ConfigurationFailure) -> UplinkSettings {
         try read(ConfigurationReader(path: path))

@@ -49,7 +49,7 @@ final class RunningServer: Sendable {
     var path: String { directory.file("control.sock") }
 
     init(
-        excluded: [UInt32] = [], limits: ControlServer.Limits = .init(),
+        limits: ControlServer.Limits = .init(),
         answer: @escaping @Sendable (ControlRequest) -> ControlReply = { request in
             switch request {
             case .status: .status(makeStatus())
@@ -59,7 +59,7 @@ final class RunningServer: Sendable {
     ) throws {
         directory = try TemporaryDirectory()
         server = try ControlServer(
-            path: directory.file("control.sock"), excluded: excluded, limits: limits, answer: answer)
+            path: directory.file("control.sock"), limits: limits, answer: answer)
     }
 
     deinit { server.stop() }
