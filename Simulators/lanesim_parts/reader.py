@@ -59,4 +59,4 @@ class Reader:
 
     def close(self) -> None:
         self.withdraw()
-        self.line.unplug()
+        self.line.close()

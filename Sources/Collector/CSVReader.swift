@@ -125,7 +125,8 @@ private struct RowScan {
             }
             row.endField()
             if row.count > limits.fields {
-                return fault(row, "more than \(limits.fields) fields", passed: place, lines: lines)
+                return fault(
+                    row, "more than \(limits.fields) fields", passed: place, lines: lines, field: row.count - 1)
             }
             guard place < bytes.count else {
                 return isWhole ? .row(length: place, lines: lines) : tooLongOrNeedsMore(row)
@@ -140,7 +141,9 @@ private struct RowScan {
                         ? .row(length: place + 1, lines: lines) : tooLongOrNeedsMore(row)
                 }
                 guard bytes[place + 1] == Self.lineFeed else {
-                    return fault(row, "a carriage return that no line feed follows", passed: place, lines: lines)
+                    return fault(
+                        row, "a carriage return that no line feed follows", passed: place, lines: lines,
+                        field: row.count - 1)
                 }
                 return .row(length: place + 2, lines: lines + 1)
             }
@@ -215,7 +218,10 @@ private struct RowScan {
         return fault(row, "a quote that is never closed", passed: opening, lines: linesBefore)
     }
 
-    private func fault(_ row: CSVRow, _ reason: String, passed: Int, lines: Int) -> Outcome {
-        .fault(CSVFault(line: line, field: row.count, reason: reason), passed: passed, lines: lines)
+    /// `field`: nil for the one that is being read.
+    private func fault(
+        _ row: CSVRow, _ reason: String, passed: Int, lines: Int, field: Int? = nil
+    ) -> Outcome {
+        .fault(CSVFault(line: line, field: field ?? row.count, reason: reason), passed: passed, lines: lines)
     }
 }

@@ -118,14 +118,13 @@ final class IntakeStore {
         counts.tally[.duplicates] += Int64(answer.duplicates)
         counts.tally[.conflicting] += Int64(answer.conflicting)
         add(counts, to: &lane, in: &work)
-        let first = batch.records.first.map { StoredThrough(epoch: $0.epoch, sequence: $0.sequence) }
         answer.holes = lane.ledger.take(
             entries, oldestHeld: batch.head.oldestHeld, lost: batch.head.lost,
-            heard: lane.conversation.heard(connection: request.connection, first: first))
+            heard: lane.conversation.heard(connection: request.connection))
         let storedThrough = lane.ledger.storedThrough
         answer.storedThrough = storedThrough ?? answer.storedThrough
         lane.conversation.answered(
-            storedThrough, connection: request.connection, first: first, broughtNews: answer.new > 0)
+            storedThrough, connection: request.connection, records: batch.records.count, new: answer.new)
         lane.lastSeenMilliseconds = now
         try writer.write(lane.ledger, instead: before, of: &lane, holes: answer.holes, now: now)
         try writer.update(lane)

@@ -20,30 +20,24 @@ struct LaneBook: Sendable {
     /// What the sender of this lane's batches was told, and whether it has read it. Not kept over a restart.
     ///
     /// On one connection a client sends its next request after it read the last answer, so the last answer there was
-    /// heard. A sender that makes a new connection each time is believed after `patience` equal batches that brought
-    /// nothing new: so often no answer is lost.
+    /// heard. A sender that makes a new connection each time is believed to have heard it after `patience` batches in a
+    /// row that brought nothing new: so often no answer is lost.
     struct Conversation: Sendable {
         static let patience = 30
 
         private var connection: UInt64?
         private var answer: StoredThrough?
-        private var first: StoredThrough?
-        private var repetitions = 0
+        private var batchesWithoutNews = 0
 
-        /// The answer that the sender has read before it sent a batch that begins with `first`.
-        func heard(connection: UInt64, first: StoredThrough?) -> StoredThrough? {
-            if connection == self.connection { return answer }
-            return first == self.first && repetitions >= Self.patience ? answer : nil
+        /// The answer that the sender has read before it sent its next batch on this connection.
+        func heard(connection: UInt64) -> StoredThrough? {
+            connection == self.connection || batchesWithoutNews >= Self.patience ? answer : nil
         }
 
-        mutating func answered(
-            _ answer: StoredThrough?, connection: UInt64, first: StoredThrough?, broughtNews: Bool
-        ) {
-            let isRepetition = !broughtNews && first == self.first && answer == self.answer
-            repetitions = isRepetition ? repetitions + 1 : 0
+        mutating func answered(_ answer: StoredThrough?, connection: UInt64, records: Int, new: Int) {
             self.connection = connection
             self.answer = answer
-            self.first = first
+            if new > 0 { batchesWithoutNews = 0 } else if records > 0 { batchesWithoutNews += 1 }
         }
     }
 }

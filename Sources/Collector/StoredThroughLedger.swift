@@ -10,7 +10,7 @@ import Framing
 /// **Order.** A lane's journal is a chain of epochs. The first record of an epoch names the one before and its last
 /// sequence; where that record is lost, two records that stood side by side in the journal say the same (below). A batch
 /// shows which chain its sender has: the answer walks from the oldest record held to the epoch of the batch's last
-/// record, and stops at the first sequence that is neither stored nor passed over. Two controllers that both think they
+/// record (the *tip*), and stops at the first sequence that is neither stored nor passed over. Two controllers that both think they
 /// are this lane, or a disk that was wiped or put back from a copy, are chains of their own and do not disturb each
 /// other.
 ///
@@ -77,7 +77,7 @@ struct StoredThroughLedger: Hashable, Sendable {
     }
 
     private(set) var epochs: [Epoch: EpochState] = [:]
-    /// The epoch of the newest batch's last record.
+    /// The epoch of the newest batch's last record, as far as it is known where it belongs.
     private(set) var tip: Epoch?
     /// Where the newest batch said the lane's journal begins.
     private(set) var oldestHeld: StoredThrough?
@@ -123,14 +123,11 @@ struct StoredThroughLedger: Hashable, Sendable {
         var first: StoredThrough?
         for entry in entries {
             let position = StoredThrough(epoch: entry.epoch, sequence: entry.sequence)
-            if let previous {
-                holes += bridge(from: previous, to: position)
-            } else {
-                first = position
-            }
-            previous = position
             epochs[entry.epoch, default: EpochState()].stored.insert(entry.sequence)
             holes += read(entry)
+            if let previous { holes += bridge(from: previous, to: position) }
+            first = first ?? position
+            previous = position
         }
         if let lost {
             epochs[lost.epoch, default: EpochState()].statedEnd = max(
@@ -139,9 +136,19 @@ struct StoredThroughLedger: Hashable, Sendable {
         }
         // A sender that does not know the epoch it was told begins again at its oldest record: no neighbours.
         if let heard, let first, first != oldestHeld { holes += bridge(from: heard, to: first) }
-        if let previous { tip = previous.epoch }
         self.oldestHeld = oldestHeld ?? first
+        if let previous { move(tipTo: previous.epoch) }
         return holes.filter { epochs[$0.epoch]?.stored.gaps(in: $0.first...$0.last).isEmpty == false }
+    }
+
+    /// An epoch that no known chain leads to from the sender's oldest record moves the tip only when none leads to the
+    /// old one either: the answer must stay where it is until the sender has heard it, not go back and forth.
+    private mutating func move(tipTo epoch: Epoch) {
+        guard let start = oldestHeld?.epoch, let tip, tip != epoch else {
+            self.tip = epoch
+            return
+        }
+        if path(from: start, to: epoch) != nil || path(from: start, to: tip) == nil { self.tip = epoch }
     }
 
     private mutating func read(_ entry: Entry) -> [Hole] {
@@ -167,9 +174,15 @@ struct StoredThroughLedger: Hashable, Sendable {
             guard after.sequence > before.sequence &+ 1 else { return [] }
             return passOver(before.epoch, before.sequence + 1, after.sequence - 1, .notHeld)
         }
+        var holes: [Hole] = []
+        if let named = epochs[after.epoch]?.previous, named.epoch == before.epoch {
+            // The usual case, and no search: the journal went on in the next epoch.
+            holes += passOver(before.epoch, before.sequence + 1, named.sequence, .notHeld)
+            if after.sequence > 1 { holes += passOver(after.epoch, 1, after.sequence - 1, .notHeld) }
+            return holes
+        }
         // Sent again from farther back: the order is known, and it is the other one.
         guard path(from: after.epoch, to: before.epoch) == nil else { return [] }
-        var holes: [Hole] = []
         if let path = path(from: before.epoch, to: after.epoch) {
             for step in path.dropLast() {
                 let start = step.epoch == before.epoch ? before.sequence + 1 : 1

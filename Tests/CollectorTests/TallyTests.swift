@@ -1,0 +1,117 @@
+import Admission
+import Framing
+import Testing
+
+@testable import Collector
+
+/// What each event counts, as (counter, count) beside `stored`.
+private func counts(_ event: LaneEvent, from: String = "outside", to: String = "north-ring") -> [Int: Int64] {
+    var tally = Tally()
+    tally.count(makeRecord(event, from: from, to: to))
+    var counts = Dictionary(uniqueKeysWithValues: tally.nonzero.map { ($0.code, $0.count) })
+    #expect(counts.removeValue(forKey: Counter.stored.rawValue) == 1)
+    return counts
+}
+
+@Suite("Tallies")
+struct TallyTests {
+    @Test("a decision is presented, and admitted or refused with every one of its reasons")
+    func decisions() {
+        #expect(
+            counts(decided()) == [Counter.presented.rawValue: 1, Counter.admitted.rawValue: 1])
+        #expect(
+            counts(decided(.refused, reasons: [.codeRed, .testExpired])) == [
+                Counter.presented.rawValue: 1, Counter.refused.rawValue: 1, 64 + 5: 1, 64 + 13: 1,
+            ])
+    }
+
+    @Test("a passage counts by its kind and crosses the boundary", arguments: HolderKind.allCases)
+    func passages(_ kind: HolderKind) {
+        let inside: Counter = kind == .vehicle ? .vehiclesIn : .peopleIn
+        #expect(
+            counts(ended(kind: kind)) == [
+                Counter.passed.rawValue: 1, Counter.passages(of: kind): 1, inside.rawValue: 1,
+            ])
+    }
+
+    @Test("an annulled or interrupted release is no passage")
+    func noPassage() {
+        #expect(counts(ended(.annulled)) == [Counter.annulled.rawValue: 1])
+        #expect(counts(ended(.interrupted)) == [Counter.interrupted.rawValue: 1])
+    }
+
+    @Test("a tailgater is a person on site; forced and wrong-way pulses are counted but cross nothing")
+    func pulses() {
+        func pulse(_ pulse: UnreleasedPulse, _ direction: PassageDirection = .forward) -> [Int: Int64] {
+            counts(.pulse(pulse, direction, decisionSequence: 0))
+        }
+        #expect(pulse(.tailgating) == [Counter.tailgating.rawValue: 1, Counter.peopleIn.rawValue: 1])
+        #expect(pulse(.forced) == [Counter.forced.rawValue: 1])
+        #expect(pulse(.wrongWay, .backward) == [Counter.wrongWay.rawValue: 1])
+        #expect(pulse(.anonymous) == [Counter.anonymousForward.rawValue: 1, Counter.peopleIn.rawValue: 1])
+        #expect(
+            pulse(.anonymous, .backward) == [Counter.anonymousBackward.rawValue: 1, Counter.peopleOut.rawValue: 1])
+    }
+
+    @Test("records that nobody passed with count as stored only")
+    func others() {
+        let events: [LaneEvent] = [
+            .epochStarted(previous: .none, lastSequence: 0), .fire(alarm: true), .device(.gate, lost: true),
+            .contact(.forward, stuck: true), .mode(.emergency, .fire), .credentials(.none),
+            .clock(.stepped, stepMilliseconds: 9), .hour(startSeconds: 0, LaneTotals()),
+            .hole(epoch: epoch(1), firstSequence: 1, count: 2, .damaged, LaneTotals()), .stopping,
+            .seenInEmergency(Presentation(tag: .none, type: .chip, lookup: .unknown, reader: 0)),
+        ]
+        for event in events { #expect(counts(event) == [:]) }
+    }
+
+    @Test("the collector's own counting agrees with the lane's totals on any sequence of events")
+    func againstLane() {
+        let events: [LaneEvent] = [
+            decided(), decided(.refused, reasons: .codeRed), ended(), ended(.annulled), ended(.interrupted),
+            .pulse(.tailgating, .forward, decisionSequence: 2), .pulse(.forced, .forward, decisionSequence: 0),
+            .pulse(.wrongWay, .backward, decisionSequence: 0), .pulse(.anonymous, .forward, decisionSequence: 0),
+            .pulse(.anonymous, .backward, decisionSequence: 0), .stopping,
+        ]
+        var lane = LaneTotals()
+        var tally = Tally()
+        for (index, event) in (0..<5).flatMap({ _ in events }).enumerated() where index % 7 != 3 {
+            lane.count(event)
+            tally.count(makeRecord(event))
+        }
+        #expect(tally[.presented] == Int64(lane.presented))
+        #expect(tally[.admitted] == Int64(lane.admitted))
+        #expect(tally[.refused] == Int64(lane.refused))
+        #expect(tally[.passed] == Int64(lane.passed))
+        #expect(tally[.annulled] == Int64(lane.annulled))
+        #expect(tally[.interrupted] == Int64(lane.interrupted))
+        #expect(tally[.tailgating] == Int64(lane.tailgating))
+        #expect(tally[.forced] == Int64(lane.forced))
+        #expect(tally[.wrongWay] == Int64(lane.wrongWay))
+        #expect(tally[.anonymousForward] == Int64(lane.anonymousForward))
+        #expect(tally[.anonymousBackward] == Int64(lane.anonymousBackward))
+    }
+
+    @Test(
+        "a crossing goes from the lane's one zone to its other, and back when it is backward",
+        arguments: [
+            ("outside", "ring", PassageDirection.forward, true, false), ("outside", "ring", .backward, false, true),
+            ("ring", "outside", .forward, false, true), ("ring", "outside", .backward, true, false),
+            ("ring", "hall", .forward, false, false), ("hall", "ring", .forward, false, false),
+        ])
+    func directions(_ from: String, _ to: String, _ direction: PassageDirection, _ enters: Bool, _ leaves: Bool) {
+        let crossing = Crossing(makeRecord(ended(direction: direction), from: from, to: to))
+        #expect(crossing?.entersSite == enters)
+        #expect(crossing?.leavesSite == leaves)
+        #expect(crossing?.from == name(direction == .forward ? from : to))
+        #expect(crossing?.to == name(direction == .forward ? to : from))
+    }
+
+    @Test("counters have codes of their own")
+    func codes() {
+        let codes = Counter.allCases.map(\.rawValue)
+        #expect(Set(codes).count == codes.count)
+        #expect(codes.allSatisfy { (1..<64).contains($0) })
+        #expect(HolderKind.allCases.allSatisfy { (129..<144).contains(Counter.passages(of: $0)) })
+    }
+}
