@@ -25,6 +25,7 @@ final class LaneLoop {
     private var supervisor: WatchdogPulse
     private var nextJournalLook: MonotonicTime
     private var presence: PresenceTimes
+    private var display: ReaderDisplay
     private let set = PollSet(capacity: 32)
 
     /// Journal room and failed writes are looked at this often.
@@ -37,6 +38,7 @@ final class LaneLoop {
         supervisor = WatchdogPulse(parts.notifier)
         nextJournalLook = .now()
         presence = PresenceTimes(since: clock.moment().wall)
+        display = ReaderDisplay(servicePoint: parts.servicePoint)
     }
 
     /// Runs until a signal asks to stop.
@@ -51,6 +53,7 @@ final class LaneLoop {
             giveTime()
             serviceGate()
             serviceDevices()
+            display.show(runner.machine.display, on: parts.readers)
             readMail()
             lookAtClock()
             lookAtJournal()
@@ -152,6 +155,7 @@ final class LaneLoop {
         case .event(.identifier(let identifier)): give(.presented(present(identifier, reader: reader)))
         case .event(.temperature(let sample)): give(.temperature(sample))
         case .event(.rejected): break
+        case .event(.notice(let notice)): DeviceNotices.log(notice, of: attached.name)
         case .lost(let failure):
             Log.error("\(attached.name) lost: \(failure)")
             give(.deviceLost(device))
@@ -258,6 +262,7 @@ private struct PresenceTimes {
 /// Everything the loop works with. Made once, by LaneProgram.
 struct LaneParts {
     let configuration: LaneConfiguration
+    let servicePoint: String
     let badgeKey: BadgeKey
     let readers: [AttachedDevice]
     let thermometer: AttachedDevice?

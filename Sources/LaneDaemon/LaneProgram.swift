@@ -81,7 +81,7 @@ public enum LaneProgram {
         }
         let loop = LaneLoop(
             parts: LaneParts(
-                configuration: settings.lane, badgeKey: keys.badgeKey,
+                configuration: settings.lane, servicePoint: settings.servicePoint, badgeKey: keys.badgeKey,
                 readers: settings.readers.map { attach($0) }, thermometer: settings.thermometer.map { attach($0) },
                 gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
                 questions: questions, notifier: notifier),

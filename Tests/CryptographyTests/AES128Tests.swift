@@ -27,12 +27,17 @@ import Testing
         #expect(hex(try aes.encrypt(bytes(plain))) == cipher)
     }
 
-    @Test("a block is encrypted in place")
+    @Test("a block is encrypted in place, and decrypted again (FIPS 197 appendix C.1)")
     func inPlace() throws {
         let aes = try AES128(key: bytes("000102030405060708090a0b0c0d0e0f"))
         var block = bytes("00112233445566778899aabbccddeeff")
-        try block.withUnsafeMutableBytes { try aes.encrypt(UnsafeRawBufferPointer($0), into: $0) }
+        try block.withUnsafeMutableBytes { try aes.encrypt($0) }
         #expect(hex(block) == "69c4e0d86a7b0430d8cdb78070b4c55a")
+        for _ in 0..<2 {
+            var again = block
+            try again.withUnsafeMutableBytes { try aes.decrypt($0) }
+            #expect(hex(again) == "00112233445566778899aabbccddeeff")
+        }
     }
 
     @Test("keys and blocks of another size are refused", arguments: [0, 15, 17, 32])

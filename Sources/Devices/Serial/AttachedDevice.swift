@@ -24,11 +24,14 @@ public final class AttachedDevice {
     public let type: DeviceType
     public let path: String
     public let baud: Int
+    public let options: DeviceOptions
     public private(set) var supervision: Supervision
     /// Why it is lost; nil while it is not.
     public private(set) var failure: DeviceFailure?
     public var counters: FrameCounters { session.counters }
 
+    /// What `failure` says of a silent device; nil when it speaks of the line.
+    private var toldTrouble: DeviceTrouble??
     private var line: SerialLine?
     private var session: any DeviceSession
     private var output = SessionOutput()
@@ -48,6 +51,7 @@ public final class AttachedDevice {
         self.type = type
         self.path = path
         self.baud = baud ?? type.usualBaud
+        self.options = options
         session = type.makeSession(options)
         supervision = Supervision(longestSilenceMilliseconds: type.longestSilenceMilliseconds, at: now)
     }
@@ -99,12 +103,26 @@ public final class AttachedDevice {
             failure = nil
             report(.back)
         case .silent(let milliseconds):
-            tellLost(
-                DeviceFailure(
-                    "hear", "\(name) on \(path)", reason: "no valid frame for \(milliseconds) ms",
-                    advice: "check its power, its wires and the baud rate (\(baud))"), report)
+            tellLost(whySilent(milliseconds), report)
+        }
+        // What was told first may not be what is wrong now.
+        if supervision.isSilent(at: now), toldTrouble != .some(session.trouble) {
+            failure = whySilent(type.longestSilenceMilliseconds ?? 0)
         }
     }
+
+    private func whySilent(_ milliseconds: Int64) -> DeviceFailure {
+        toldTrouble = .some(session.trouble)
+        guard let trouble = session.trouble else {
+            return DeviceFailure(
+                "hear", "\(name) on \(path)", reason: "no valid frame for \(milliseconds) ms",
+                advice: "check its power, its wires and the baud rate (\(baud))")
+        }
+        return DeviceFailure("use", "\(name) on \(path)", reason: trouble.reason, advice: trouble.advice)
+    }
+
+    /// What the device shall show from now on, when it is one that can.
+    public func show(_ feedback: ReaderFeedback, at now: MonotonicTime) { session.show(feedback, at: now) }
 
     private func open(at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
         do throws(DeviceFailure) {
@@ -155,6 +173,7 @@ public final class AttachedDevice {
 
     private func lineFailed(_ failure: DeviceFailure, at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
         closeLine()
+        toldTrouble = nil
         if supervision.lineFailed(at: now) { tellLost(failure, report) } else { self.failure = failure }
     }
 

@@ -59,6 +59,12 @@ public struct Supervision: Sendable, Hashable {
         return now >= quietSince.advanced(byMilliseconds: longest + Self.reopenMilliseconds)
     }
 
+    /// The line is open and silent beyond the device's time.
+    public func isSilent(at now: MonotonicTime) -> Bool {
+        guard let longest = longestSilenceMilliseconds, case .open = line else { return false }
+        return now >= quietSince.advanced(byMilliseconds: longest)
+    }
+
     public mutating func opened(at now: MonotonicTime) {
         line = .open(since: now)
         lastFrame = nil

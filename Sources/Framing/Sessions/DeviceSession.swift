@@ -8,10 +8,11 @@ public enum DeviceEvent: Sendable, Hashable {
     case temperature(TemperatureSample)
     /// A frame began and was thrown away. For technicians; nothing is decided on it.
     case rejected(FrameFault)
+    case notice(DeviceNotice)
 }
 
 /// Why a frame was thrown away.
-public enum FrameFault: UInt8, Sendable, CaseIterable {
+public enum FrameFault: UInt8, Error, CaseIterable {
     /// Complete, and its check does not fit.
     case check = 1
     /// A byte that cannot stand at its place.
@@ -85,4 +86,16 @@ public protocol DeviceSession: Sendable {
     mutating func start(at now: MonotonicTime, into output: inout SessionOutput)
     mutating func receive(_ byte: UInt8, at now: MonotonicTime, into output: inout SessionOutput)
     mutating func timePassed(at now: MonotonicTime, into output: inout SessionOutput)
+
+    /// Why the device cannot be used although it answers; nil when it can, or when it does not answer.
+    var trouble: DeviceTrouble? { get }
+
+    /// What the reader shall show from now on; it goes out when `timePassed` is called next, and `nextDeadline` asks for
+    /// that. The newest replaces what was not shown yet; a device without lamps ignores it.
+    mutating func show(_ feedback: ReaderFeedback, at now: MonotonicTime)
+}
+
+extension DeviceSession {
+    public var trouble: DeviceTrouble? { nil }
+    public mutating func show(_ feedback: ReaderFeedback, at now: MonotonicTime) {}
 }

@@ -12,11 +12,14 @@ public struct DeviceType: Sendable {
     /// Without a valid frame for this long it is lost. nil for devices that speak only when a badge is there: with them
     /// only the line can be lost.
     public let longestSilenceMilliseconds: Int64?
+    /// Whether it has lamps, a sounder or a display to show the lane's state on.
+    public let showsFeedback: Bool
     public let makeSession: @Sendable (DeviceOptions) -> any DeviceSession
 
     public static let readers: [DeviceType] = [
         .init("rdm6300", yields: .chip, baud: 9600) { _ in RDM6300Session() },
         .init("id-12la", yields: .chip, baud: 9600) { _ in RDM6300Session() },
+        .init("osdp", yields: .chip, baud: 9600, silence: 1500, shows: true) { OSDPSession($0.osdp) },
     ]
 
     public static let thermometers: [DeviceType] = [
@@ -29,12 +32,13 @@ public struct DeviceType: Sendable {
 
     private init(
         _ name: String, yields identifiers: IdentifierType?, baud: Int, silence: Int64? = nil,
-        session: @escaping @Sendable (DeviceOptions) -> any DeviceSession
+        shows: Bool = false, session: @escaping @Sendable (DeviceOptions) -> any DeviceSession
     ) {
         self.name = name
         self.identifiers = identifiers
         usualBaud = baud
         longestSilenceMilliseconds = silence
+        showsFeedback = shows
         makeSession = session
     }
 }
@@ -43,6 +47,7 @@ public struct DeviceType: Sendable {
 public struct DeviceOptions: Sendable {
     /// Whether a thermometer that waits to be asked is asked. Off for one that sends by itself and must not be written to.
     public var asksForSamples = true
+    public var osdp = OSDPOptions()
 
     public init() {}
 }

@@ -45,6 +45,9 @@ public struct InlineBytes<let capacity: Int>: RandomAccessCollection, Sendable {
         count = rest
     }
 
+    /// Drops the newest bytes.
+    public mutating func removeLast(_ dropped: Int) { count = Swift.max(0, count - dropped) }
+
     public mutating func removeAll() { count = 0 }
 
     /// The bytes held, for a call that takes memory; valid during `body` only.
