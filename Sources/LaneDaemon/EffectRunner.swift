@@ -18,6 +18,8 @@ struct EffectRunner {
     private var unrecorded = Unrecorded()
     private var buzzerEnds = MonotonicTime.never
     private var hasNewMode = false
+    /// A journal that fails at every record is told once a minute.
+    private var nextComplaint = MonotonicTime(nanoseconds: 0)
 
     init(machine: LaneMachine, journal: Journal, gate: Gate) {
         self.machine = machine
@@ -106,7 +108,10 @@ struct EffectRunner {
         do {
             try journal.append(event, at: moment, sequence: sequence, for: purpose(of: event))
         } catch {
-            if !machine.hasJournalFault { Log.error("journal: \(error)") }
+            if moment.monotonic >= nextComplaint {
+                nextComplaint = moment.monotonic.advanced(byMilliseconds: 60_000)
+                Log.error("journal: \(error)")
+            }
             return false
         }
         total.count(event)
