@@ -163,7 +163,8 @@ def differences(visit: Visit, decisions: list[Decision], pulses: Counter[str], k
         if stored != count and not (visit.cut and stored < count):
             found.append(f"{stored} {name} pulses stored, {count} happened")
     badge_was_shown = visit.expected != NOTHING
-    fewest = 1 if visit.answer != NOTHING else 0
+    # At an exit the release comes before the record: a kill between the two leaves a release without one.
+    fewest = 1 if visit.answer != NOTHING and not (visit.cut and visit.lane_kind == "exit") else 0
     most = 1 if badge_was_shown and (visit.answer != NOTHING or visit.cut) else 0
     if not fewest <= len(decisions) <= most:
         found.append(f"{len(decisions)} decisions stored, answer seen: {visit.answer}{', cut' if visit.cut else ''}")
@@ -208,7 +209,7 @@ def compare_totals(visits: Sequence[Visit], seen: Seen, result: Comparison) -> N
         for name in ("presented", "admitted" if decision.admitted else "refused", *decision.ends)
     ) + Counter(pulse.sort for lane in seen.lanes.values() for pulse in lane.pulses)
     for name in crowd_log.COUNTED:
-        if told[name] != listed[name]:
+        if not name.startswith("on_site") and told[name] != listed[name]:
             result.differences.append(f"{name}: the collector tallies {told[name]}, its records say {listed[name]}")
         if told[name] != result.crowd[name] and not any(visit.cut for visit in visits):
             result.differences.append(f"{name}: crowd {result.crowd[name]}, collector {told[name]}")
@@ -233,7 +234,7 @@ def add(counts: dict[str, int], name: str, count: int) -> None:
 def told(summary: Mapping[str, Any]) -> str:
     """The summary for people."""
     lines = ["", f"{'':24}{'crowd':>10}{'collector':>12}"]
-    names = [*crowd_log.COUNTED, "stored", "duplicates", "missing", "on_site_people", "on_site_vehicles"]
+    names = [*crowd_log.COUNTED, "stored", "duplicates", "missing"]
     for name in names:
         crowd, collector = summary["crowd"].get(name, "–"), summary["collector"].get(name, "–")
         mark = "   ←" if crowd != "–" and crowd != collector else ""

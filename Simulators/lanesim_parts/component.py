@@ -15,7 +15,7 @@ class ComponentDied(Exception):
     def __init__(self, component: Component) -> None:
         status = component.process.returncode
         how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
-        lines = "\n".join("    " + line for line in component.last_lines())
+        lines = "\n".join("    " + line for line in component.last_lines() or ["(it wrote nothing)"])
         super().__init__(f"{component.name} ended by itself with {how}. Its last lines ({component.log}):\n{lines}")
 
 

@@ -30,6 +30,8 @@ class Crowd:
         self._wake = {lane.settings.id: asyncio.Event() for lane in lanes}
         self._arriving = False
         self._sent_home = False
+        self._end: float | None = None
+        self._somebody_left = False
         self._leaving: list[asyncio.Task[None]] = []
         self.arrived = 0
 
@@ -51,10 +53,9 @@ class Crowd:
         clock = asyncio.get_running_loop().time
         workers = [asyncio.ensure_future(self._work(lane)) for lane in self._lanes]
         watch = asyncio.ensure_future(self._first_failure(workers))
-        end = None if for_seconds is None else clock() + for_seconds
+        self._end = None if for_seconds is None else clock() + for_seconds
         try:
-            await self._arrive(end)
-            await self._let_them_leave(end)
+            await self._arrive(self._end)
             self._arriving = False
             while not self.is_gone:
                 if watch.done():
@@ -77,27 +78,14 @@ class Crowd:
         began = clock()
         for index, person in enumerate(self._people):
             due = began + (index + self._chance.uniform(0.05, 0.95)) * self._spacing
-            if end is not None and due > end:
-                await asyncio.sleep(max(0.0, end - clock()))
-                return
-            while clock() < due and not self._sent_home:
-                await asyncio.sleep(max(0.0, min(0.2, due - clock())))
-            if self._sent_home:
+            now = due if end is None else min(due, end)
+            while clock() < now and not self._sent_home:
+                await asyncio.sleep(max(0.0, min(0.2, now - clock())))
+            if self._sent_home or now < due:
                 return
             if lanes := self._suitable(person):  # a site may have no lane for vehicles, or none for people alone
                 self._queue(person, lanes)
             self.arrived += 1
-
-    async def _let_them_leave(self, end: float | None) -> None:
-        """Waits for the queues at the entrances to empty and for those who then leave, until the end at most."""
-        clock = asyncio.get_running_loop().time
-        while end is None or clock() < end:
-            if all(task.done() for task in self._leaving) and not any(map(self.waiting, self._queues)):
-                return
-            await asyncio.sleep(0.1)
-        for task in self._leaving:  # whose time has not come stays on the site
-            task.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     def _suitable(self, person: Person) -> list[SimulatedLane]:
         sort = person.sort
@@ -126,15 +114,21 @@ class Crowd:
                 if not visit.cut or visit.walked or not person.sort.badges:
                     break
             self._visiting[id] = 0
-            if visit.walked and lane.settings.kind == "entry" and self._exits and not self._sent_home:
-                if self._chance.random() < LEAVING_SHARE:
-                    self._leaving.append(asyncio.ensure_future(self._leave(person)))
+            if visit.walked and lane.settings.kind == "entry" and self._exits:
+                self._let_leave(person)
 
-    async def _leave(self, person: Person) -> None:
-        await asyncio.sleep(self._chance.uniform(*STAY_SECONDS))
-        if self._chance.random() < UNKNOWN_SHARE or not any(
-            visit.sort == sorts.LEAVES_WITH_UNKNOWN_BADGE.name for visit in self._lanes[0].log.visits
-        ):
+    def _let_leave(self, person: Person) -> None:
+        """Some of those who came in go out again, after a while; who would go when nobody moves any more stays."""
+        seconds = self._chance.uniform(*STAY_SECONDS)
+        due = asyncio.get_running_loop().time() + seconds
+        if self._sent_home or self._chance.random() >= LEAVING_SHARE or (self._end is not None and due > self._end):
+            return
+        self._leaving.append(asyncio.ensure_future(self._leave(person, seconds)))
+
+    async def _leave(self, person: Person, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        is_first, self._somebody_left = not self._somebody_left, True
+        if person.kind != sorts.VEHICLE and (is_first or self._chance.random() < UNKNOWN_SHARE):
             person = person.leaving(sorts.LEAVES_WITH_UNKNOWN_BADGE, bytes([0x90]) + self._chance.randbytes(4))
         else:
             person = person.leaving(sorts.LEAVES)

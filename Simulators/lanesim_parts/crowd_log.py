@@ -9,9 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .sorts import VEHICLE
+
 # What a presentation got, seen from in front of the gate.
 RELEASED, REFUSED, NOTHING = "released", "refused", "nothing"
-COUNTED = ("presented", "admitted", "refused", "passed", "annulled", "interrupted", "tailgating", "forced", "wrong_way")
+COUNTED = (
+    *("presented", "admitted", "refused", "passed", "annulled", "interrupted", "tailgating", "forced", "wrong_way"),
+    *("on_site_people", "on_site_vehicles"),
+)
 
 
 @dataclass
@@ -20,6 +25,7 @@ class Visit:
 
     number: int
     lane: str
+    lane_kind: str  # entry | exit
     person: int
     holder: str
     sort: str
@@ -88,4 +94,8 @@ def totals(visits: list[Visit]) -> dict[str, int]:
         count["tailgating"] += visit.followed
         count["forced"] += visit.forced
         count["wrong_way"] += visit.wrong_way
+        # The lanes of a simulated site all lead across its boundary. A tailgater is a person, whatever he follows.
+        way = 1 if visit.lane_kind == "entry" else -1
+        count["on_site_vehicles" if visit.kind == VEHICLE else "on_site_people"] += way * visit.walked
+        count["on_site_people"] += way * visit.followed
     return dict(count)

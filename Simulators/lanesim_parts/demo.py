@@ -79,10 +79,11 @@ class Demo:
         try:
             crowd_size = f"{settings.people} people, {settings.rate:g} a minute"
             self._say(f"{crowd_size}, {settings.lanes} lanes, seed {settings.seed}")
-            stage.make_site(drawn)
+            lanes = site.lanes(settings.lanes)
+            stage.make_site(drawn, lanes)
             port = await stage.open_collector(settings.port)
             self._say(f"The page: http://127.0.0.1:{port}/")
-            await stage.open_lanes(site.lanes(settings.lanes), port)
+            await stage.open_lanes(lanes, port)
             crowd = Crowd([lane.simulated for lane in stage.lanes], drawn, settings.rate, settings.seed)
             await self._let_people_come(stage, crowd)
             status = await self._judge(stage, crowd)
@@ -170,7 +171,7 @@ class Demo:
         self._say("Draining: waiting for the uplinks to deliver everything.")
         lanes = [lane.settings.id for lane in stage.lanes]
         seen = await comparison.drained(stage.client, lanes, visits, stage.check, DRAIN_SECONDS)
-        result = comparison.compare(visits, seen, (stage.data / "badge.key").read_text().split()[2])
+        result = comparison.compare(visits, seen, stage.badge_key)
         summary = {
             "seed": settings.seed, "lanes": settings.lanes, "people": settings.people, "rate": settings.rate,
             "arrived": crowd.arrived, **result.summary(),

@@ -74,6 +74,10 @@ class Gate:
                 return holds()
         return True
 
+    def stir(self) -> None:
+        """Something that a waiter looks at has changed."""
+        self._changed.set()
+
     async def pulse(self, name: str, seconds: float = PULSE_SECONDS) -> bool:
         """Somebody walks through: the contact closes and opens. True when the daemon was there to be told."""
         told = self.set_contact(name, 1)
@@ -83,11 +87,17 @@ class Gate:
 
     def set_contact(self, name: str, level: int) -> bool:
         self.contact[name] = level
+        self.stir()
         writer = self._writers.get("fire" if name == "fire" else "lane")
         self._note("contact", name=name, level=level, told=writer is not None)
         if writer is not None:
             writer.write(f"{name} {level}\n".encode())
         return writer is not None
+
+    def drop(self, role: str) -> None:
+        """The wire breaks; the daemon may connect again."""
+        if writer := self._writers.get(role):
+            writer.close()
 
     # The daemon's side.
 
@@ -111,7 +121,7 @@ class Gate:
             for name, level in self.contact.items():
                 if (name == "fire") == (role == "fire"):
                     writer.write(f"{name} {level}\n".encode())
-            self._changed.set()
+            self.stir()
             while line := await reader.readline():
                 self._take(role, line)
         except ConnectionError:
@@ -124,7 +134,7 @@ class Gate:
                 for name in LANE_OUTPUTS if role == "lane" else FIRE_OUTPUTS:
                     self._set(name, 0, "closed")
                 self._note("disconnected", role=role)
-                self._changed.set()
+                self.stir()
             writer.close()
 
     def _take(self, role: str, line: bytes) -> None:
@@ -144,7 +154,7 @@ class Gate:
         elif cause == "commanded":
             self.falls_commanded[name] += 1
         self._note("level", name=name, level=level, cause=cause)
-        self._changed.set()
+        self.stir()
 
     def _fault(self, text: str) -> None:
         self.faults.append(text)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import crowd_log
 from .crowd_log import CrowdLog, Visit
@@ -55,9 +56,10 @@ class SimulatedLane:
         self._chance = chance
         self.reader = Reader(run / "reader.tty", chance, with_crlf=chance.random() < 0.5)
         self.thermometer = Thermometer(run / "thermometer.tty", chance, sends_by_itself=chance.random() < 0.5)
-        self.gate = Gate(run / "gate.sock", lambda event: log.note(settings.id, event))
+        self.gate = Gate(run / "gate.sock", self._note)
         self._visits = 0
         self._last_walk = -60.0
+        self.is_judging = False  # a badge was shown and has no answer
 
     async def open(self) -> None:
         await self.gate.open()
@@ -67,10 +69,15 @@ class SimulatedLane:
         self.thermometer.close()
         await self.gate.close()
 
+    def _note(self, event: dict[str, Any]) -> None:
+        self.log.note(self.settings.id, event)
+        if event["what"] == "disconnected":  # what a daemon that died left unread is not for the next one
+            self.reader.line.forget_unread()
+
     def is_ready(self) -> bool:
-        """Nothing of the person before is left: the daemon is there, no release, no refusal, no measuring."""
+        """Amber alone: the daemon is there, and nothing of the person before is left."""
         level = self.gate.level
-        return self.gate.is_connected() and not (level["release"] or level["lamp_red"] or level["lamp_amber"])
+        return bool(level["lamp_amber"]) and not (level["release"] or level["lamp_red"] or level["lamp_green"])
 
     async def visit(self, person: Person) -> Visit:
         """One person's turn, from stepping up to being gone. The visit is in the log when this returns."""
@@ -79,6 +86,7 @@ class SimulatedLane:
         visit = Visit(
             number=self._visits,
             lane=self.settings.id,
+            lane_kind=self.settings.kind,
             person=person.number,
             holder=person.holder,
             sort=sort.name,
@@ -116,7 +124,10 @@ class SimulatedLane:
         self.reader.hold(person.chip, self._chance.uniform(0.4, 1.0))
         self.thermometer.somebody_stands_there(person.celsius)
         try:
+            self.is_judging = True
+            gate.stir()
             await gate.wait_until(is_answered, self.patience.answer)
+            self.is_judging = False
             visit.in_emergency = bool(gate.level["emergency"])
             if gate.rises["release"] > releases:
                 visit.answer = crowd_log.RELEASED
@@ -142,7 +153,7 @@ class SimulatedLane:
         if visit.behaviour == "stays":
             await gate.wait_until(has_fallen, self.patience.release_falls)
             return
-        await asyncio.sleep(self._chance.uniform(0.2, 0.7))  # the step through
+        await gate.wait_until(is_cut, self._chance.uniform(0.2, 0.7))  # the step through
         self.thermometer.nobody_stands_there()
         self.reader.withdraw()
         if not gate.is_open:

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         metavar="SECONDS",
         help="people arrive for so long at most, then the lanes drain (without a terminal: 60)",
     )
-    demo_options.add_argument("--port", type=whole(1, 65_535), metavar="P", help="of the page; 8480 or a free one")
+    demo_options.add_argument("--port", type=whole(1, 65_535), metavar="P", help="of the page; default: a free one")
     demo_options.add_argument("--summary", type=Path, metavar="FILE", help="write the summary there as JSON")
     demo_options.add_argument("--binaries", type=Path, metavar="DIR", help="where the four programs are")
     demo_options.add_argument("--keep", action="store_true", help="keep the directory with journals and database")

@@ -59,4 +59,4 @@ class Reader:
 
     def close(self) -> None:
         self.withdraw()
-        self.line.close()
+        self.line.unplug()

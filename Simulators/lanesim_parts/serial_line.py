@@ -16,6 +16,10 @@ from pathlib import Path
 class SerialLine:
     def __init__(self, link: Path) -> None:
         self.link = link
+        self.is_plugged_in = False
+        self.plug_in()
+
+    def plug_in(self) -> None:
         self.master, slave = os.openpty()
         os.set_blocking(self.master, False)
         tty.setraw(slave)
@@ -23,13 +27,14 @@ class SerialLine:
         os.close(slave)  # from now on poll() reports POLLHUP until somebody opens the line
         self._poll = select.poll()
         self._poll.register(self.master, select.POLLIN)
-        fresh = link.with_name(link.name + ".new")
+        fresh = self.link.with_name(self.link.name + ".new")
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(self._terminal)
-        fresh.replace(link)
+        fresh.replace(self.link)
+        self.is_plugged_in = True
 
     def is_listened_to(self) -> bool:
-        return not any(event & select.POLLHUP for _, event in self._poll.poll(0))
+        return self.is_plugged_in and not any(event & select.POLLHUP for _, event in self._poll.poll(0))
 
     def send(self, data: bytes) -> bool:
         """True when somebody listens and the bytes went out; otherwise they are lost, as on a wire."""
@@ -43,6 +48,8 @@ class SerialLine:
 
     def receive(self) -> bytes:
         """What the daemon has written since the last call; empty when nothing."""
+        if not self.is_plugged_in:
+            return b""
         try:
             return os.read(self.master, 512)
         except (BlockingIOError, OSError):
@@ -50,6 +57,8 @@ class SerialLine:
 
     def forget_unread(self) -> None:
         """Drops what a daemon that died left unread: a real port does not keep it for the next one."""
+        if not self.is_plugged_in:
+            return
         try:
             slave = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError:
@@ -57,6 +66,9 @@ class SerialLine:
         termios.tcflush(slave, termios.TCIFLUSH)
         os.close(slave)
 
-    def close(self) -> None:
-        os.close(self.master)
-        self.link.unlink(missing_ok=True)
+    def unplug(self) -> None:
+        """The cable is pulled: whoever listens sees a hang-up, and the path is gone."""
+        if self.is_plugged_in:
+            self.is_plugged_in = False
+            self.link.unlink(missing_ok=True)
+            os.close(self.master)

@@ -90,8 +90,9 @@ statement_interval_seconds: 5
 """
 
 
-def collector_configuration(data: Path, port: int) -> str:
+def collector_configuration(data: Path, port: int, lane_names: dict[str, str]) -> str:
     colours = "".join(f"  {kind}: {colour}\n" for kind, colour in LANYARD_COLOURS.items())
+    names = "".join(f"  {id}: {{ name: {quoted(name)} }}\n" for id, name in lane_names.items())
     return f"""\
 data: {quoted(data)}
 listen: {{ address: 127.0.0.1, port: {port} }}
@@ -99,4 +100,5 @@ site: {{ name_zh: 模拟博览会, name_en: Simulated Expo, time_zone: Asia/Shan
 lanyard_colours:
 {colours}zones:
   {ENTRY_ZONE}: {{ name_zh: 北外环, name_en: North ring }}
-"""
+lanes:
+{names}"""

@@ -20,7 +20,6 @@ from .crowd_log import CrowdLog
 from .lane import LaneSettings, Patience, SimulatedLane
 from .people import Person
 
-USUAL_PORT = 8480
 READY_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
 PROGRAMS = ("lanekeeperd", "lanekeeper-uplink", "lanekeeper-collector", "lanectl")
@@ -30,18 +29,15 @@ class StageFailure(Exception):
     pass
 
 
-def free_port(preferred: int | None = None) -> int:
-    for port in (preferred, 0):
-        if port is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
-    raise StageFailure("no free port on 127.0.0.1")
+def free_port(wanted: int = 0) -> int:
+    """This port, or any one that is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise StageFailure(f"port {wanted} of 127.0.0.1: {error.strerror}; choose another with --port") from None
+        return probe.getsockname()[1]
 
 
 class LaneStage:
@@ -61,7 +57,7 @@ class LaneStage:
         self.configuration = stage.directory / "config" / f"{settings.id}.yaml"
         self.uplink_configuration = stage.directory / "config" / f"{settings.id}-uplink.yaml"
         self.configuration.write_text(
-            site.daemon_configuration(settings, stage.site_id, stage.data, self.devices, self.state, self.run),
+            site.daemon_configuration(settings, stage.site_id, stage.keys, self.devices, self.state, self.run),
             encoding="utf-8",
         )
         self.point_uplink_to(collector_port)
@@ -102,20 +98,24 @@ class Stage:
         self.seed = seed
         self.patience = patience
         self.data = directory / "collector"
+        self.keys = self.data / "keys"
         self.logs = directory / "logs"
         for name in ("config", "logs", "state", "run", "devices"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         self.log = CrowdLog(directory / "crowd.jsonl")
+        self.launchers: dict[str, list[str]] = {}  # a command that runs a program in a way of its own
         self.components: list[Component] = []
         self.lanes: list[LaneStage] = []
         self.collector: Component | None = None
         self.client = CollectorClient(0)
+        self.lane_names: dict[str, str] = {}
         self.site_id = ""
 
     # Running programs.
 
     def start(self, program: str, configuration: Path, name: str, *before: str) -> Component:
-        command = [str(self.binaries / program), *before, "--config", str(configuration)]
+        launcher = self.launchers.get(program, [])
+        command = [*launcher, str(self.binaries / program), *before, "--config", str(configuration)]
         component = Component(name, command, self.logs / f"{name}.log")
         self.components = [other for other in self.components if other.name != name] + [component]
         return component
@@ -149,27 +149,33 @@ class Stage:
 
     # Setting up, in order.
 
-    def make_site(self, people: Sequence[Person], fillers: int = 0) -> None:
-        """Keys, and a feed imported."""
+    @property
+    def badge_key(self) -> str:
+        """The site's SipHash key, in hex."""
+        return (self.keys / "badge.key").read_text().split()[2]
+
+    def make_site(self, people: Sequence[Person], lanes: Sequence[LaneSettings], fillers: int = 0) -> None:
+        """Keys, the names of the lanes, and a feed imported."""
+        self.lane_names = {lane.id: lane.name for lane in lanes}
         self.command("lanekeeper-collector", "init", "--data", self.data)
-        self.site_id = (self.data / "site.pub").read_text().split()[1]
+        self.site_id = (self.keys / "site.pub").read_text().split()[1]
         path = self.directory / "feed.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             feed.write(file, people, datetime.now(timezone.utc), fillers)
         print_out = self.command("lanekeeper-collector", "import", "--data", self.data, path)
         (self.logs / "import.log").write_text(print_out, encoding="utf-8")
 
-    async def open_collector(self, port: int | None) -> int:
-        """Starts it on this port, or without one on the usual or a free one. Its port."""
+    async def open_collector(self, wanted: int | None) -> int:
+        """Starts it on this port, or on a free one. Its port."""
         for attempt in range(5):
-            chosen = port or free_port(USUAL_PORT if attempt == 0 else None)
-            self.client = CollectorClient(chosen)
-            self.start_collector(chosen)
+            port = free_port(wanted or 0)
+            self.client = CollectorClient(port)
+            self.start_collector(port)
             try:
                 await self.wait_for("the collector answers", lambda: self.client.is_well() and self.collector_runs())
-                return chosen
+                return port
             except ComponentDied:
-                if port or attempt == 4:  # somebody else may have taken a free one in between
+                if wanted or attempt == 4:  # somebody else may have taken a free one in between
                     raise
         raise AssertionError("unreachable")
 
@@ -178,14 +184,18 @@ class Stage:
 
     def start_collector(self, port: int) -> Component:
         configuration = self.directory / "config" / "collector.yaml"
-        configuration.write_text(site.collector_configuration(self.data, port), encoding="utf-8")
+        configuration.write_text(site.collector_configuration(self.data, port, self.lane_names), encoding="utf-8")
         self.collector = self.start("lanekeeper-collector", configuration, "lanekeeper-collector", "serve")
         return self.collector
 
-    async def open_lanes(self, lanes: Sequence[LaneSettings], port: int) -> None:
+    async def open_lanes(
+        self, lanes: Sequence[LaneSettings], port: int, prepare: Callable[[LaneStage], None] | None = None
+    ) -> None:
         for settings in lanes:
             lane = LaneStage(self, settings, port)
             self.lanes.append(lane)
+            if prepare:
+                prepare(lane)
             await lane.simulated.open()
             lane.start_daemon()
             lane.start_uplink()

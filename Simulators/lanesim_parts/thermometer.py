@@ -61,4 +61,4 @@ class Thermometer:
 
     def close(self) -> None:
         self._task.cancel()
-        self.line.close()
+        self.line.unplug()

@@ -53,7 +53,7 @@ def test_the_feed_says_of_each_sort_what_makes_it_one():
 
 def make_visit(number=1, **fields):
     visit = Visit(
-        number=number, lane="north-01", person=number, holder="H", sort="may pass: visitor", kind="visitor",
+        number=number, lane="north-01", lane_kind="entry", person=number, holder="H", sort="may pass: visitor", kind="visitor",
         chip="0102030405", expected="released", reasons=[], behaviour="walks", wall_ms=1000 * number,
         answer="released", answer_ms=300, walked=True, walk_confirmed=True,
     )
@@ -83,6 +83,7 @@ def compared(visits, lines, **told):
     for decision in stored.decisions:
         counts.update(["presented", "admitted" if decision.admitted else "refused", *decision.ends])
     counts.update(pulse.sort for pulse in stored.pulses)
+    counts["on_site_people"] = counts["passed"] + counts["tailgating"]
     total = {**counts, "stored": len(lines), "missing": 0, **told}
     seen = comparison.Seen({"total": total, "lanes": []}, {"north-01": stored})
     return comparison.compare(visits, seen, KEY.hex())

@@ -58,7 +58,11 @@ def test_a_line_passes_every_byte_and_forgets_what_nobody_heard(tmp_path):
         assert line.send(b"unread")
         os.close(daemon)
         assert not line.send(b"to nobody")
-    line.close()
+    line.unplug()
+    assert not (tmp_path / "reader.tty").is_symlink() and not line.send(b"to nobody") and line.receive() == b""
+    line.plug_in()
+    assert (tmp_path / "reader.tty").exists()
+    line.unplug()
 
 
 def test_a_thermometer_streams_once_it_was_asked_to(tmp_path):

@@ -1,0 +1,75 @@
+"""A cable is pulled and put back: the lane says so, does what its kind demands, and comes back by itself."""
+
+from conftest import make_people
+from test_one_badge import judged
+
+from lanesim_parts import crowd_log, records
+from lanesim_parts.sorts import LEAVES
+
+BOUND = 20
+
+
+def is_out_of_service(gate):
+    return gate.level["lamp_red"] and gate.level["lamp_amber"] and not gate.is_open
+
+
+def test_an_entrance_without_its_reader_is_out_of_service_until_it_is_back(open_stage, run):
+    async def scenario():
+        first, second = make_people("may pass: visitor", "may pass: media")
+        async with open_stage([first, second]) as stage:
+            lane = stage.lanes[0].simulated
+            assert (await lane.visit(first)).answer == crowd_log.RELEASED
+            lane.reader.line.unplug()
+            assert await lane.gate.wait_until(lambda: is_out_of_service(lane.gate), BOUND)
+            lane.reader.line.plug_in()
+            assert await lane.gate.wait_until(lane.is_ready, BOUND)
+            assert (await lane.visit(second)).answer == crowd_log.RELEASED
+            result = await judged(stage)
+            assert result.differences == [] and result.unexpected == []
+
+    run(scenario())
+
+
+def test_an_exit_without_its_reader_stands_open_and_counts_who_leaves(open_stage, run):
+    async def scenario():
+        (person,) = make_people("may pass: visitor")
+        async with open_stage([person], lanes=2) as stage:
+            entry, exit = (lane.simulated for lane in stage.lanes)
+            await entry.visit(person)
+            exit.reader.line.unplug()
+            assert await exit.gate.wait_until(lambda: exit.gate.level["release"] == 1, BOUND), "nobody is locked in"
+            await exit.gate.pulse("passage_forward")
+            await stage.wait_for("the passage is counted", lambda: stage.client.tallies()["total"]["anonymous"] == 1)
+            assert stage.client.tallies()["total"]["on_site_people"] == 0
+            assert stage.client.tallies()["total"]["forced"] == 0
+            exit.reader.line.plug_in()
+            assert await exit.gate.wait_until(exit.is_ready, BOUND)
+            assert (await exit.visit(person.leaving(LEAVES))).answer == crowd_log.RELEASED
+
+    run(scenario())
+
+
+def test_an_entrance_without_its_thermometer_refuses_and_says_why(open_stage, run):
+    async def scenario():
+        first, second = make_people("may pass: visitor", "may pass: media")
+        async with open_stage([first, second]) as stage:
+            lane = stage.lanes[0].simulated
+            lane.thermometer.line.unplug()
+            await stage.wait_for("the loss is recorded", lambda: "thermometer" in lost_devices(stage))
+            refused = await lane.visit(first)
+            assert refused.answer == crowd_log.REFUSED
+            lane.thermometer.line.plug_in()
+            await stage.wait_for("it is back", lambda: "thermometer" not in lost_devices(stage))
+            assert (await lane.visit(second)).answer == crowd_log.RELEASED
+            stored = records.read(stage.client.records(stage.lanes[0].settings.id))
+            assert [sorted(decision.reasons) for decision in stored.decisions] == [["thermometer-lost"], []]
+
+    run(scenario())
+
+
+def lost_devices(stage):
+    lost = set()
+    for line in stage.client.records(stage.lanes[0].settings.id):
+        if line["event"] == "device":
+            (lost.add if line["lost"] else lost.discard)(line["device"])
+    return lost

@@ -1,0 +1,71 @@
+"""One badge, from its bytes on a serial line to the collector's page."""
+
+import re
+
+from conftest import make_people
+
+from lanesim_parts import comparison, crowd_log
+
+BOUND = 20
+
+
+def test_a_badge_flows_from_its_bytes_to_the_page(open_stage, run):
+    async def scenario():
+        walker, expired = make_people("may pass: visitor", "test expired")
+        async with open_stage([walker, expired]) as stage:
+            lane = stage.lanes[0].simulated
+            visit = await lane.visit(walker)
+            assert (visit.answer, visit.walked, visit.walk_confirmed) == (crowd_log.RELEASED, True, True)
+            refusal = await lane.visit(expired)
+            assert refusal.answer == crowd_log.REFUSED
+            result = await judged(stage)
+            assert result.differences == [] and result.unexpected == []
+            assert result.collector["on_site_people"] == 1
+            assert not lane.gate.faults
+            script = re.search(r'<script[^>]* src="([^"]+)"', stage.client.get("/").decode())
+            assert script and "/v1/tallies" in stage.client.get("/" + script[1].lstrip("/")).decode()
+            assert lane.settings.name in stage.client.get("/v1/lanes").decode()
+
+    run(scenario())
+
+
+def test_each_sort_of_person_gets_his_answer(open_stage, run):
+    """Every sort of the crowd through one lane that is for people only, and what the records say of it."""
+
+    async def scenario():
+        from lanesim_parts.sorts import MAY_PASS, SPECIAL
+
+        crowd = make_people(*(sort.name for sort in MAY_PASS + SPECIAL if not sort.vehicle_lane))
+        async with open_stage(crowd) as stage:
+            for person in crowd:
+                await stage.lanes[0].simulated.visit(person)
+            result = await judged(stage)
+            assert result.unexpected == [] and result.differences == []
+
+    run(scenario())
+
+
+def test_who_enters_by_one_lane_and_leaves_by_another_is_no_longer_on_site(open_stage, run):
+    async def scenario():
+        from lanesim_parts.sorts import LEAVES, LEAVES_WITH_UNKNOWN_BADGE
+
+        first, second = make_people("may pass: media", "may pass: staff")
+        async with open_stage([first, second], lanes=2) as stage:
+            entry, exit = (lane.simulated for lane in stage.lanes)
+            for person in (first, second):
+                await entry.visit(person)
+            await exit.visit(first.leaving(LEAVES))
+            result = await judged(stage)
+            assert result.differences == [] and result.collector["on_site_people"] == 1
+            await exit.visit(second.leaving(LEAVES_WITH_UNKNOWN_BADGE, bytes.fromhex("90AABBCCDD")))
+            result = await judged(stage)
+            assert result.differences == [] and result.unexpected == []
+            assert result.collector["on_site_people"] == 0
+
+    run(scenario())
+
+
+async def judged(stage) -> comparison.Comparison:
+    lanes = [lane.settings.id for lane in stage.lanes]
+    seen = await comparison.drained(stage.client, lanes, stage.log.visits, stage.check, BOUND)
+    return comparison.compare(stage.log.visits, seen, stage.badge_key)

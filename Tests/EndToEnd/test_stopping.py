@@ -1,0 +1,64 @@
+"""SIGTERM and SIGINT end each program cleanly, within its bound."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import make_people
+from test_one_badge import judged
+
+BOUNDS = {"daemon": 1.0, "uplink": 5.0, "collector": 5.0}
+MACHINE_SECONDS = 1.0  # a loaded test machine may take this much to notice an end
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_each_program_stops_with_status_0(open_stage, run, number):
+    async def scenario():
+        async with open_stage(make_people("may pass: visitor")) as stage:
+            lane = stage.lanes[0]
+            for name, component in (("daemon", lane.daemon), ("uplink", lane.uplink), ("collector", stage.collector)):
+                began = time.monotonic()
+                component.process.send_signal(number)
+                status = component.process.wait(30)
+                took = time.monotonic() - began
+                assert status == 0, (name, status, component.last_lines())
+                assert took < BOUNDS[name] + MACHINE_SECONDS, (name, took)
+
+    run(scenario())
+
+
+def test_a_daemon_stopped_with_a_release_out_records_it_as_interrupted(open_stage, run):
+    async def scenario():
+        (person,) = make_people("badges and does not walk")
+        async with open_stage([person]) as stage:
+            lane = stage.lanes[0]
+            lane.simulated.reader.hold(person.chip, 0.5)
+            lane.simulated.thermometer.somebody_stands_there(person.celsius)
+            gate = lane.simulated.gate
+            assert await gate.wait_until(lambda: gate.level["release"] == 1, 20)
+            assert lane.daemon.stop() == 0
+            assert gate.level["release"] == 0 or await gate.wait_until(lambda: gate.level["release"] == 0, 5)
+            lane.simulated.thermometer.nobody_stands_there()
+            lane.start_daemon()
+            await stage.wait_for(
+                "the collector has it", lambda: stage.client.tallies()["total"]["interrupted"] == 1
+            )
+            assert stage.client.tallies()["total"]["admitted"] == 1
+
+    run(scenario())
+
+
+def test_a_second_daemon_for_the_same_lane_is_refused(open_stage, run):
+    async def scenario():
+        async with open_stage(make_people("may pass: visitor")) as stage:
+            lane = stage.lanes[0]
+            second = subprocess.run(
+                [stage.binaries / "lanekeeperd", "--config", lane.configuration],
+                capture_output=True, text=True, timeout=20,
+            )
+            assert second.returncode != 0 and second.stderr
+            assert lane.simulated.gate.connections["lane"] == 1, "it does not touch the gate"
+            stage.check()
+
+    run(scenario())
