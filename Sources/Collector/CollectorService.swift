@@ -8,7 +8,7 @@ public final class CollectorService {
     private let archive: RecordArchive
     private let publisher: Publisher
     private let server: HTTPServer
-    private let lock: Descriptor
+    private var lock: Descriptor?
     private var isRunning = true
     private var publisherFailure: String?
 
@@ -17,7 +17,11 @@ public final class CollectorService {
     public var port: UInt16 { server.port }
 
     /// Opens everything and serves at once.
-    public init(_ settings: CollectorSettings) throws(CollectorFailure) {
+    public convenience init(_ settings: CollectorSettings) throws(CollectorFailure) {
+        try self.init(settings, limits: HTTPServer.Limits())
+    }
+
+    init(_ settings: CollectorSettings, limits: HTTPServer.Limits) throws(CollectorFailure) {
         // The address first: a second collector then says so before it touches any file.
         let listener = try ListeningSocket(address: settings.address, port: settings.port)
         let data = settings.data
@@ -43,7 +47,7 @@ public final class CollectorService {
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
         server = try HTTPServer(
-            listener,
+            listener, limits: limits,
             routes: CollectorRoutes(settings, intake: intake, archive: archive, publisher: publisher))
         address = listener.text
         refresh()
@@ -87,5 +91,6 @@ public final class CollectorService {
         intake.stop()
         archive.stop()
         server.stop()
+        lock = nil
     }
 }
