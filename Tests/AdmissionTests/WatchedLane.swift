@@ -1,0 +1,278 @@
+import Admission
+
+/// A shell around the machine that believes nothing: it carries the effects out into a journal that may fail and a gate,
+/// counts with its own additions, and notes every promise of the design that a step breaks.
+final class WatchedLane {
+    var machine: LaneMachine
+    let kind: LaneKind
+    var elapsed: Int64 = 0
+    var clock = ClockTrust.trusted
+    var wallError: Int64 = 0
+    /// One record in so many fails; 0 = none.
+    var failsOneIn: UInt64 = 0
+    var steps = 0
+    private(set) var broken: [String] = []
+    private(set) var mostEffects = 0
+    private(set) var mostRecords = 0
+
+    private(set) var releaseLine = false
+    private(set) var lamps = LampState.outOfService
+    private(set) var nextSequence: UInt64 = 1
+    /// Admitted decisions on record whose end is not.
+    private(set) var open: [UInt64: Decision] = [:]
+    private(set) var counted = Counts()
+    private var closedHours = Counts()
+    private var lost = Counts()
+    private(set) var newest: Decision?
+    private var hadFault = false
+    /// Plausible samples since somebody was last decided.
+    private var samplesSinceDecision = 0
+    private var random: () -> UInt64
+
+    struct Counts: Equatable {
+        var admitted = 0, refused = 0, passed = 0, annulled = 0, interrupted = 0, pulses = 0
+        mutating func add(_ event: LaneEvent) {
+            switch event {
+            case .decided(let decision): if decision.verdict == .admitted { admitted += 1 } else { refused += 1 }
+            case .ended(let outcome):
+                switch outcome.end {
+                case .passed: passed += 1
+                case .annulled: annulled += 1
+                case .interrupted: interrupted += 1
+                }
+            case .pulse: pulses += 1
+            default: break
+            }
+        }
+        init() {}
+        init(_ totals: LaneTotals) {
+            admitted = Int(totals.admitted)
+            refused = Int(totals.refused)
+            passed = Int(totals.passed)
+            annulled = Int(totals.annulled)
+            interrupted = Int(totals.interrupted)
+            pulses =
+                Int(totals.tailgating) + Int(totals.forced) + Int(totals.wrongWay) + Int(totals.anonymousForward)
+                + Int(totals.anonymousBackward)
+        }
+        static func + (a: Counts, b: Counts) -> Counts {
+            var sum = a
+            sum.admitted += b.admitted
+            sum.refused += b.refused
+            sum.passed += b.passed
+            sum.annulled += b.annulled
+            sum.interrupted += b.interrupted
+            sum.pulses += b.pulses
+            return sum
+        }
+        var ended: Int { passed + annulled + interrupted }
+    }
+
+    init(_ configuration: LaneConfiguration, policy: AdmissionPolicy, random: @escaping () -> UInt64) {
+        kind = configuration.kind
+        self.random = random
+        machine = LaneMachine(
+            configuration: configuration, policy: policy, nextSequence: 1, hourTotals: LaneTotals(),
+            at: Moment(monotonic: VirtualLane.monotonic(0), wall: noon, clock: .trusted))
+        carryOut(machine.start(unfinished: nil, at: moment), fireBegins: false)
+        give(.credentials(makeCredentials()))
+        for device in [.gate, .thermometer] as [Device] { give(.deviceBack(device)) }
+        for index in 0..<configuration.readerCount { give(.deviceBack(.reader(UInt8(index)))) }
+    }
+
+    var wall: WallTime { noon.advanced(byMilliseconds: elapsed + wallError) }
+    var moment: Moment { Moment(monotonic: VirtualLane.monotonic(elapsed), wall: wall, clock: clock) }
+
+    func give(_ input: LaneInput) {
+        if case .temperature(let sample) = input, sample.isPlausible { samplesSinceDecision += 1 }
+        var fireBegins = false
+        if case .fire(true) = input { fireBegins = !machine.isInAlarm }
+        step(machine.handle(input, at: moment), fireBegins: fireBegins, "\(input)")
+        if case .presented = input { checkExitOpens() }
+    }
+
+    /// Lets time pass, and wakes the machine at each of its deadlines.
+    func wait(_ milliseconds: Int64) {
+        let end = elapsed + milliseconds
+        var wakesAtOnce = 0
+        while machine.deadline <= VirtualLane.monotonic(end) {
+            let next = max(elapsed, Int64(machine.deadline.nanoseconds / 1_000_000) - 5_000_000)
+            wakesAtOnce = next == elapsed ? wakesAtOnce + 1 : 0
+            guard wakesAtOnce < 4 else {
+                note("its deadline does not move")
+                break
+            }
+            elapsed = next
+            step(machine.handle(.timePassed, at: moment), fireBegins: false, "timePassed")
+        }
+        elapsed = end
+    }
+
+    private func step(_ effects: LaneEffects, fireBegins: Bool, _ input: @autoclosure () -> String) {
+        steps += 1
+        let before = broken.count
+        carryOut(effects, fireBegins: fireBegins)
+        check()
+        if broken.count > before { broken[broken.count - 1] += " — step \(steps), \(input())" }
+    }
+
+    private func carryOut(_ effects: LaneEffects, fireBegins: Bool) {
+        mostEffects = max(mostEffects, effects.count)
+        var records = 0
+        for index in 0..<effects.count {
+            switch effects[index] {
+            case .record(let event, let sequence):
+                records += 1
+                mostRecords = max(mostRecords, records)
+                if fireBegins && !releaseLine { note("a record before the gate in a fire") }
+                if failsOneIn > 0, random() % failsOneIn == 0 {
+                    hadFault = true
+                    let outputs = machine.recordFailed(event, nextSequence: nextSequence, at: moment)
+                    lost = lost + Counts(machine.takeUnrecorded().totals)
+                    for index in 0..<outputs.count {
+                        if case .record = outputs[index] { note("a record after a failure") }
+                    }
+                    carryOut(outputs, fireBegins: false)
+                    return
+                }
+                if sequence != nextSequence { note("record \(sequence) where \(nextSequence) is next") }
+                write(event, sequence)
+                nextSequence = sequence + 1
+            case .release(let on):
+                if on { checkRelease() }
+                releaseLine = on
+            case .lamps(let state): lamps = state
+            case .buzzer, .message: break
+            }
+        }
+    }
+
+    private func write(_ event: LaneEvent, _ sequence: UInt64) {
+        counted.add(event)
+        switch event {
+        case .decided(let decision):
+            newest = decision
+            checkDecision(decision)
+            if decision.verdict == .admitted {
+                if !open.isEmpty { note("a second release while one is out") }
+                if kind == .entry && releaseLine { note("the line did not fall between two releases") }
+                open[sequence] = decision
+            }
+        case .ended(let outcome):
+            if open.removeValue(forKey: outcome.decisionSequence) == nil {
+                note("the end of \(outcome.decisionSequence), which is not open")
+            }
+        case .hour(_, let totals): closedHours = closedHours + Counts(totals)
+        default: break
+        }
+    }
+
+    // MARK: The promises
+
+    private func checkRelease() {
+        guard kind == .entry, !machine.isInAlarm else { return }
+        if open.isEmpty { note("the gate opens and no admission is on record") }
+    }
+
+    private func checkDecision(_ decision: Decision) {
+        defer { if decision.temperature.outcome != .notTaken { samplesSinceDecision = 0 } }
+        if (decision.verdict == .admitted) != decision.reasons.isEmpty { note("verdict and reasons differ") }
+        if kind == .exit {
+            if decision.verdict == .refused { note("an exit refused") }
+            return
+        }
+        guard decision.verdict == .admitted else { return }
+        guard let credential = decision.presentation.credential else { return note("admitted: nobody knows whom") }
+        // The makers give even numbers to people who may pass.
+        if credential.holder.number % 2 != 0 { note("admitted \(credential), who may not") }
+        if clock != .trusted { note("admitted by a clock that is not trusted") }
+        switch decision.temperature.outcome {
+        case .measured:
+            if decision.temperature.sampleCount < 3 { note("admitted on fewer than three samples") }
+            if Int(decision.temperature.sampleCount) > samplesSinceDecision {
+                note("admitted on samples that served before")
+            }
+            if decision.temperature.medianCentidegrees >= 3730 { note("admitted with a fever") }
+        case .admittedWithout:
+            if machine.policy.withoutThermometer != .admitMarked { note("admitted without a thermometer") }
+        case .notRequired: if machine.policy.measuredKinds.contains(credential.kind) { note("not measured") }
+        case .missing, .ambiguous, .thermometerLost, .notTaken: note("admitted on \(decision.temperature.outcome)")
+        }
+    }
+
+    private func checkExitOpens() {
+        guard kind == .exit, machine.mode.mode == .normal || machine.mode.mode == .freeExit else { return }
+        // Either the gate is open for somebody, or the line falls for a moment and somebody waits.
+        if !releaseLine && !machine.hasRelease && machine.deadline > VirtualLane.monotonic(elapsed + 100)
+            && isNewPresentation
+        {
+            note("an exit does not open")
+        }
+    }
+    /// The driver says when it gives a badge that was away for long.
+    var isNewPresentation = false
+
+    private func check() {
+        if machine.isInAlarm {
+            if !releaseLine { note("closed in a fire") }
+            if lamps != .emergency { note("lamps \(lamps) in a fire") }
+        } else if kind == .entry {
+            if releaseLine && !machine.hasRelease { note("open for nobody") }
+            if releaseLine && open.count != 1 { note("open with \(open.count) admissions on record") }
+        }
+        if open.count > 1 { note("\(open.count) releases are out") }
+        if !hadFault && open.count != (machine.hasRelease ? 1 : 0) {
+            note("\(open.count) open on record, and the machine \(machine.hasRelease ? "has" : "has no") release")
+        }
+        if counted.admitted != counted.ended + open.count { note("admitted is not ended plus open: \(counted)") }
+        if closedHours + Counts(machine.hourTotals) != counted { note("the hours do not add up to the records") }
+        if lost.admitted != lost.ended { note("a decision is lost without its end: \(lost)") }
+        if machine.mode.mode == .outOfService && lamps == .ready { note("ready and out of service") }
+    }
+
+    func note(_ what: String) { if broken.count < 20 { broken.append(what) } }
+
+    // MARK: A way out
+
+    /// Everything around the lane is well again.
+    func repair(readers: Int) {
+        failsOneIn = 0
+        clock = .trusted
+        wallError = 0
+        give(.credentials(makeCredentials(at: wall)))
+        give(.clock(.trusted, stepMilliseconds: 0))
+        give(.fire(alarm: false))
+        for device in [.gate, .thermometer] as [Device] { give(.deviceBack(device)) }
+        for index in 0..<readers { give(.deviceBack(.reader(UInt8(index)))) }
+        for direction in [PassageDirection.forward, .backward] { give(.contact(direction, closed: false)) }
+        give(.journal(.roomy))
+    }
+
+    /// Repairs everything and looks whether somebody who may pass gets through.
+    func heal(readers: Int) {
+        repair(readers: readers)
+        wait(40_000)
+        hadFault = false
+        check()
+        if machine.mode.mode != .normal { note("no way out of \(machine.mode)") }
+        if lamps != .ready || releaseLine || machine.hasRelease || !open.isEmpty { note("not ready when all is well") }
+        let passed = counted.passed
+        isNewPresentation = true
+        give(
+            .presented(
+                makePresentation(2_000_000, credential: makeCredential(holder: 2_000_000, at: wall))))
+        isNewPresentation = false
+        for _ in 0..<3 {
+            wait(100)
+            give(.temperature(makeSample()))
+        }
+        if !releaseLine && machine.policy.withoutThermometer == .admitMarked
+            || !releaseLine && machine.configuration.hasThermometer
+        {
+            note("who may pass is not let in: \(String(describing: newest?.reasons.rawValue))")
+        }
+        give(.contact(.forward, closed: true))
+        give(.contact(.forward, closed: false))
+        if machine.configuration.hasThermometer && counted.passed != passed + 1 { note("nor counted") }
+    }
+}
