@@ -43,6 +43,10 @@ func library(_ name: String, pkgConfig: String, package: String) -> Target {
 
 let package = Package(
     name: "Lanekeeper",
+    products: [
+        // Loaded with LD_PRELOAD by the tests of Storage; nothing of the product links it.
+        .library(name: "FailingCalls", type: .dynamic, targets: ["FailingCalls"])
+    ],
     targets: [
         // Pure rooms.
         room("Admission"),
@@ -94,6 +98,10 @@ let package = Package(
 
         // Tests, one folder a room.
         .target(name: "TestSupport", dependencies: ["Posix"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "FailingCalls", path: "Tests/FailingCalls"),
+        .executableTarget(
+            name: "storage-driver", dependencies: ["Admission", "Framing", "Posix", "Cryptography", "Storage"],
+            path: "Tests/StorageDriver", swiftSettings: strict),
         tests("Admission"),
         tests("Framing", ["Admission", "Cryptography", "Posix"], files: ["Vectors"]),
         tests("Wording", ["Admission"]),
