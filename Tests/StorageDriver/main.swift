@@ -32,7 +32,7 @@ func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32) throws ->
     let lock = try LaneLock(directory)
     let (journal, recovery) = try Journal.open(
         directory, holding: lock, lane: lane, from: .outside, to: hall,
-        settings: JournalSettings(capacityRecords: 1000, reserveRecords: 128, recordsPerSegment: 32),
+        settings: JournalSettings(capacityRecords: 5000, reserveRecords: 128, recordsPerSegment: 32),
         epoch: Epoch(low: epoch, high: 7), at: moment(0))
     say("opened \(journal.nextSequence - 1) \(recovery.recordsHeld)")
     var whole = true
@@ -61,7 +61,7 @@ func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32) throws ->
                 }
             }
         }
-        if number % 9 == 0, journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)) {
+        if number % 10 == 0, journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)) {
             say("synced \(journal.nextSequence - 1)")
         }
     }

@@ -15,7 +15,7 @@ struct JournalFixture {
     static let start = WallTime(seconds: 1_750_000_800)
 
     init() throws {
-        temporary = try TemporaryDirectory()
+        temporary = try TemporaryDirectory(inMemory: true)
         directory = LaneDirectory(temporary.file("lane"))
         try directory.prepareForDaemon()
         try directory.prepareForUplink()
