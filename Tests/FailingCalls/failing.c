@@ -6,6 +6,7 @@
 //                "kill": SIGKILL instead of the call; what was written before stays, as the kernel has it
 //                "cut": power cut instead of the call: of what was written and not synced since, some of it is put
 //                back as it was before, some of it torn in the middle, some kept; FAIL_SEED says which. Then SIGKILL.
+//                "hang": a call of any thread but the first one never returns
 //   FAIL_REPORT  at a normal end the number of calls counted is written to this file
 //
 // Counted: open, write, pwrite, fsync, fdatasync, ftruncate, fchmod, rename, unlink, mkdir.
@@ -89,7 +90,18 @@ static int fails(void) {
         pthread_mutex_unlock(&lock);
         return 0;
     }
-    if (strcmp(how, "cut") == 0) cutPower();
+    if (strcmp(how, "hang") == 0) {
+        pthread_mutex_unlock(&lock);
+        while (gettid() != getpid()) pause();
+        return 0;
+    }
+    if (strcmp(how, "cut") == 0) {
+        // The disk works on it for a while before the power goes: the other threads go on meanwhile.
+        pthread_mutex_unlock(&lock);
+        usleep(20000);
+        pthread_mutex_lock(&lock);
+        cutPower();
+    }
     if (strcmp(how, "cut") == 0 || strcmp(how, "kill") == 0) kill(getpid(), SIGKILL);
     pthread_mutex_unlock(&lock);
     errno = atoi(how);

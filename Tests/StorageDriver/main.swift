@@ -15,7 +15,8 @@ func say(_ text: String) {
 
 /// Appends COUNT records, each a decision of the holder with its number, and says `wrote N` for each, `synced N` when all
 /// up to it are on disk, `refused …` when one was not taken.
-func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32) throws -> Bool {
+/// With `waiting` false it never waits for the disk.
+func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32, waiting: Bool) throws -> Bool {
     guard let lane = ShortName("north-07"), let hall = ShortName("hall-1") else { return false }
     func moment(_ number: UInt32) -> Moment {
         Moment(
@@ -61,11 +62,13 @@ func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32) throws ->
                 }
             }
         }
-        if number % 10 == 0, journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)) {
+        if waiting, number % 10 == 0, journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)) {
             say("synced \(journal.nextSequence - 1)")
         }
     }
-    if journal.close(by: SystemClock.deadline(milliseconds: 5000)) { say("synced \(journal.nextSequence - 1)") }
+    if journal.close(by: SystemClock.deadline(milliseconds: waiting ? 5000 : 100)) {
+        say("synced \(journal.nextSequence - 1)")
+    }
     return whole
 }
 
@@ -97,10 +100,10 @@ func run(_ arguments: [String]) throws -> Bool {
     let directory = LaneDirectory(arguments[1])
     switch arguments[0] {
     case "journal":
-        guard arguments.count == 4, let epoch = UInt64(arguments[2]), let count = UInt32(arguments[3]) else {
+        guard arguments.count >= 4, let epoch = UInt64(arguments[2]), let count = UInt32(arguments[3]) else {
             return false
         }
-        return try journal(directory, epoch: epoch, count: count)
+        return try journal(directory, epoch: epoch, count: count, waiting: arguments.last != "nowait")
     case "image":
         guard arguments.count == 5, let site = SiteID(hex: arguments[2]),
             let key = Hexadecimal.bytes(arguments[3]), let fingerprint = UInt64(arguments[4])

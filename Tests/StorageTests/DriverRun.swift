@@ -8,6 +8,7 @@ enum CallFate: Sendable, CustomStringConvertible {
     case fails(at: Int, with: Int32)
     case killed(at: Int)
     case powerCut(at: Int, seed: UInt64)
+    case hangs(at: Int)
 
     var environment: [String] {
         switch self {
@@ -15,6 +16,7 @@ enum CallFate: Sendable, CustomStringConvertible {
         case .fails(let at, let code): ["FAIL_AT=\(at)", "FAIL_HOW=\(code)"]
         case .killed(let at): ["FAIL_AT=\(at)", "FAIL_HOW=kill"]
         case .powerCut(let at, let seed): ["FAIL_AT=\(at)", "FAIL_HOW=cut", "FAIL_SEED=\(seed)"]
+        case .hangs(let at): ["FAIL_AT=\(at)", "FAIL_HOW=hang"]
         }
     }
 

@@ -145,6 +145,26 @@ import Testing
         #expect(try fixture.run(epoch: 99).holes.isEmpty)
     }
 
+    @Test("a disk that hangs in any call of the keeper's thread holds up no record, and the end no longer than allowed")
+    func hangs() throws {
+        // As many as the room preallocated at the opening holds.
+        func drive(_ fixture: JournalFixture, _ fate: CallFate) throws -> DriverRun {
+            try DriverRun(
+                ["journal", fixture.directory.path, "2", "25", "nowait"], under: fixture.directory.path, fate: fate)
+        }
+        let calls = try #require(try drive(try JournalFixture(), .untouched).calls)
+        var hung = 0
+        for number in 1...calls {
+            let fixture = try JournalFixture()
+            let fate = CallFate.hangs(at: number)
+            let run = try drive(fixture, fate)
+            #expect(run.status == 0 && run.numbers("wrote") == Array(2...26), "\(fate): \(run.lines)")
+            if run.numbers("synced").isEmpty { hung += 1 }
+            try check(fixture, .fresh, run, fate, powerWasCut: false)
+        }
+        #expect(hung > 0)
+    }
+
     // MARK: Images and small files
 
     private func imageLane(_ image: ImageFixture) throws -> JournalFixture {
