@@ -9,8 +9,8 @@ import Testing
 
 @testable import Technician
 
-/// Runs the built `lanectl`.
-private struct Run {
+/// Runs the built `lanectl`; ended when the last reference goes.
+private final class Run {
     let process = Process()
     let output = Pipe()
     let errors = Pipe()
@@ -22,6 +22,8 @@ private struct Run {
         process.standardError = errors
         try process.run()
     }
+
+    deinit { if process.isRunning { process.terminate() } }
 
     func finish() throws -> (status: Int32, output: String, errors: String) {
         let text = try output.fileHandleForReading.readToEnd() ?? Data()
