@@ -221,7 +221,7 @@ def count_by_sort(visits: Sequence[Visit]) -> dict[str, dict[str, int]]:
         name: {
             what: count
             for what, count in crowd_log.totals([visit for visit in visits if visit.sort == name]).items()
-            if count
+            if count and not what.startswith("on_site")
         }
         for name in names
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -24,6 +25,7 @@ from .table import COLUMNS, Table
 
 WITHOUT_TERMINAL_SECONDS = 60.0
 DRAIN_SECONDS = 60.0
+LONGEST_DIRECTORY = 70  # a Unix socket's path has at most 107 bytes, and ours adds /devices/<lane>/gate.sock
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 
@@ -51,6 +53,10 @@ class Settings:
 
 def main(settings: Settings) -> int:
     directory = Path(tempfile.mkdtemp(prefix="lanekeeper-demo."))
+    if len(os.fsencode(directory)) > LONGEST_DIRECTORY:
+        directory.rmdir()
+        print(f"demo: {directory} is too long for the paths of Unix sockets; set TMPDIR to a short one", file=sys.stderr)
+        return EX_UNAVAILABLE
     try:
         return asyncio.run(Demo(settings, directory).run())
     except (StageFailure, ComponentDied) as failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -20,13 +21,18 @@ def padded(text: str, columns: int) -> str:
 
 
 class Table:
-    """Redraws itself in place."""
+    """Redraws itself in place. The last row is the site's, and always shown."""
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
         self._drawn = 0
 
     def draw(self, head: str, rows: Sequence[tuple[str, dict[str, Any]]], site: Sequence[str]) -> None:
+        lanes, total = rows[:-1], rows[-1]
+        room = shutil.get_terminal_size().lines - len(site) - 7  # what does not fit could not be drawn over
+        if len(lanes) > max(1, room):
+            lanes = [*lanes[: max(1, room)], (f"… {len(lanes) - max(1, room)} more", dict.fromkeys(COLUMNS, ""))]
+        rows = [*lanes, total]
         names = max([width(name) for name, _ in rows] + [8])
         lines = [head, "", padded("lane", names) + "".join(f"{column:>11}" for column in COLUMNS)]
         for name, figures in rows:
