@@ -70,7 +70,7 @@ public struct SessionOutput: Sendable {
 }
 
 /// A driver: bytes and monotonic time in, events and bytes to send out. Sessions do no I/O, read no clock, and allocate
-/// nothing after they are made.
+/// nothing between a byte and its event.
 ///
 /// The shell calls `start` each time the line was opened, `receive` for every byte in order, `timePassed` when
 /// `nextDeadline` is reached (earlier does no harm), and carries the output out after each call.

@@ -20,11 +20,15 @@ public struct DeviceType: Sendable {
         .init("rdm6300", yields: .chip, baud: 9600) { _ in RDM6300Session() },
         .init("id-12la", yields: .chip, baud: 9600) { _ in RDM6300Session() },
         .init("osdp", yields: .chip, baud: 9600, silence: 1500, shows: true) { OSDPSession($0.osdp) },
+        .init("pn532", yields: .chip, baud: 115_200, silence: 1500) { _ in PN532Session() },
+        .init("scanner", yields: .code, baud: 9600) { ScannerSession($0.scanner) },
+        .init("uhf", yields: .epc, baud: 115_200, silence: 1500) { UHFSession($0.uhf) },
     ]
 
     public static let thermometers: [DeviceType] = [
         .init("gy-mcu90615", yields: nil, baud: 9600, silence: 1500) { GYMCU90615Session(asks: $0.asksForSamples) },
         .init("gy-mcu90614", yields: nil, baud: 9600, silence: 1500) { GYMCU90615Session(asks: $0.asksForSamples) },
+        .init("modbus", yields: nil, baud: 9600, silence: 1500) { ModbusSession($0.modbus) },
     ]
 
     public static func reader(named name: String) -> DeviceType? { readers.first { $0.name == name } }
@@ -48,6 +52,9 @@ public struct DeviceOptions: Sendable {
     /// Whether a thermometer that waits to be asked is asked. Off for one that sends by itself and must not be written to.
     public var asksForSamples = true
     public var osdp = OSDPOptions()
+    public var scanner = ScannerOptions()
+    public var uhf = UHFOptions()
+    public var modbus = ModbusOptions()
 
     public init() {}
 }

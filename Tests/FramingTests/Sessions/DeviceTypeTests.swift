@@ -20,10 +20,15 @@ struct DeviceTypeTests {
         #expect(DeviceType.thermometer(named: "rdm6300") == nil)
     }
 
-    @Test("a reader yields only identifiers of its own type", arguments: ["rdm6300", "id-12la"])
-    func yields(name: String) throws {
+    @Test(
+        "a reader yields only identifiers of its own type",
+        arguments: [
+            ("rdm6300", RDM6300SessionTests.first), ("id-12la", RDM6300SessionTests.first),
+            ("scanner", Array("010063E9AE25\r".utf8)), ("uhf", bytes(UHFSessionTests.notices[0].frame)),
+        ])
+    func yields(name: String, frame: [UInt8]) throws {
         let type = try #require(DeviceType.reader(named: name))
-        let feed = fed(type.makeSession(DeviceOptions()), RDM6300SessionTests.first)
+        let feed = fed(type.makeSession(DeviceOptions()), frame)
         #expect(feed.events.count == 1)
         for case .identifier(let identifier) in feed.events { #expect(identifier.type == type.identifiers) }
     }
@@ -31,5 +36,15 @@ struct DeviceTypeTests {
     @Test("a thermometer's silence is noticed within two seconds")
     func silence() {
         for type in DeviceType.thermometers { #expect((500...2000).contains(type.longestSilenceMilliseconds ?? 0)) }
+    }
+
+    @Test(
+        "a reader that answers all the time is missed within two seconds; one that only talks is never",
+        arguments: [
+            ("osdp", true), ("pn532", true), ("uhf", true), ("rdm6300", false), ("scanner", false),
+        ])
+    func readersSilence(name: String, answers: Bool) throws {
+        let type = try #require(DeviceType.reader(named: name))
+        #expect(type.longestSilenceMilliseconds.map { (500...2000).contains($0) } == (answers ? true : nil))
     }
 }

@@ -31,6 +31,12 @@ struct Feed {
         take(output)
     }
 
+    /// Lets time pass until it has written more; gives up after 5 s.
+    mutating func waitUntilItWrites() {
+        let before = sent.count
+        for _ in 0..<500 where sent.count == before { wait(milliseconds: 10) }
+    }
+
     private mutating func take(_ output: SessionOutput) {
         for index in 0..<output.eventCount { events.append(output.event(index)) }
         sent.append(contentsOf: output.bytes)

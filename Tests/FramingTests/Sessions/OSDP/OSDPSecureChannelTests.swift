@@ -10,29 +10,31 @@ struct OSDPSecureChannelTests {
             var from: String
             var hex: String
         }
-        var scbk_d: String
-        var rnd_a: String
-        var rnd_b: String
-        var pd_cryptogram: String
-        var acu_cryptogram: String
-        var rmac_i: String
+        var scbkD: String
+        var rndA: String
+        var rndB: String
+        var pdCryptogram: String
+        var acuCryptogram: String
+        var rmacI: String
         var frames: [Frame]
 
         static func read() throws -> AnnexE {
-            try JSONDecoder().decode(AnnexE.self, from: vector("osdp_sc_annexE_constructed.json"))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(AnnexE.self, from: vector("osdp_sc_annexE_constructed.json"))
         }
     }
 
     @Test("cryptograms and R-MAC-I are the published ones, under the key that everybody knows")
     func cryptograms() throws {
         let annex = try AnnexE.read()
-        #expect(hex(OSDPSecureChannel.defaultKey) == annex.scbk_d)
+        #expect(hex(OSDPSecureChannel.defaultKey) == annex.scbkD)
         let channel = try OSDPSecureChannel(
-            key: block(annex.scbk_d), challenge: eight(annex.rnd_a), ciphers: .testing())
-        #expect(hex(try channel.readerCryptogram(answer: eight(annex.rnd_b))) == annex.pd_cryptogram)
-        let mine = try channel.panelCryptogram(answer: eight(annex.rnd_b))
-        #expect(hex(mine) == annex.acu_cryptogram)
-        #expect(hex(try channel.initialMAC(panelCryptogram: mine)) == annex.rmac_i)
+            key: block(annex.scbkD), challenge: eight(annex.rndA), ciphers: .testing())
+        #expect(hex(try channel.readerCryptogram(answer: eight(annex.rndB))) == annex.pdCryptogram)
+        let mine = try channel.panelCryptogram(answer: eight(annex.rndB))
+        #expect(hex(mine) == annex.acuCryptogram)
+        #expect(hex(try channel.initialMAC(panelCryptogram: mine)) == annex.rmacI)
     }
 
     /// The frames begin at the challenge with sequence 2: the reader has been identified before. They are of a session
@@ -45,7 +47,7 @@ struct OSDPSecureChannelTests {
         options.statusMilliseconds = nil
         options.cardForm = .raw
         options.security = .required(
-            key: block(annex.scbk_d), provisioning: .refused, .testing([bytes(annex.rnd_a)]))
+            key: block(annex.scbkD), provisioning: .refused, .testing([bytes(annex.rndA)]))
         let bench = OSDPBench(options)
         for sequence in [0, 1] as [UInt8] {
             let packet = try #require(bench.nextPacket())
