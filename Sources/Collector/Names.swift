@@ -86,42 +86,6 @@ extension UnreleasedPulse {
     }
 }
 
-extension ClockTrust {
-    var name: String {
-        switch self {
-        case .trusted: "trusted"
-        case .behindFloor: "behind_floor"
-        case .aheadOfSignedTime: "ahead_of_signed_time"
-        case .stepped: "stepped"
-        }
-    }
-}
-
-extension LaneMode {
-    var name: String {
-        switch self {
-        case .normal: "normal"
-        case .freeExit: "free_exit"
-        case .emergency: "emergency"
-        case .outOfService: "out_of_service"
-        }
-    }
-}
-
-extension ModeCause {
-    var name: String {
-        switch self {
-        case .none: "none"
-        case .gateLost: "gate_lost"
-        case .readersLost: "readers_lost"
-        case .thermometerLost: "thermometer_lost"
-        case .journalFull: "journal_full"
-        case .journalFault: "journal_fault"
-        case .fire: "fire"
-        }
-    }
-}
-
 extension TemperatureOutcome {
     var name: String {
         switch self {

@@ -1,6 +1,7 @@
 import Admission
 import Framing
 import Posix
+import Wording
 
 /// A stored record as `GET /v1/records` shows it: one line, every field by its name. Temperatures in °C, times both as
 /// ms since 1970-01-01 UTC and as RFC 3339.

@@ -2,6 +2,7 @@ import Admission
 import Devices
 import Posix
 import Storage
+import Wording
 
 /// Gives inputs to the lane machine and carries its effects out, in their order. A record that cannot be written ends
 /// the list there: at an entrance nothing is released that is not recorded.
@@ -77,7 +78,7 @@ struct EffectRunner {
     /// For systemd and the log.
     var statusLine: String {
         let (mode, cause) = machine.mode
-        return cause == .none ? Word.of(mode) : "\(Word.of(mode)): \(Word.of(cause))"
+        return cause == .none ? mode.name : "\(mode.name): \(cause.name)"
     }
 
     // MARK: Effects

@@ -3,6 +3,7 @@ import Control
 import Framing
 import Posix
 import Storage
+import Wording
 
 /// Makes the answer to `lanectl status` of a snapshot. Runs on the control thread.
 struct StatusAnswer {
@@ -18,13 +19,13 @@ struct StatusAnswer {
                 id: lane.id.text, name: lane.name, kind: machine.configuration.kind == .entry ? "entry" : "exit",
                 from: machine.configuration.from.text, to: machine.configuration.to.text),
             version: version, processId: Invocation.processID, startedAtMilliseconds: startedAtMilliseconds,
-            nowMilliseconds: snapshot.moment.wall.milliseconds, mode: Word.of(mode), modeCause: Word.of(cause),
-            fireAlarm: machine.isInAlarm, lamps: Word.of(machine.display.lamps), clock: Word.of(snapshot.moment.clock),
+            nowMilliseconds: snapshot.moment.wall.milliseconds, mode: mode.name, modeCause: cause.name,
+            fireAlarm: machine.isInAlarm, lamps: machine.display.lamps.name, clock: snapshot.moment.clock.name,
             devices: devices(snapshot), credentials: credentials(snapshot),
             journal: StatusReply.Journal(
                 epoch: snapshot.journal.epoch.hex, nextSequence: snapshot.journal.nextSequence,
                 recordsUsed: snapshot.journal.used, recordsTotal: UInt64(lane.journalCapacityRecords),
-                state: Word.of(snapshot.journal.state), unsynced: snapshot.journal.unsynced),
+                state: snapshot.journal.state.name, unsynced: snapshot.journal.unsynced),
             hourStartMilliseconds: machine.hourStartSeconds * 1000, hour: counters(machine.hourTotals),
             sinceStart: counters(snapshot.total),
             lastDecisions: snapshot.recent.all.map { entry in
@@ -115,7 +116,7 @@ struct StatusAnswer {
         }
         if let text = snapshot.journal.faults.text, !machine.hasJournalFault { alarms.append("journal: \(text)") }
         if machine.journalRoom != .roomy {
-            alarms.append("journal is \(Word.of(machine.journalRoom)): the uplink does not deliver; check the network")
+            alarms.append("journal is \(machine.journalRoom.name): the uplink does not deliver; check the network")
         }
         if machine.credentialsInForce.imageVersion == 0 {
             alarms.append("no credential image: start lanekeeper-uplink, or copy an image into uplink/incoming")
@@ -125,7 +126,7 @@ struct StatusAnswer {
         }
         if snapshot.moment.clock != .trusted {
             alarms.append(
-                "wall clock not trusted (\(Word.of(snapshot.moment.clock))): check time synchronisation (chronyc, timedatectl)"
+                "wall clock not trusted (\(snapshot.moment.clock.name)): check time synchronisation (chronyc, timedatectl)"
             )
         }
         let age = Freshness.statementAge(machine.credentialsInForce, at: snapshot.moment.wall)
@@ -140,59 +141,5 @@ extension JournalFaults {
     fileprivate var text: String? {
         let all = [sync?.description, room?.description, cursor].compactMap { $0 }
         return all.isEmpty ? nil : all.joined(separator: "; ")
-    }
-}
-
-/// The words of states in status replies and logs.
-enum Word {
-    static func of(_ mode: LaneMode) -> String {
-        switch mode {
-        case .normal: "normal"
-        case .freeExit: "free-exit"
-        case .emergency: "emergency"
-        case .outOfService: "out-of-service"
-        }
-    }
-
-    static func of(_ cause: ModeCause) -> String {
-        switch cause {
-        case .none: "none"
-        case .gateLost: "gate-lost"
-        case .readersLost: "readers-lost"
-        case .thermometerLost: "thermometer-lost"
-        case .journalFull: "journal-full"
-        case .journalFault: "journal-fault"
-        case .fire: "fire"
-        }
-    }
-
-    static func of(_ clock: ClockTrust) -> String {
-        switch clock {
-        case .trusted: "trusted"
-        case .behindFloor: "behind-floor"
-        case .aheadOfSignedTime: "ahead-of-signed-time"
-        case .stepped: "stepped"
-        }
-    }
-
-    static func of(_ state: JournalState) -> String {
-        switch state {
-        case .roomy: "roomy"
-        case .filling: "filling"
-        case .nearlyFull: "nearly-full"
-        case .reserveOnly: "reserve-only"
-        case .full: "full"
-        }
-    }
-
-    static func of(_ lamps: LampState) -> String {
-        switch lamps {
-        case .ready: "ready"
-        case .working: "working"
-        case .admitted: "admitted"
-        case .refused: "refused"
-        case .outOfService: "out-of-service"
-        case .emergency: "emergency"
-        }
     }
 }
