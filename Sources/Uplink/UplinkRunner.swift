@@ -17,6 +17,7 @@ public final class UplinkRunner {
     private let client: CollectorClient
     private let directory: LaneDirectory
     private var lock: Descriptor?
+    private var lockCheckDue = MonotonicTime(nanoseconds: 0)
     private var errands: [any Errand] = []
     private var waitReport = FailureReport("waiting for the lane's directory")
     private var nextTry = MonotonicTime(nanoseconds: 0)
@@ -65,6 +66,7 @@ public final class UplinkRunner {
         for errand in errands { errand.step(now: now) }
         tellSupervisor(now)
         var due = min(nextTry, now.advanced(byMilliseconds: Self.patienceMilliseconds * 30))
+        if lock != nil { due = min(due, lockCheckDue) }
         for errand in errands { due = min(due, errand.nextDue) }
         if notifier.watchdogIntervalNanoseconds != nil { due = min(due, watchdogDue) }
         _ = try client.wait(until: due.nanoseconds, alsoFor: [signals.raw])
@@ -78,6 +80,7 @@ public final class UplinkRunner {
 
     /// Takes the uplink's directory as soon as it can be taken; looks once a second until then.
     private func prepare(_ now: MonotonicTime) throws(TransferFailure) {
+        letGoOfLostDirectory(now)
         guard lock == nil, now >= nextTry else { return }
         guard let taken = try takeDirectory(now) else {
             nextTry = now.advanced(byMilliseconds: Self.patienceMilliseconds)
@@ -113,6 +116,20 @@ public final class UplinkRunner {
             }
             throw TransferFailure(.local, "another uplink serves this lane: \(error)")
         }
+    }
+
+    /// A lane directory that was removed and made anew has to be taken anew: the lock of the old one guards nothing.
+    private func letGoOfLostDirectory(_ now: MonotonicTime) {
+        guard let lock, now >= lockCheckDue else { return }
+        lockCheckDue = now.advanced(byMilliseconds: Self.patienceMilliseconds)
+        let held = try? lock.status()
+        let present = try? FileSystem.statusIfPresent("\(directory.uplink)/uplink.lock")
+        guard held == nil || present?.inode != held?.inode || present?.device != held?.device else { return }
+        Log.warning("\(directory.uplink) is not what it was: it is taken anew")
+        for errand in errands { errand.stop() }
+        errands = []
+        self.lock = nil
+        nextTry = now
     }
 
     private func wait(_ why: String, _ now: MonotonicTime) {

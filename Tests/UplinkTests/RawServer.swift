@@ -1,6 +1,7 @@
 import Glibc
 import Posix
 import Synchronization
+import TestSupport
 
 /// An HTTP server for tests that knows no HTTP: it listens on a free loopback port, reads a request's head, and the test
 /// writes what it likes as the answer, byte for byte. One thread a connection, all joined at `stop`, which every test calls.
@@ -23,6 +24,28 @@ final class RawServer: Sendable {
     /// `script` runs for every request head of every connection, until it closes the connection. A fixed `port` lets a
     /// server come back where a former one was.
     init(port wanted: UInt16 = 0, script: @escaping @Sendable (RawConnection) -> Void) throws {
+        var bound = try Self.listen(wanted)
+        // A program just started holds a copy of the former listener until its exec is complete.
+        _ = try eventually {
+            if case .failure(EADDRINUSE) = bound, wanted != 0 { bound = try Self.listen(wanted) }
+            if case .failure(EADDRINUSE) = bound { return false }
+            return true
+        }
+        switch bound {
+        case .success(let listener, let port): (self.listener, self.port) = (listener, port)
+        case .failure(let code): throw SystemFailure("listen at", "a loopback port", code: code)
+        }
+        self.script = script
+        let acceptor = try NamedThread.start(name: "raw-accept") { [self] in acceptAll() }
+        threads.withLock { $0.append(acceptor) }
+    }
+
+    private enum Bound {
+        case success(Int32, port: UInt16)
+        case failure(Int32)
+    }
+
+    private static func listen(_ wanted: UInt16) throws -> Bound {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard listener >= 0 else { throw SystemFailure("make", "a test socket", code: errno) }
         var one: Int32 = 1
@@ -31,21 +54,15 @@ final class RawServer: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let code = withUnsafeMutablePointer(to: &address) { pointer -> Int32 in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { base in
-                guard bind(listener, base, length) == 0, listen(listener, 64) == 0,
+                guard bind(listener, base, length) == 0, Glibc.listen(listener, 64) == 0,
                     getsockname(listener, base, &length) == 0
                 else { return errno }
                 return 0
             }
         }
-        guard code == 0 else {
-            close(listener)
-            throw SystemFailure("listen at", "a loopback port", code: code)
-        }
-        self.listener = listener
-        self.script = script
-        port = UInt16(bigEndian: address.sin_port)
-        let acceptor = try NamedThread.start(name: "raw-accept") { [self] in acceptAll() }
-        threads.withLock { $0.append(acceptor) }
+        guard code != 0 else { return .success(listener, port: UInt16(bigEndian: address.sin_port)) }
+        close(listener)
+        return .failure(code)
     }
 
     private func acceptAll() {

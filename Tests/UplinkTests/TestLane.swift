@@ -86,6 +86,13 @@ final class TestLane {
         try withUnsafeBytes(of: UInt8(0xFF)) { try file.writeAll($0, at: Int64(offset)) }
     }
 
+    /// As when the disk is replaced: another directory, with nothing in it.
+    func wipe() throws {
+        try close()
+        lock = nil
+        try FileSystem.rename(directory.path, to: "\(directory.path).former")
+    }
+
     func removeFirstSegments(_ count: Int) throws {
         for name in try FileSystem.list(directory.journal).filter({ $0.hasSuffix(".seg") }).prefix(count) {
             try FileSystem.unlink("\(directory.journal)/\(name)")

@@ -144,6 +144,26 @@ struct UplinkProgramTests {
         #expect(try hears("STOPPING=1"), "\(said)")
     }
 
+    @Test("a lane directory that is removed and made anew is taken anew")
+    func directoryReplaced() throws {
+        let lane = try TestLane()
+        try lane.open(TestLane.epochs[0])
+        try lane.append(5)
+        let image = try TestImage(version: 3)
+        let collector = PlayedCollector()
+        let server = try RawServer(script: serve(image, collector))
+        defer { server.stop() }
+        let installation = try Installation(server.url, lane: lane)
+        try installation.start()
+        #expect(try eventually(within: 20_000) { collector.stored == Set(lane.written) })
+        try lane.wipe()
+        try lane.open(TestLane.epochs[1])
+        try lane.append(5)
+        #expect(try eventually(within: 20_000) { collector.stored == Set(lane.written) })
+        #expect(try eventually(within: 20_000) { lane.cursor == lane.written.last })
+        #expect(try installation.stop() == 0)
+    }
+
     @Test("the watchdog is fed while the collector stalls, and the trouble is shown")
     func watchdog() throws {
         let lane = try TestLane()
