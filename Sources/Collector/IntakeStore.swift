@@ -151,10 +151,11 @@ final class IntakeStore {
             return false
         }
         counts.tally.count(record)
-        if let crossing = Crossing(record) {
-            work.site.balances[crossing.from, default: Balance()].add(-1, isVehicle: crossing.isVehicle)
-            work.site.balances[crossing.to, default: Balance()].add(1, isVehicle: crossing.isVehicle)
-            work.zones.formUnion([crossing.from, crossing.to])
+        Crossing.forEach(in: record) { crossing in
+            work.site.balances[crossing.from, default: Balance()].add(-crossing.count, isVehicle: crossing.isVehicle)
+            work.site.balances[crossing.to, default: Balance()].add(crossing.count, isVehicle: crossing.isVehicle)
+            work.zones.insert(crossing.from)
+            work.zones.insert(crossing.to)
         }
         if case .ended(let outcome) = record.event, outcome.end == .passed, outcome.holder != .nobody {
             let counter: Counter = outcome.kind == .vehicle ? .distinctVehicles : .distinctHolders

@@ -29,9 +29,10 @@ enum ScreenStyle {
         .stale #state span, .alarm span { color: inherit; }
         .stale output, .stale tbody, .stale .figure b { opacity: .45; }
         .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1vw; margin-bottom: 1.5vw; }
-        .figure { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1.2vw; min-width: 0; }
+        .figure { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1.2vw; min-width: 0; container-type: inline-size; }
+        .figure h2 span[lang="en"] { display: block; }
         .figure output {
-          display: block; font-size: clamp(3rem, 7.5vw, 10rem); font-weight: 700; line-height: 1.1; overflow-wrap: anywhere;
+          display: block; font-size: clamp(2.5rem, 20cqi, 10rem); font-weight: 700; line-height: 1.15; white-space: nowrap;
         }
         .figure.main output { color: var(--accent); }
         .figure ul { list-style: none; margin: .4rem 0 0; padding: 0; font-size: clamp(.9rem, 1.2vw, 1.4rem); }

@@ -14,7 +14,7 @@ import Framing
 /// are this lane, or a disk that was wiped or put back from a copy, are chains of their own and do not disturb each
 /// other.
 ///
-/// **Passed over** is what can never come: a hole record names it, a batch's lost stretch names it, or it lies between
+/// **Passed over** is what can never come: a record of damage names it, a batch's lost stretch names it, or it lies between
 /// two *neighbours*: two records that follow each other in one batch, or an answer that the sender has read and the
 /// first record it sent next. Passed over is still missing: it stays reported, and is stored if it comes after all.
 ///
@@ -51,8 +51,6 @@ struct StoredThroughLedger: Hashable, Sendable {
     enum Cause: Int, Sendable {
         /// A hole record of the lane: found damaged at recovery.
         case damaged = 1
-        /// A hole record of the lane: no room was left to write it.
-        case noRoom = 2
         /// The uplink met it on its way through the journal.
         case unreadable = 3
         /// The uplink sent what stood before and what stood after.
@@ -61,7 +59,6 @@ struct StoredThroughLedger: Hashable, Sendable {
         var name: String {
             switch self {
             case .damaged: "damaged"
-            case .noRoom: "no-room"
             case .unreadable: "unreadable"
             case .notHeld: "not-held"
             }
@@ -159,11 +156,11 @@ struct StoredThroughLedger: Hashable, Sendable {
             let stated = epochs[previous]?.statedEnd ?? 0
             epochs[previous, default: EpochState()].statedEnd = max(stated, lastSequence)
             return []
-        case .hole(let epoch, let firstSequence, let count, let cause, _):
+        case .hole(let epoch, let firstSequence, let count, .damaged, _):
+            // One for want of room names no sequences: what was not written took none.
             guard firstSequence > 0, count > 0 else { return [] }
             let (last, overflow) = firstSequence.addingReportingOverflow(count - 1)
-            return passOver(
-                epoch, firstSequence, overflow ? .max : last, cause == .damaged ? .damaged : .noRoom)
+            return passOver(epoch, firstSequence, overflow ? .max : last, .damaged)
         default: return []
         }
     }

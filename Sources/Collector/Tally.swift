@@ -30,6 +30,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case conflicting = 22
     /// Written while the lane's clock was not trusted.
     case clockNotTrusted = 23
+    /// Events that a lane had no room to record; its counter records tell their totals, which are counted too.
+    case unrecorded = 24
 
     static func reason(bit: Int) -> Int { 64 + bit }
     static func passages(of kind: HolderKind?) -> Int { 128 + Int(kind?.rawValue ?? 0) }
@@ -89,48 +91,65 @@ struct Tally: Hashable, Sendable {
             case .wrongWay: self[.wrongWay] += 1
             case .anonymous: self[direction == .forward ? .anonymousForward : .anonymousBackward] += 1
             }
+        case .hole(_, _, let events, .noRoom, let totals):
+            self[.unrecorded] += Int64(clamping: events)
+            count(totals)
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
             .stopping:
             break
         }
-        if let crossing = Crossing(record) { count(crossing) }
+        Crossing.forEach(in: record) { count($0) }
+    }
+
+    private mutating func count(_ totals: LaneTotals) {
+        let counts: [(Counter, UInt32)] = [
+            (.presented, totals.presented), (.admitted, totals.admitted), (.refused, totals.refused),
+            (.passed, totals.passed), (.annulled, totals.annulled), (.interrupted, totals.interrupted),
+            (.tailgating, totals.tailgating), (.forced, totals.forced), (.wrongWay, totals.wrongWay),
+            (.anonymousForward, totals.anonymousForward), (.anonymousBackward, totals.anonymousBackward),
+        ]
+        for (counter, count) in counts { self[counter] += Int64(count) }
     }
 
     private mutating func count(_ crossing: Crossing) {
-        if crossing.entersSite { self[crossing.isVehicle ? .vehiclesIn : .peopleIn] += 1 }
-        if crossing.leavesSite { self[crossing.isVehicle ? .vehiclesOut : .peopleOut] += 1 }
+        if crossing.entersSite { self[crossing.isVehicle ? .vehiclesIn : .peopleIn] += crossing.count }
+        if crossing.leavesSite { self[crossing.isVehicle ? .vehiclesOut : .peopleOut] += crossing.count }
     }
 }
 
 /// Somebody went from one zone to another.
 ///
-/// These records are crossings: a passage, an anonymous passage (emergency, free exit), and a tailgater, who is inside
-/// however he came. Forced and wrong-way pulses are not: nobody knows whether a person walked or a bar was shaken; they
-/// are counted by themselves. A backward crossing goes from the lane's `to` to its `from`. Whoever's badge is not known
-/// is a person.
+/// These are crossings: a passage, an anonymous passage (emergency, free exit), a tailgater, who is inside however he
+/// came, and what a lane's counter record tells of such while it had no room to record them. Forced and wrong-way pulses
+/// are not: nobody knows whether a person walked or a bar was shaken; they are counted by themselves. A backward crossing
+/// goes from the lane's `to` to its `from`. Whoever's badge is not known is a person.
 struct Crossing: Hashable, Sendable {
     var from: ShortName
     var to: ShortName
-    var isVehicle: Bool
-    /// nil when nobody knows who.
-    var holder: HolderNumber?
+    var isVehicle = false
+    var count: Int64 = 1
 
-    init?(_ record: JournalRecord) {
-        let direction: PassageDirection
-        switch record.event {
-        case .ended(let outcome) where outcome.end == .passed:
-            direction = outcome.direction
-            isVehicle = outcome.kind == .vehicle
-            holder = outcome.holder == .nobody ? nil : outcome.holder
-        case .pulse(.tailgating, let way, _), .pulse(.anonymous, let way, _):
-            direction = way
-            isVehicle = false
-            holder = nil
-        default: return nil
-        }
+    private init(_ record: JournalRecord, _ direction: PassageDirection, isVehicle: Bool = false, count: Int64 = 1) {
         from = direction == .forward ? record.from : record.to
         to = direction == .forward ? record.to : record.from
-        if from == to { return nil }
+        self.isVehicle = isVehicle
+        self.count = count
+    }
+
+    static func forEach(in record: JournalRecord, _ body: (Crossing) -> Void) {
+        guard record.from != record.to else { return }
+        switch record.event {
+        case .ended(let outcome) where outcome.end == .passed:
+            body(Crossing(record, outcome.direction, isVehicle: outcome.kind == .vehicle))
+        case .pulse(.tailgating, let direction, _), .pulse(.anonymous, let direction, _):
+            body(Crossing(record, direction))
+        case .hole(_, _, _, .noRoom, let totals):
+            let forward = Int64(totals.passed) + Int64(totals.tailgating) + Int64(totals.anonymousForward)
+            if forward > 0 { body(Crossing(record, .forward, count: forward)) }
+            let backward = Int64(totals.anonymousBackward)
+            if backward > 0 { body(Crossing(record, .backward, count: backward)) }
+        default: break
+        }
     }
 
     var entersSite: Bool { from == .outside }

@@ -9,7 +9,7 @@ import Posix
 /// (people who crossed the site's boundary), `vehicles_in` and `vehicles_out`, `on_site_people = in - out`,
 /// `on_site_vehicles`, `distinct_holders` and `distinct_vehicles` (different holders with at least one passage),
 /// `stored`, `duplicates`, `conflicting`, `missing` (sequences known to have been written and not stored),
-/// `clock_not_trusted` (records).
+/// `clock_not_trusted` (records), `unrecorded` (events that a lane had no room to record, counted from its totals).
 ///
 /// What counts as a crossing: a passage, an anonymous passage, and a tailgater, each in the direction it went (Tally.swift).
 struct TallyJSON {
@@ -139,6 +139,7 @@ struct TallyJSON {
             ("duplicates", .number(tally[.duplicates])),
             ("conflicting", .number(tally[.conflicting])),
             ("clock_not_trusted", .number(tally[.clockNotTrusted])),
+            ("unrecorded", .number(tally[.unrecorded])),
         ]
         // Who is on site now and what is missing are states, not counts of a day.
         if let missing {

@@ -188,10 +188,22 @@ struct StoredThroughLedgerTests {
     func exaggeratedHole() {
         var ledger = StoredThroughLedger()
         let event = LaneEvent.hole(
-            epoch: epoch(1), firstSequence: 3, count: .max, .noRoom, LaneTotals())
+            epoch: epoch(1), firstSequence: 3, count: .max, .damaged, LaneTotals())
         #expect(ledger.take([start(1), Entry(epoch: epoch(1), sequence: 2, event: event)]) == position(1, 2))
         #expect(ledger.take(entries(1, 3...4)) == position(1, 4))
         #expect(ledger.missing == 0)
+    }
+
+    @Test("a hole for want of room names no sequences: what was not written took none")
+    func noRoom() {
+        var ledger = StoredThroughLedger()
+        let event = LaneEvent.hole(epoch: epoch(1), firstSequence: 2, count: 500, .noRoom, LaneTotals())
+        let holes = ledger.take(
+            [start(1), Entry(epoch: epoch(1), sequence: 2, event: event)], oldestHeld: position(1, 1), lost: nil,
+            heard: nil)
+        #expect(holes == [])
+        #expect(ledger.take(entries(1, 4...9)) == position(1, 2))
+        #expect(ledger.missing == 1)
     }
 
     @Test("the batch's lost stretch is passed over and reported once")
