@@ -9,7 +9,7 @@ public struct CollectorSettings: Sendable, Hashable {
     public var imageTimeoutMilliseconds: Int
     /// Less than one byte a second for so many seconds ends a transfer.
     public var stallSeconds: Int
-    public var encryption: Encryption?
+    public var encryption: Encryption
 
     /// PEM files for https://.
     public struct Encryption: Sendable, Hashable {
@@ -28,7 +28,7 @@ public struct CollectorSettings: Sendable, Hashable {
 
     public init(
         url: CollectorURL, connectTimeoutMilliseconds: Int = 3000, answerTimeoutMilliseconds: Int = 15_000,
-        imageTimeoutMilliseconds: Int = 600_000, stallSeconds: Int = 10, encryption: Encryption? = nil
+        imageTimeoutMilliseconds: Int = 600_000, stallSeconds: Int = 10, encryption: Encryption = Encryption()
     ) {
         self.url = url
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds

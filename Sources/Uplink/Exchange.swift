@@ -36,7 +36,7 @@ public final class Exchange {
         options.set(CURLOPT_URL, text: target)
         Self.restrict(&options)
         Self.bound(&options, request, settings)
-        if let encryption = settings.encryption { Self.encrypt(&options, encryption) }
+        if settings.url.isEncrypted { Self.encrypt(&options, settings.encryption) }
         for line in request.headers { append(line) }
         if let post = request.post {
             append("Content-Type: \(post.contentType)")
@@ -88,7 +88,11 @@ public final class Exchange {
         options.set(CURLOPT_SSL_VERIFYPEER, 1)
         options.set(CURLOPT_SSL_VERIFYHOST, 2)
         options.set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
-        if let file = encryption.authorityFile { options.set(CURLOPT_CAINFO, text: file) }
+        if let file = encryption.authorityFile {
+            options.set(CURLOPT_CAINFO, text: file)
+            // Otherwise the system's authorities would be believed as well.
+            options.set(CURLOPT_CAPATH, pointer: nil)
+        }
         if let file = encryption.certificateFile { options.set(CURLOPT_SSLCERT, text: file) }
         if let file = encryption.keyFile { options.set(CURLOPT_SSLKEY, text: file) }
     }

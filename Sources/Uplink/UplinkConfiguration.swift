@@ -45,9 +45,25 @@ public enum UplinkConfiguration {
             "answer_timeout_milliseconds", default: 15_000, in: 100...300_000, unit: "milliseconds")
         let image = section.integer("image_timeout_seconds", default: 600, in: 1...86_400, unit: "seconds")
         let stall = section.integer("stall_seconds", default: 10, in: 1...600, unit: "seconds")
+        let url = url(section)
         return CollectorSettings(
-            url: url(section), connectTimeoutMilliseconds: connect, answerTimeoutMilliseconds: answer,
-            imageTimeoutMilliseconds: image * 1000, stallSeconds: stall)
+            url: url, connectTimeoutMilliseconds: connect, answerTimeoutMilliseconds: answer,
+            imageTimeoutMilliseconds: image * 1000, stallSeconds: stall,
+            encryption: encryption(section, url))
+    }
+
+    private static func encryption(_ section: Section, _ url: CollectorURL) -> CollectorSettings.Encryption {
+        let encryption = CollectorSettings.Encryption(
+            authorityFile: section.optionalPath("ca_file"),
+            certificateFile: section.optionalPath("certificate_file"), keyFile: section.optionalPath("key_file"))
+        for key in ["ca_file", "certificate_file", "key_file"] where section.has(key) && !url.isEncrypted {
+            section.refuse(key, "is of use with an https:// url only; leave it out, or use https://")
+        }
+        if (encryption.certificateFile == nil) != (encryption.keyFile == nil) {
+            let alone = encryption.keyFile == nil ? "certificate_file" : "key_file"
+            section.refuse(alone, "certificate_file and key_file belong together; give both or neither")
+        }
+        return encryption
     }
 
     private static func url(_ section: Section) -> CollectorURL {
