@@ -268,10 +268,12 @@ public struct LaneMachine: Sendable {
             recordedCause = cause
             step.record(.mode(mode, cause))
         }
+        // A fire waits for no record, not even when it breaks out while the journal is tried again.
+        let recordsFirst = step.recordsFirst && !fireAlarm
         var effects = LaneEffects()
-        if step.recordsFirst { appendRecords(step, to: &effects) }
+        if recordsFirst { appendRecords(step, to: &effects) }
         appendOutputs(step, to: &effects)
-        if !step.recordsFirst { appendRecords(step, to: &effects) }
+        if !recordsFirst { appendRecords(step, to: &effects) }
         return effects
     }
 
@@ -324,7 +326,7 @@ public struct LaneMachine: Sendable {
     private mutating func tryJournalAgain(_ step: inout Step) {
         journalFault = false
         // The record of the mode is the attempt: nothing opens before it is taken.
-        step.recordsFirst = configuration.kind == .entry && !fireAlarm
+        step.recordsFirst = configuration.kind == .entry
     }
 
     /// Undoes what the records of the newest step meant, from `event` on.

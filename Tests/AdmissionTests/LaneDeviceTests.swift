@@ -172,6 +172,7 @@ import Testing
         lane.handle(.contact(.forward, closed: true))
         lane.handle(.deviceLost(.gate))
         #expect(lane.wait(40_000) < 3)
+        lane.handle(.timePassed)
         #expect(!lane.records.contains { $0.event == .contact(.forward, stuck: true) })
         lane.handle(.deviceBack(.gate))
         lane.wait(1)

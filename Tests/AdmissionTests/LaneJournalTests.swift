@@ -98,6 +98,43 @@ import Testing
         }
     }
 
+    @Test("a fire that breaks out as the journal is tried again opens before anything is recorded")
+    func fireAtSecondTry() {
+        let lane = makeQuickLane()
+        lane.isJournalFailing = true
+        lane.present(1)
+        lane.elapsed += LaneJournalTests.retryMilliseconds
+        lane.handle(.fire(alarm: true))
+        #expect(lane.told.prefix(2) == ["release 1", "lamps emergency"])
+        #expect(lane.releaseLine)
+    }
+    static let retryMilliseconds: Int64 = 5000
+
+    @Test("after a failure everything that is shown is said again", arguments: [LaneKind.entry, .exit])
+    func saidAgain(kind: LaneKind) {
+        let lane = makeQuickLane(kind)
+        lane.isJournalFailing = true
+        lane.pulse(.backward, milliseconds: 0)
+        let shown = kind == .entry ? "lamps outOfService" : "lamps ready"
+        #expect(lane.told == ["buzzer 1000", "record wrongWay", "release 0", shown, "message"])
+    }
+
+    @Test("an hour that closes while the journal fails is not tried at every step", arguments: [LaneKind.entry, .exit])
+    func hourWhileFailing(kind: LaneKind) {
+        let lane = makeQuickLane(kind)
+        lane.handle(.journal(.full))
+        lane.isJournalFailing = true
+        lane.handle(.clock(.trusted, stepMilliseconds: 0))
+        lane.elapsed += 3_600_000
+        for _ in 0..<100 {
+            lane.handle(.timePassed)
+            #expect(lane.told == [])
+        }
+        lane.isJournalFailing = false
+        lane.handle(.journal(.roomy))
+        #expect(lane.told.contains("record hour"))
+    }
+
     @Test(
         "an entrance is out of service with only the reserve left, and says why",
         arguments: [JournalState.roomy, .filling, .nearlyFull, .reserveOnly, .full])
