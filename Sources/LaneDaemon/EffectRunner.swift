@@ -59,13 +59,10 @@ struct EffectRunner {
         if moment.monotonic >= machine.deadline { give(.timePassed, at: moment) }
     }
 
-    /// Once a second: what room the journal has, and whether it can be written again after a failure.
+    /// Once a second: what room the journal has. After a failure the machine tries it again by itself, unless it is full.
     mutating func lookAtJournal(at moment: Moment) {
         let state = journal.state
-        if state != machine.journalRoom || (machine.hasJournalFault && moment.monotonic >= unrecorded.nextAttempt) {
-            unrecorded.nextAttempt = moment.monotonic.advanced(byMilliseconds: 5000)
-            give(.journal(state), at: moment)
-        }
+        if state != machine.journalRoom { give(.journal(state), at: moment) }
         tellUnrecorded(at: moment)
     }
 
@@ -139,7 +136,9 @@ struct EffectRunner {
         do {
             try journal.append(hole, at: moment, sequence: journal.nextSequence, for: .counter)
             machine.skipSequence(to: journal.nextSequence)
-            unrecorded = Unrecorded()
+            // Not the time of the next: in a full journal every one takes a slot of the few that are kept for these.
+            unrecorded.count = 0
+            unrecorded.totals = LaneTotals()
         } catch {
             Log.error("journal: \(error); \(unrecorded.count) events are counted but not recorded")
         }
