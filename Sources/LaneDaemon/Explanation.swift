@@ -234,8 +234,7 @@ public struct Explanation: Sendable {
         row: ExplainReply.Row, reasons: Reasons
     ) {
         let isMeasured =
-            isJudging && lane.configuration.hasThermometer
-            && credential.map { policy.measuredKinds.contains($0.kind) } ?? true
+            isJudging && credential.map { policy.measuredKinds.contains($0.kind) } ?? true
         let limit = Figures.temperature(centidegrees: policy.temperatureLimitCentidegrees)
         func row(_ state: String, _ figure: String, _ turns: Bool?) -> ExplainReply.Row {
             .init(
@@ -243,13 +242,13 @@ public struct Explanation: Sendable {
                 isRequired: isMeasured, turns: turns)
         }
         guard isMeasured else {
-            let why = lane.configuration.hasThermometer ? "not measured for this" : "no thermometer at this lane"
-            return (row(why, "", nil), [])
+            return (row("not measured for this", "", nil), [])
         }
-        if thermometerIsLost {
+        if thermometerIsLost || !lane.configuration.hasThermometer {
             let admits = policy.withoutThermometer == .admitMarked
+            let why = lane.configuration.hasThermometer ? "thermometer lost" : "no thermometer at this lane"
             return (
-                row("thermometer lost", admits ? "admitted without, and marked" : "", admits),
+                row(why, admits ? "admitted without, and marked" : "", admits),
                 admits ? [] : .thermometerLost
             )
         }

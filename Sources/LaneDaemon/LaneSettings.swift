@@ -116,7 +116,7 @@ extension LaneSettings {
             gateSection.integer("release_gap_milliseconds", default: 100, in: 0...2000, unit: "milliseconds"))
         self.lane = configuration
 
-        policy = Self.policy(root, hasThermometer: thermometer != nil)
+        policy = Self.policy(root, hasThermometer: thermometer != nil, isEntry: kind == .entry)
         let digest = try SHA256.hash(reader.contents)
         policy.digest = PolicyDigest(bytes: digest) ?? .none
 
@@ -201,11 +201,20 @@ extension LaneSettings {
         }
     }
 
-    private static func policy(_ root: Section, hasThermometer: Bool) -> AdmissionPolicy {
+    private static func policy(_ root: Section, hasThermometer: Bool, isEntry: Bool) -> AdmissionPolicy {
         var policy = AdmissionPolicy()
         policy.hasThermometer = hasThermometer
-        guard let section = root.optionalSection("policy") else { return policy }
-        if let temperature = section.optionalSection("temperature") {
+        let section = root.optionalSection("policy")
+        let temperature = section?.optionalSection("temperature")
+        // The machine does as with a lost thermometer. Nobody should find out at the gate that this means: refuse.
+        if isEntry, !hasThermometer, temperature?.has("without_thermometer") != true, root.has("thermometer") {
+            root.refuse(
+                "thermometer",
+                "is absent, so write what becomes of people at policy.temperature.without_thermometer: "
+                    + "admit-marked, refuse or out-of-service")
+        }
+        guard let section else { return policy }
+        if let temperature {
             policy.temperatureLimitCentidegrees = centidegrees(
                 temperature.number("limit_celsius", default: 37.3, in: 35...42, unit: "°C"))
             policy.temperatureOffsetCentidegrees = centidegrees(

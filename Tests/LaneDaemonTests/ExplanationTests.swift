@@ -194,13 +194,17 @@ struct ExplanationTests {
         #expect(unknown.reasons.map(\.name) == ["zone-not-granted"])
     }
 
-    @Test("a lost thermometer does as the policy says")
+    @Test("without a thermometer, lost or never there, the policy says what happens")
     func thermometerLost() {
         var explanation = makeExplanation(thermometerIsLost: true)
         #expect(explain(explanation).reasons.map(\.name) == ["thermometer-lost"])
         explanation.policy.withoutThermometer = .admitMarked
         #expect(explain(explanation).verdict == "admitted")
-        #expect(explain(makeExplanation(hasThermometer: false)).row("temperature")?.isRequired == false)
+        var without = makeExplanation(hasThermometer: false)
+        #expect(explain(without).reasons.map(\.name) == ["thermometer-lost"])
+        #expect(explain(without).row("temperature")?.state == "no thermometer at this lane")
+        without.policy.withoutThermometer = .admitMarked
+        #expect(explain(without).verdict == "admitted")
     }
 
     @Test("extreme figures from a peer do no harm", arguments: [Int32.min, .max], [Int64.min, .max])

@@ -65,12 +65,17 @@ private func read(_ text: String) throws -> LaneSettings {
         #expect(message.contains(allowed), "\(message)")
     }
 
-    @Test("a lane without a thermometer must say so")
+    @Test("a lane without a thermometer must say so, and what becomes of people there")
     func absentThermometer() throws {
         let without = whole.replacing("thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }\n", with: "")
         #expect(throws: ConfigurationFailure.self) { _ = try read(without) }
+        let absent = whole.replacing(
+            "thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }", with: "thermometer: absent")
+        let failure = #expect(throws: ConfigurationFailure.self) { _ = try read(absent) }
+        #expect("\(try #require(failure))".contains("admit-marked"))
         let settings = try read(
-            whole.replacing("thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }", with: "thermometer: absent"))
+            absent.replacing("limit_celsius: 37.3", with: "limit_celsius: 37.3, without_thermometer: admit-marked"))
+        #expect(settings.policy.withoutThermometer == .admitMarked)
         #expect(settings.thermometer == nil)
         #expect(!settings.lane.hasThermometer)
     }
