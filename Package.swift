@@ -116,7 +116,7 @@ let package = Package(
             "LaneDaemon",
             ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration", "Control"]),
         tests("Uplink", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
-        tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage"]),
+        tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
         tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control", "CommandLine"]),
     ]
 )

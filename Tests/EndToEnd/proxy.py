@@ -1,4 +1,4 @@
-"""A wire between uplinks and collector that a test can cut, hold, or make talk nonsense."""
+"""A wire between uplinks and collector that a test can hold, break, or make talk nonsense."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Callable
 
 
 class Proxy:
-    """Forwards TCP from `port` to the collector. `hold_answers`: requests go through, answers wait. `is_cut`: nobody is
-    there. `nonsense`: the collector is not asked; these bytes are the answer to whatever was sent."""
+    """Forwards TCP from `port` to the collector. `hold_answers`: requests go through, answers wait. `nonsense`: the
+    collector is not asked; these bytes are the answer to whatever was sent."""
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
-        self.is_cut = False
         self.hold_answers = False
         self.nonsense: bytes | None = None
-        self.requests = 0
-        self.batches = 0
+        self.batches = 0  # that came by
         self.held = 0  # batches whose answer is being held back
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,11 +64,9 @@ class Proxy:
             writer.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
-            return
         if self.nonsense is not None:
-            await reader.read(65536)
-            self.requests += 1
+            if (await reader.read(65536)).startswith(b"POST /v1/records"):
+                self.batches += 1
             self._changed.set()
             writer.write(self.nonsense)
             await writer.drain()
@@ -83,7 +79,6 @@ class Proxy:
                 if data.startswith(b"POST /v1/records"):
                     batches[0] += 1
                     self.batches += 1
-                self.requests += 1
                 self._changed.set()
                 back_writer.write(data)
                 await back_writer.drain()
