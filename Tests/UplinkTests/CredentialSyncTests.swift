@@ -25,7 +25,7 @@ private final class Place {
         try directory.prepareForUplink()
         settings = UplinkSettings(
             site: testSite, lane: try #require(ShortName("north-07")), stateDirectory: state.path,
-            runDirectory: state.path, collector: try makeSettings(server.url, answer: 1000, image: 1000),
+            runDirectory: state.path, collector: try makeSettings(server.url, answer: 20_000, image: 20_000),
             statementIntervalMilliseconds: 100, imageIntervalMilliseconds: 300, largestImageBytes: 1 << 20,
             diskReserveBytes: 0)
         (client, sync) = try Self.makeSync(settings)

@@ -17,7 +17,10 @@ private final class Bench {
     private var client: CollectorClient
     private(set) var upload: RecordUpload
 
-    init(_ lane: TestLane, batch: Int = 10, mood: (@Sendable (RawConnection, Int) -> Bool)? = nil) throws {
+    init(
+        _ lane: TestLane, batch: Int = 10, answerMilliseconds: Int = 20_000,
+        mood: (@Sendable (RawConnection, Int) -> Bool)? = nil
+    ) throws {
         self.lane = lane
         let collector = PlayedCollector(mood: mood)
         self.collector = collector
@@ -25,7 +28,7 @@ private final class Bench {
         try lane.directory.prepareForUplink()
         settings = UplinkSettings(
             site: testSite, lane: try #require(ShortName("north-07")), stateDirectory: lane.directory.path,
-            runDirectory: lane.directory.path, collector: try makeSettings(server.url, answer: 500),
+            runDirectory: lane.directory.path, collector: try makeSettings(server.url, answer: answerMilliseconds),
             batchRecords: batch, uploadIntervalMilliseconds: 10, probeIntervalMilliseconds: 100,
             cursorIntervalMilliseconds: 10)
         client = try CollectorClient(settings.collector)
@@ -82,6 +85,18 @@ struct RecordUploadTests {
         #expect(bench.collector.state.withLock { $0.duplicates } == 0)
     }
 
+    @Test("a backlog goes up in full batches, one right after the other")
+    func backlog() throws {
+        let lane = try TestLane(recordsPerSegment: 1024)
+        try lane.open(TestLane.epochs[0])
+        try lane.append(9_000)
+        let bench = try Bench(lane, batch: 500)
+        defer { bench.server.stop() }
+        #expect(try bench.deliverAll())
+        // 19 are needed; a slow machine may put probes between.
+        #expect((19...40).contains(bench.collector.state.withLock { $0.batches }))
+    }
+
     @Test("another process goes on at the cursor")
     func restarts() throws {
         let lane = try TestLane()
@@ -108,7 +123,7 @@ struct RecordUploadTests {
         try lane.open(TestLane.epochs[0])
         try lane.append(24)
         let box = Mutex<PlayedCollector?>(nil)
-        let bench = try Bench(lane) { connection, number in
+        let bench = try Bench(lane, answerMilliseconds: trouble == .stall ? 300 : 20_000) { connection, number in
             guard (2...3).contains(number) else { return false }
             switch trouble {
             case .refused: connection.close()
