@@ -112,6 +112,17 @@ public struct ShortName: Sendable, Hashable {
         count = index
     }
 
+    /// As `init(bytes:)`, for records: not generic, since a generic one is ten times as slow from another module.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard (1...Self.longest).contains(bytes.count) else { return nil }
+        storage = InlineArray(repeating: 0)
+        for index in 0..<bytes.count {
+            guard bytes[index] != 0 else { return nil }
+            storage[index] = bytes[index]
+        }
+        count = bytes.count
+    }
+
     public subscript(index: Int) -> UInt8 { storage[index] }
     public var text: String { String(decoding: (0..<count).map { storage[$0] }, as: UTF8.self) }
 

@@ -34,7 +34,7 @@ extension UnsafeRawBufferPointer {
         var length = 0
         while length < 32 && self[offset + length] != 0 { length += 1 }
         guard length < 32 else { return nil }
-        return ShortName(bytes: self[offset..<offset + length])
+        return ShortName(slice(offset, length))
     }
 
     func slice(_ offset: Int, _ length: Int) -> UnsafeRawBufferPointer {

@@ -83,6 +83,15 @@ import Testing
         }
     }
 
+    @Test("a name read from a record is the one made from its text, and the same bytes are refused")
+    func names() {
+        for text in [
+            "", "a", "north-07", String(repeating: "x", count: 31), String(repeating: "x", count: 32), "a\0b", "北",
+        ] {
+            #expect(Array(text.utf8).withUnsafeBytes { ShortName($0) } == ShortName(text), "\(text)")
+        }
+    }
+
     @Test("temperatures beyond what a record holds are written as the nearest it does")
     func clamped() throws {
         var random = RandomRecords()
