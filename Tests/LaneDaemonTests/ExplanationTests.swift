@@ -209,7 +209,8 @@ struct ExplanationTests {
 
     @Test("extreme figures from a peer do no harm", arguments: [Int32.min, .max], [Int64.min, .max])
     func extremes(temperature: Int32, at: Int64) {
-        let reply = explain(makeExplanation(offset: 200), temperature: temperature, at: at)
+        let credential = makeCredential(until: 3 * hour)
+        let reply = explain(makeExplanation(offset: 200), .found(credential), temperature: temperature, at: at)
         #expect(reply.verdict == "refused")
     }
 }
