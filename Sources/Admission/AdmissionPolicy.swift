@@ -54,7 +54,6 @@ public struct AdmissionPolicy: Sendable, Hashable {
     /// Added to what the thermometer says: a wrist reads about 0.5 °C lower than a forehead (protocols.md B4).
     public var temperatureOffsetCentidegrees: Int32 = 0
     public var pairingWindowMilliseconds: Int64 = 1500
-    public var hasThermometer = true
     public var withoutThermometer = WithoutThermometer.refuse
 
     public var statementWarnMilliseconds: Int64 = 120_000

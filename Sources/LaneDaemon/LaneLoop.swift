@@ -5,7 +5,7 @@
 // letters through mailboxes and take its letters back: the fire thread (which has opened before it tells), the
 // credential thread (which verifies images and statements), and the control thread (which answers `lanectl`).
 //
-//     poll ─► fire ─► deadlines ─► gate contacts ─► readers, thermometer ─► letters ─► poll …
+//     poll ─► fire ─► gate contacts ─► deadlines ─► readers, thermometer ─► letters ─► poll …
 //               └────────┴─────────────┴──────── LaneMachine.handle ─► EffectRunner.perform
 
 import Admission
@@ -50,8 +50,9 @@ final class LaneLoop {
         while !isStopping {
             try wait()
             lookAtFire()
-            giveTime()
+            // Before the deadlines: after a stall, who walked in time has passed and was not annulled.
             serviceGate()
+            giveTime()
             serviceDevices()
             display.show(runner.machine.display, on: parts.readers)
             readMail()

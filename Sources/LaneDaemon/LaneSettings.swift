@@ -203,7 +203,6 @@ extension LaneSettings {
 
     private static func policy(_ root: Section, hasThermometer: Bool, isEntry: Bool) -> AdmissionPolicy {
         var policy = AdmissionPolicy()
-        policy.hasThermometer = hasThermometer
         let section = root.optionalSection("policy")
         let temperature = section?.optionalSection("temperature")
         // The machine does as with a lost thermometer. Nobody should find out at the gate that this means: refuse.

@@ -42,7 +42,6 @@ private final class RunnerBench {
             epoch: Epoch(low: 1, high: 2), at: moment)
         gate = Gate.simulated(socket: path, at: clock)
         var policy = AdmissionPolicy()
-        policy.hasThermometer = false
         policy.measuredKinds = KindSet([])
         let machine = LaneMachine(
             configuration: LaneConfiguration(
