@@ -122,13 +122,15 @@ final class CollectorRoutes: HTTPRoutes {
         }
     }
 
-    /// 503 when batches cannot be stored: the intake's thread has not gone round for long.
+    /// 503 when batches cannot be stored: the last ones failed, or the intake's thread has not gone round for long.
     private var health: HTTPResponse {
         let silence = intake.silenceMilliseconds
         let snapshot = intake.snapshot
-        let isWell = silence < 10_000
+        let failure = intake.failure
+        let isWell = silence < 10_000 && failure == nil
         let body = JSONText.object([
-            ("status", .text(isWell ? "ok" : "stuck")),
+            ("status", .text(isWell ? "ok" : failure == nil ? "stuck" : "failing")),
+            ("failure", failure.map { .text($0) } ?? .null),
             ("intake_silent_ms", .number(silence)),
             ("lanes", .number(snapshot.lanes.count)),
             ("image_version", publisher.image.map { .number($0.version) } ?? .null),

@@ -88,7 +88,7 @@ public final class CollectorService {
     public func stop() {
         guard isRunning else { return }
         isRunning = false
-        intake.stop()
+        intake.stop(withinMilliseconds: 800)
         archive.stop()
         server.stop()
         lock = nil

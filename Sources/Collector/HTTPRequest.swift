@@ -19,7 +19,8 @@ final class HTTPRequest: Sendable {
         var wasHandled = false
     }
 
-    private let bodyLimit: Int
+    /// How many bytes of body are taken.
+    let bodyLimit: Int
 
     init(_ connection: OpaquePointer, _ head: HTTPHead, connectionNumber: UInt64, bodyLimit: Int) {
         self.head = head
@@ -51,7 +52,7 @@ final class HTTPRequest: Sendable {
 
     // MARK: The server's part
 
-    /// false when the body would become longer than its route takes.
+    /// false when the body would become longer than was announced.
     func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         exchange.withLock {
             guard $0.body.count + bytes.count <= bodyLimit else { return false }

@@ -23,6 +23,8 @@ final class HTTPServer: Sendable {
         var restMilliseconds = 75_000
         /// Head and buffers of one connection.
         var memoryBytes = 64 * 1024
+        /// Bodies that are under way or not yet answered, all together; more is answered with 503.
+        var bodyBytes = 256 << 20
     }
 
     let limits: Limits
@@ -41,6 +43,8 @@ final class HTTPServer: Sendable {
         var connectionsEver: UInt64 = 0
         var connections: [UInt64: HTTPConnection] = [:]
         var requests: [ObjectIdentifier: HTTPRequest] = [:]
+        /// What the bodies of `requests` may come to, as announced.
+        var bodyBytes = 0
     }
 
     /// Serves at once. `listener` is a listening TCP socket, which becomes this server's.
@@ -109,6 +113,10 @@ final class HTTPServer: Sendable {
     private static let stopping = HTTPResponse.error(
         503, "the collector is stopping", advice: "try again in a moment", headers: [("Retry-After", "2")])
 
+    private static let overloaded = HTTPResponse.error(
+        503, "more is being sent at once than is taken", advice: "send this again in a second",
+        headers: [("Retry-After", "1"), ("Connection", "close")])
+
     // MARK: On libmicrohttpd's thread
 
     fileprivate func open(_ connection: OpaquePointer) -> HTTPConnection {
@@ -130,22 +138,27 @@ final class HTTPServer: Sendable {
     fileprivate func begin(_ pointer: OpaquePointer, _ head: HTTPHead) -> (HTTPRequest, HTTPResponse?)? {
         guard let connection = connection(of: pointer) else { return nil }
         connection.expect(withinMilliseconds: limits.bodyMilliseconds)
-        let (bodyLimit, refusal) = admit(head)
-        let request = HTTPRequest(pointer, head, connectionNumber: connection.number, bodyLimit: bodyLimit)
-        let isStopping = state.withLock {
-            if !$0.isStopping { $0.requests[ObjectIdentifier(request)] = request }
-            return $0.isStopping
+        let (bodyBytes, refusal) = admit(head)
+        let request = HTTPRequest(pointer, head, connectionNumber: connection.number, bodyLimit: bodyBytes)
+        let isBusy = state.withLock {
+            guard !$0.isStopping else { return HTTPServer.stopping as HTTPResponse? }
+            guard $0.bodyBytes + bodyBytes <= limits.bodyBytes else { return HTTPServer.overloaded }
+            $0.bodyBytes += bodyBytes
+            $0.requests[ObjectIdentifier(request)] = request
+            return nil
         }
-        return (request, isStopping ? HTTPServer.stopping : refusal)
+        return (request, refusal ?? isBusy)
     }
 
-    private func admit(_ head: HTTPHead) -> (bodyLimit: Int, refusal: HTTPResponse?) {
+    /// How long its body will be, or why it is not taken.
+    private func admit(_ head: HTTPHead) -> (bodyBytes: Int, refusal: HTTPResponse?) {
         if let refusal = HTTPServer.ambiguousFraming(head) { return (0, refusal) }
         switch routes.admit(head) {
         case .refuse(let response): return (0, response)
         case .accept(let limit):
-            let announced = head.header("content-length").flatMap { Int($0) } ?? 0
-            return (limit, announced > limit ? HTTPServer.tooLarge(limit) : nil)
+            // libmicrohttpd has refused what is no number; without the header there is no body.
+            let announced = head.header("content-length").map { Int($0) ?? .max } ?? 0
+            return announced > limit ? (0, HTTPServer.tooLarge(limit)) : (announced, nil)
         }
     }
 
@@ -213,7 +226,9 @@ final class HTTPServer: Sendable {
 
     fileprivate func finish(_ request: HTTPRequest, _ pointer: OpaquePointer) {
         request.end()
-        _ = state.withLock { $0.requests.removeValue(forKey: ObjectIdentifier(request)) }
+        state.withLock {
+            if $0.requests.removeValue(forKey: ObjectIdentifier(request)) != nil { $0.bodyBytes -= request.bodyLimit }
+        }
         connection(of: pointer)?.expect(withinMilliseconds: limits.restMilliseconds)
     }
 

@@ -8,7 +8,6 @@ import Synchronization
 final class Intake: Sendable {
     /// What the queue holds at most; more is answered with 503.
     static let mostWaiting = 4096
-    static let mostWaitingBytes = 256 << 20
     /// What one transaction takes at most.
     static let mostBatchesTogether = 64
     static let mostRecordsTogether = 20_000
@@ -29,14 +28,15 @@ final class Intake: Sendable {
 
     private struct Queue {
         var jobs: [Job] = []
-        var bytes = 0
-        var isStopping = false
+        /// Monotonic ns; what is not stored by then is left to be sent again.
+        var stopDeadline: UInt64?
     }
 
     private let siteID: SiteID
     private let queue = Mutex(Queue())
     private let bell: WakeUp
     private let published: Mutex<Snapshot>
+    private let lastFailure = Mutex<String?>(nil)
     private let thread = Mutex<NamedThread?>(nil)
     /// Monotonic ns at which the thread was last known to go round; for the watchdog.
     private let lastRound = Atomic<UInt64>(SystemClock.monotonicNanoseconds())
@@ -60,6 +60,9 @@ final class Intake: Sendable {
 
     var snapshot: Snapshot { published.withLock { $0 } }
 
+    /// Why the last group of batches could not be stored; nil when it was.
+    var failure: String? { lastFailure.withLock { $0 } }
+
     /// How long the thread has not gone round, ms: a disk that hangs shows here.
     var silenceMilliseconds: UInt64 {
         (SystemClock.monotonicNanoseconds() &- lastRound.load(ordering: .relaxed)) / 1_000_000
@@ -69,18 +72,16 @@ final class Intake: Sendable {
     func take(_ request: HTTPRequest) {
         let bytes = request.takeBody()
         let isTaken = queue.withLock {
-            guard !$0.isStopping, $0.jobs.count < Self.mostWaiting, $0.bytes + bytes.count <= Self.mostWaitingBytes
-            else { return false }
+            guard $0.stopDeadline == nil, $0.jobs.count < Self.mostWaiting else { return false }
             $0.jobs.append(Job(request: request, bytes: bytes))
-            $0.bytes += bytes.count
             return true
         }
         if isTaken { bell.signal() } else { request.answer(Self.overloaded) }
     }
 
-    /// Stores what waits, then ends. What comes later is refused.
-    func stop() {
-        queue.withLock { $0.isStopping = true }
+    /// Stores what waits, as far as `milliseconds` allow, then ends. What comes later is refused.
+    func stop(withinMilliseconds milliseconds: Int) {
+        queue.withLock { $0.stopDeadline = SystemClock.deadline(milliseconds: milliseconds) }
         bell.signal()
         let running = thread.withLock { $0 }
         running?.join()
@@ -96,9 +97,11 @@ final class Intake: Sendable {
         let poll = PollSet(capacity: 1)
         while true {
             lastRound.store(SystemClock.monotonicNanoseconds(), ordering: .relaxed)
-            let (jobs, isStopping) = next()
+            let (jobs, stopDeadline) = next()
+            if let stopDeadline, jobs.isEmpty || stopDeadline < SystemClock.monotonicNanoseconds() {
+                return abandon(jobs)
+            }
             if jobs.isEmpty {
-                if isStopping { return }
                 turnDay(store)
                 poll.removeAll()
                 poll.add(bell.raw, .readable)
@@ -111,7 +114,16 @@ final class Intake: Sendable {
         }
     }
 
-    private func next() -> (jobs: [Job], isStopping: Bool) {
+    private func abandon(_ jobs: [Job]) {
+        let rest = queue.withLock {
+            let rest = $0.jobs
+            $0.jobs = []
+            return rest
+        }
+        for job in jobs + rest { job.request.answer(Self.overloaded) }
+    }
+
+    private func next() -> (jobs: [Job], stopDeadline: UInt64?) {
         queue.withLock {
             var count = 0
             var records = 0
@@ -122,8 +134,7 @@ final class Intake: Sendable {
             }
             let jobs = Array($0.jobs[..<count])
             $0.jobs.removeFirst(count)
-            $0.bytes -= jobs.reduce(0) { $0 + $1.bytes.count }
-            return (jobs, $0.isStopping)
+            return (jobs, $0.stopDeadline)
         }
     }
 
@@ -141,6 +152,7 @@ final class Intake: Sendable {
         guard !accepted.isEmpty else { return }
         do {
             let answers = try store.store(accepted.map(\.1), now: SystemClock.wallMilliseconds())
+            lastFailure.withLock { $0 = nil }
             // What is answered must already be seen by whoever asks for the tallies next.
             publish(store)
             for ((request, stored), answer) in zip(accepted, answers) {
@@ -152,6 +164,7 @@ final class Intake: Sendable {
                 }
             }
         } catch {
+            lastFailure.withLock { $0 = error.description }
             Log.error("\(error.description); \(accepted.count) batches were not stored, their lanes send them again")
             for (request, _) in accepted {
                 request.answer(

@@ -68,7 +68,9 @@ final class RecordArchive: Sendable {
         let poll = PollSet(capacity: 1)
         while true {
             let (job, isStopping) = queue.withLock {
-                ($0.jobs.isEmpty ? nil : $0.jobs.removeFirst(), $0.isStopping)
+                // Whoever still waits when the collector stops is answered by the server.
+                if $0.isStopping { $0.jobs = [] }
+                return ($0.jobs.isEmpty ? nil : $0.jobs.removeFirst(), $0.isStopping)
             }
             guard let (request, query) = job else {
                 if isStopping { return }

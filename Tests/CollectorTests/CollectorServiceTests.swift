@@ -308,6 +308,39 @@ struct CollectorServiceTests {
         #expect(try bench.get("/healthz").status == 200)
     }
 
+    @Test("bodies that are under way share a bound; beyond it a sender is told to come again")
+    func bodyBudget() throws {
+        let bench = try ServiceBench(limits: HTTPServer.Limits(bodyBytes: 5000))
+        let slow = try bench.wire()
+        try slow.send(ServiceBench.head(4000) + "LK")
+        let small = bench.body([makeRecord()])
+        #expect(try eventually { try bench.post(small).status == 200 })
+        let large = bench.body((1...10).map { makeRecord(sequence: $0) })
+        let refused = try bench.wire()
+        try refused.send(ServiceBench.head(large.count))
+        let answer = try #require(try refused.answer())
+        #expect(answer.status == 503)
+        #expect(answer.headers["retry-after"] == "1")
+    }
+
+    @Test("a database that cannot be written answers 503, shows in the health, and all is well when it can again")
+    func failingDatabase() throws {
+        let bench = try ServiceBench()
+        let saboteur = try Database(bench.data.intakeDatabase, .readWrite)
+        try saboteur.execute(
+            "CREATE TRIGGER sabotage BEFORE INSERT ON record BEGIN SELECT raise(ABORT, 'the disk is gone'); END")
+        let body = bench.body([makeRecord()])
+        let answer = try bench.post(body)
+        #expect(answer.status == 503)
+        #expect(answer.headers["retry-after"] == "2")
+        let health = try bench.get("/healthz")
+        #expect(health.status == 503)
+        #expect((health.json["failure"] as? String)?.contains("the disk is gone") == true)
+        try saboteur.execute("DROP TRIGGER sabotage")
+        #expect(try bench.post(body).text == position(1, 1).text)
+        #expect(try bench.get("/healthz").status == 200)
+    }
+
     @Test("a reader that takes nothing of an image does not hold others up, and is cut when the collector stops")
     func slowReader() throws {
         let bench = try ServiceBench()
