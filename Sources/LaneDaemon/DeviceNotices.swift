@@ -22,3 +22,27 @@ enum DeviceNotices {
         }
     }
 }
+
+extension DeviceConditions {
+    /// A word for each that holds.
+    var words: [String] {
+        let all: [(DeviceConditions, String)] = [
+            (.secured, "secure channel"), (.unsecured, "no secure channel"), (.tampered, "TAMPERED WITH"),
+            (.powerFailing, "power fails"), (.provisioningAllowed, "provisioning allowed"),
+        ]
+        return all.filter { contains($0.0) }.map(\.1)
+    }
+
+    /// What somebody has to see to.
+    var alarms: [String] {
+        let all: [(DeviceConditions, String)] = [
+            (.tampered, "tampered with: its cover is open or it is off the wall; go and look"),
+            (.powerFailing, "it says that its power fails; check its supply"),
+            (
+                .provisioningAllowed,
+                "provisioning is allowed: when the reader has its key, take it out of the configuration"
+            ),
+        ]
+        return all.filter { contains($0.0) }.map(\.1)
+    }
+}

@@ -13,6 +13,7 @@ public enum LaneProgram {
     public static func check(configuration path: String) throws -> String {
         let settings = try LaneSettings(path: path)
         _ = try SiteKeys(settings)
+        for line in settings.readers { _ = try ReaderKeys.options(of: line) }
         return LaneSummary.text(settings)
     }
 
@@ -82,7 +83,8 @@ public enum LaneProgram {
         let loop = LaneLoop(
             parts: LaneParts(
                 configuration: settings.lane, servicePoint: settings.servicePoint, badgeKey: keys.badgeKey,
-                readers: settings.readers.map { attach($0) }, thermometer: settings.thermometer.map { attach($0) },
+                readers: try settings.readers.map { try attach($0) },
+                thermometer: try settings.thermometer.map { try attach($0) },
                 gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
                 questions: questions, notifier: notifier),
             runner: EffectRunner(machine: machine, journal: journal, gate: gate), clock: clock)
@@ -123,9 +125,10 @@ public enum LaneProgram {
         }
     }
 
-    private static func attach(_ line: LaneSettings.Line) -> AttachedDevice {
+    private static func attach(_ line: LaneSettings.Line) throws -> AttachedDevice {
         AttachedDevice(
-            name: line.name, type: line.type, path: line.port, baud: line.baud, options: line.options, at: .now())
+            name: line.name, type: line.type, path: line.port, baud: line.baud,
+            options: try ReaderKeys.options(of: line), at: .now())
     }
 
     private static func makeGate(_ settings: LaneSettings, at now: MonotonicTime) throws -> Gate {

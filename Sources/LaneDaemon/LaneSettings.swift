@@ -13,6 +13,8 @@ struct LaneSettings: Sendable {
         var port: String
         var baud: Int?
         var options = DeviceOptions()
+        /// Where an OSDP reader's key is, and whether a new reader may be given it; nil without secure channel.
+        var readerKey: ReaderKeySetting?
     }
 
     enum GateWiring: Sendable {
@@ -147,7 +149,7 @@ extension LaneSettings {
         var line = Line(
             name: name, type: types.first { $0.name == typeName } ?? types[0], port: section.path("port"),
             baud: section.optionalInteger("baud", in: 1200...230_400, unit: "baud"))
-        if line.type.identifiers == nil { line.options.asksForSamples = section.truth("ask", default: true) }
+        DeviceSettings.read(section, into: &line)
         return line
     }
 

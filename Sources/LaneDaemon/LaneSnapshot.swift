@@ -34,6 +34,7 @@ struct DeviceStatus: Sendable {
     var failure: String?
     var frames: UInt64
     var rejected: UInt64
+    var conditions: DeviceConditions
 
     init(_ device: AttachedDevice, since: WallTime) {
         self.since = since
@@ -44,6 +45,7 @@ struct DeviceStatus: Sendable {
         failure = device.failure?.description
         frames = device.counters.frames
         rejected = device.counters.rejected
+        conditions = device.conditions
     }
 }
 

@@ -14,6 +14,7 @@ enum LaneSummary {
             lines.append(
                 "Reader \(reader.name): \(reader.type.name) on \(reader.port), \(reader.baud ?? reader.type.usualBaud) baud."
             )
+            if reader.type.name == "osdp" { lines.append(channel(reader.readerKey)) }
         }
         if let thermometer = settings.thermometer {
             lines.append("Thermometer: \(thermometer.type.name) on \(thermometer.port).")
@@ -53,6 +54,13 @@ enum LaneSummary {
         )
         lines.append("Policy digest \(policy.digest.hex).")
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func channel(_ key: ReaderKeySetting?) -> String {
+        guard let key else { return "  NO secure channel: whoever reaches its wire can present badges." }
+        return "  Secure channel under \(key.file)."
+            + (key.allowsProvisioning
+                ? " PROVISIONING ALLOWED: a reader under the key that everybody knows is given it." : "")
     }
 
     private static func keys(_ keys: KeySet) -> String {

@@ -19,7 +19,7 @@ struct ReaderDisplay {
             let words = VisitorWording.text(display.message, servicePoint: servicePoint)
             let text = encoding == .ascii ? words.english : words.chinese
             reader.show(
-                ReaderFeedback(lamps: display.lamps, text: FeedbackText(text, as: encoding)), at: .now())
+                ReaderFeedback(lamps: display.lamps, text: InlineText(text, as: encoding)), at: .now())
         }
     }
 }

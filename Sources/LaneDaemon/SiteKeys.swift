@@ -12,7 +12,7 @@ struct SiteKeys: Sendable {
     /// Reads both files. The badge key is refused when anybody but its owner can read it.
     init(_ settings: LaneSettings) throws {
         let publicFile = try Self.read(settings.publicKeyFile, .sitePublic, settings.site)
-        try Self.checkIsPrivate(settings.badgeKeyFile)
+        try PrivateFile.check(settings.badgeKeyFile)
         let badgeFile = try Self.read(settings.badgeKeyFile, .badge, settings.site)
         guard let badgeKey = BadgeKey(bytes: badgeFile.key) else {
             throw FormatError(settings.badgeKeyFile, "the key is not 16 bytes")
@@ -32,13 +32,5 @@ struct SiteKeys: Sendable {
             throw FormatError(path, "it is a key of site \(file.site.hex); this lane is of site \(site.hex)")
         }
         return file
-    }
-
-    private static func checkIsPrivate(_ path: String) throws {
-        let mode = try FileSystem.statusFollowingLinks(path).mode & 0o777
-        guard mode & 0o077 == 0 else {
-            let octal = String(mode, radix: 8)
-            throw FormatError(path, "its mode is \(octal), so others can read the badge key; do: chmod 600 \(path)")
-        }
     }
 }

@@ -45,7 +45,9 @@ struct StatusAnswer {
                 name: device.name, type: device.type, line: device.path,
                 state: device.isPresent ? "present" : "lost",
                 sinceMilliseconds: device.since.milliseconds,
-                lastWord: device.failure ?? "\(device.frames) frames, \(device.rejected) rejected")
+                lastWord: device.failure
+                    ?? (["\(device.frames) frames", "\(device.rejected) rejected"] + device.conditions.words)
+                    .joined(separator: ", "))
         }
         devices.append(
             StatusReply.Device(
@@ -110,6 +112,7 @@ struct StatusAnswer {
         if let failure = snapshot.gateFailure { alarms.append("gate: \(failure)") }
         for device in snapshot.readers + (snapshot.thermometer.map { [$0] } ?? []) {
             if let failure = device.failure { alarms.append("\(device.name): \(failure)") }
+            alarms += device.conditions.alarms.map { "\(device.name): \($0)" }
         }
         if machine.hasJournalFault {
             alarms.append("journal: \(snapshot.journal.faults.text ?? "a record could not be written"); check the disk")

@@ -29,6 +29,7 @@ public final class AttachedDevice {
     /// Why it is lost; nil while it is not.
     public private(set) var failure: DeviceFailure?
     public var counters: FrameCounters { session.counters }
+    public var conditions: DeviceConditions { session.conditions }
 
     /// What `failure` says of a silent device; nil when it speaks of the line.
     private var toldTrouble: DeviceTrouble??

@@ -57,3 +57,18 @@ public enum DeviceTrouble: Sendable, Hashable {
         }
     }
 }
+
+/// How a device is, as far as it tells; a technician sees it in the lane's status.
+public struct DeviceConditions: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The line to it is encrypted and authenticated under the lane's own key.
+    public static let secured = DeviceConditions(rawValue: 1 << 0)
+    /// It could be, and is not.
+    public static let unsecured = DeviceConditions(rawValue: 1 << 1)
+    public static let tampered = DeviceConditions(rawValue: 1 << 2)
+    public static let powerFailing = DeviceConditions(rawValue: 1 << 3)
+    /// The configuration lets a reader under the key that everybody knows be given the lane's.
+    public static let provisioningAllowed = DeviceConditions(rawValue: 1 << 4)
+}

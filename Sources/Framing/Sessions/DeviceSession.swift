@@ -90,6 +90,9 @@ public protocol DeviceSession: Sendable {
     /// Why the device cannot be used although it answers; nil when it can, or when it does not answer.
     var trouble: DeviceTrouble? { get }
 
+    /// What it tells of itself.
+    var conditions: DeviceConditions { get }
+
     /// What the reader shall show from now on; it goes out when `timePassed` is called next, and `nextDeadline` asks for
     /// that. The newest replaces what was not shown yet; a device without lamps ignores it.
     mutating func show(_ feedback: ReaderFeedback, at now: MonotonicTime)
@@ -97,5 +100,6 @@ public protocol DeviceSession: Sendable {
 
 extension DeviceSession {
     public var trouble: DeviceTrouble? { nil }
+    public var conditions: DeviceConditions { [] }
     public mutating func show(_ feedback: ReaderFeedback, at now: MonotonicTime) {}
 }

@@ -4,33 +4,12 @@ import Admission
 public struct ReaderFeedback: Sendable, Hashable {
     public var lamps: LampState
     /// One line in the language that the reader's configuration asks for; empty when it shall say nothing.
-    public var text: FeedbackText
+    public var text: InlineText
 
-    public init(lamps: LampState, text: FeedbackText = FeedbackText()) {
+    public init(lamps: LampState, text: InlineText = InlineText()) {
         self.lamps = lamps
         self.text = text
     }
-}
-
-/// At most 64 bytes of UTF-8, held inline; longer texts are cut behind a whole character.
-public struct FeedbackText: Sendable, Hashable {
-    private var storage = InlineBytes<64>()
-
-    public init() {}
-
-    /// - Parameter encoding: with `ascii` every other character becomes a question mark.
-    public init(_ text: String, as encoding: TextEncoding = .utf8) {
-        for character in text {
-            let bytes = (encoding == .ascii && !character.isASCII ? "?" : character).utf8
-            guard storage.count + bytes.count <= 64 else { return }
-            for byte in bytes { storage.append(byte) }
-        }
-    }
-
-    public var bytes: InlineBytes<64> { storage }
-
-    public static func == (a: Self, b: Self) -> Bool { a.storage.elementsEqual(b.storage) }
-    public func hash(into hasher: inout Hasher) { for byte in storage { hasher.combine(byte) } }
 }
 
 /// What a reader's display can show.

@@ -16,8 +16,8 @@ public struct ScannerOptions: Sendable {
     /// Whether the scanner sends an AIM id (`]Q1`) before each code.
     public var hasAIM = false
     /// What the scanner is set up to add to every code; a code without them is refused.
-    public var prefix = FeedbackText()
-    public var suffix = FeedbackText()
+    public var prefix = InlineText()
+    public var suffix = InlineText()
 
     public init() {}
 }

@@ -10,8 +10,8 @@ struct ScannerSessionTests {
         var options = ScannerOptions()
         options.ending = ending
         options.hasAIM = aim
-        options.prefix = FeedbackText(prefix)
-        options.suffix = FeedbackText(suffix)
+        options.prefix = InlineText(prefix)
+        options.suffix = InlineText(suffix)
         return options
     }
 

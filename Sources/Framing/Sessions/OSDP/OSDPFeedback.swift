@@ -67,7 +67,7 @@ enum OSDPFeedback {
 
     /// One command a row, padded with blanks so that nothing of the last text stays. A display of one row gets the whole
     /// text with the mode in which it wraps by itself.
-    static func text(_ text: FeedbackText, rows: Int) -> [OSDPCommand] {
+    static func text(_ text: InlineText, rows: Int) -> [OSDPCommand] {
         guard rows > 0 else { return [] }
         let words = String(decoding: text.bytes, as: UTF8.self)
         guard rows > 1 else { return [command(row: 1, mode: 2, fitting(words, bytes: longestText))] }

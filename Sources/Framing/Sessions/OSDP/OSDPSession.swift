@@ -46,13 +46,19 @@ public struct OSDPSession: DeviceSession {
     private var statusAt = MonotonicTime.never
     private var restMilliseconds = firstRestMilliseconds
     private var channelBrokeAt: MonotonicTime?
-    private var isTampered = false
-    private var isPowerFailing = false
+    private var told: DeviceConditions = []
     public private(set) var lastFrame: MonotonicTime?
     public private(set) var trouble: DeviceTrouble?
 
     public var counters: FrameCounters { link.counters }
     public var nextDeadline: MonotonicTime { link.isIdle ? next : link.nextDeadline }
+
+    public var conditions: DeviceConditions {
+        var all = told
+        if isOnline { all.insert(link.channel == nil ? .unsecured : .secured) }
+        if case .required(_, .allowed, _) = options.security { all.insert(.provisioningAllowed) }
+        return all
+    }
 
     public init(_ options: OSDPOptions) {
         self.options = options
@@ -291,10 +297,13 @@ public struct OSDPSession: DeviceSession {
     }
 
     private mutating func takeStatus(_ data: InlineBytes<512>, _ output: inout SessionOutput) {
-        let (tampered, failing) = (data[0] != 0, data[1] != 0)
-        if tampered != isTampered { output.append(.notice(.tampered(tampered))) }
-        if failing != isPowerFailing { output.append(.notice(.powerFailing(failing))) }
-        (isTampered, isPowerFailing) = (tampered, failing)
+        let before = told
+        told = []
+        if data[0] != 0 { told.insert(.tampered) }
+        if data[1] != 0 { told.insert(.powerFailing) }
+        let changed = told.symmetricDifference(before)
+        if changed.contains(.tampered) { output.append(.notice(.tampered(told.contains(.tampered)))) }
+        if changed.contains(.powerFailing) { output.append(.notice(.powerFailing(told.contains(.powerFailing)))) }
     }
 
     private mutating func paceNext(at now: MonotonicTime) {

@@ -390,8 +390,8 @@ struct OSDPSessionTests {
     func feedback() throws {
         var reader = OSDPStandIn(key: Self.key)
         let bench = try online(&reader)
-        bench.show(ReaderFeedback(lamps: .working, text: FeedbackText("Please hold still")))
-        bench.show(ReaderFeedback(lamps: .refused, text: FeedbackText("Go to desk N2: vaccine, test")))
+        bench.show(ReaderFeedback(lamps: .working, text: InlineText("Please hold still")))
+        bench.show(ReaderFeedback(lamps: .refused, text: InlineText("Go to desk N2: vaccine, test")))
         let before = bench.now
         let known = reader.understood.count
         #expect(try bench.run(&reader) { _, reader in reader.understood.count >= known + 4 })
@@ -422,7 +422,7 @@ struct OSDPSessionTests {
         var reader = OSDPStandIn(key: Self.key)
         reader.capabilities = bytes("080100 090101")
         let bench = try online(&reader)
-        bench.show(ReaderFeedback(lamps: .refused, text: FeedbackText("x")))
+        bench.show(ReaderFeedback(lamps: .refused, text: InlineText("x")))
         for _ in 0..<5 { bench.reply(try reader.answer(try #require(bench.nextPacket()))) }
         #expect(!reader.understood.contains { (0x69...0x6B).contains($0.code) })
     }
