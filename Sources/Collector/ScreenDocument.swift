@@ -22,7 +22,7 @@ struct ScreenDocument {
         <body data-words="\(escape(words))">
         <header>
         <h1>\(both(settings.siteName))</h1>
-        <p id="state" role="status">\(both(.updated))</p>
+        <p id="state" role="status">…</p>
         </header>
         <noscript><p class="alarm">\(both(.needsScript))</p></noscript>
         <main>

@@ -71,8 +71,8 @@ enum ScreenScript {
         function showState() {
           const isStale = lastGood === null || performance.now() - lastGood.at > 5000;
           document.body.classList.toggle('stale', isStale);
-          if (lastGood === null) return;
-          const time = new Date(lastGood.asOf).toLocaleTimeString('en-GB', { timeZone: lastGood.zone });
+          const time = lastGood === null ? '–'
+            : new Date(lastGood.asOf).toLocaleTimeString('en-GB', { timeZone: lastGood.zone });
           say(byId('state'), isStale ? 'staleSince' : 'updated', time);
         }
 

@@ -25,7 +25,7 @@ public enum ScreenWording: String, CaseIterable, Sendable {
         case .minutesAgo: Bilingual("分钟前", "min ago")
         case .hoursAgo: Bilingual("小时前", "h ago")
         case .updated: Bilingual("实时更新", "live")
-        case .staleSince: Bilingual("数据已停止更新,自", "NOT UPDATED SINCE")
+        case .staleSince: Bilingual("数据已停止更新，自", "NOT UPDATED SINCE")
         case .noLanes: Bilingual("尚无通道上报", "No lane has reported yet")
         case .needsScript: Bilingual("此页面需要启用 JavaScript", "This page needs JavaScript")
         }
