@@ -31,6 +31,23 @@ struct AttachedDeviceTests {
         #expect(thermometer.events == [.temperature(sample)])
     }
 
+    @Test("what a device says first comes after the word that it is there")
+    func backBeforeItsFirstWord() throws {
+        // Its frames alone say that a thermometer is there, so its first one is what brings it back.
+        let thermometer = try Bench("gy-mcu90615", DeviceType.thermometers)
+        try thermometer.run { thermometer.sent.count >= 3 }
+        try thermometer.master.write(Self.temperature)
+        try thermometer.run { !thermometer.events.isEmpty }
+        #expect(thermometer.wasWellAtFirstEvent == true)
+
+        // A badge shown before the line has held its 100 ms.
+        let reader = try Bench("rdm6300", DeviceType.readers)
+        try reader.run { reader.wakeUps == 1 }
+        try reader.master.write(Self.badge)
+        try reader.run { !reader.events.isEmpty }
+        #expect(reader.wasWellAtFirstEvent == true)
+    }
+
     @Test("every byte comes through raw: no line discipline, no flow control, no echo")
     func raw() throws {
         let master = try TerminalMaster()
@@ -162,6 +179,7 @@ private final class Bench {
     private(set) var events: [DeviceEvent] = []
     private(set) var losses: [DeviceFailure] = []
     private(set) var isWell = false
+    private(set) var wasWellAtFirstEvent: Bool?
     private(set) var sent: [UInt8] = []
     var wakeUps = 0
 
@@ -207,7 +225,9 @@ private final class Bench {
         wakeUps += 1
         device.service(set, at: Bench.now) { report in
             switch report {
-            case .event(let event): events.append(event)
+            case .event(let event):
+                wasWellAtFirstEvent = wasWellAtFirstEvent ?? isWell
+                events.append(event)
             case .back: isWell = true
             case .lost(let failure):
                 isWell = false

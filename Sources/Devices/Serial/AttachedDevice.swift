@@ -98,6 +98,14 @@ public final class AttachedDevice {
     private func supervise(at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
         if supervision.wantsReopening(at: now) { close(at: now) }
         if supervision.wantsOpening(at: now) { open(at: now, report) }
+        lookForChange(at: now, report)
+        // What was told first may not be what is wrong now.
+        if supervision.isSilent(at: now), toldTrouble != .some(session.trouble) {
+            failure = whySilent(type.longestSilenceMilliseconds ?? 0)
+        }
+    }
+
+    private func lookForChange(at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
         switch supervision.look(at: now, lastFrame: session.lastFrame) {
         case nil: break
         case .back:
@@ -105,10 +113,6 @@ public final class AttachedDevice {
             report(.back)
         case .silent(let milliseconds):
             tellLost(whySilent(milliseconds), report)
-        }
-        // What was told first may not be what is wrong now.
-        if supervision.isSilent(at: now), toldTrouble != .some(session.trouble) {
-            failure = whySilent(type.longestSilenceMilliseconds ?? 0)
         }
     }
 
@@ -158,6 +162,8 @@ public final class AttachedDevice {
 
     private func carryOut(at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
         guard output.eventCount > 0 || !output.bytes.isEmpty else { return }
+        // A device is back before what it said is told: the first badge must not meet a lane whose reader is lost.
+        if output.eventCount > 0 { lookForChange(at: now, report) }
         for index in 0..<output.eventCount { report(.event(output.event(index))) }
         for byte in output.bytes { unsent.append(byte) }
         output.removeAll()
