@@ -100,8 +100,7 @@ class SimulatedLane:
             reasons=list(sort.reasons),
             behaviour=sort.behaviour,
         )
-        await self.gate.wait_until(self.is_ready, self.patience.ready)
-        await asyncio.sleep(self._chance.uniform(*STEP_UP_SECONDS))
+        await self._step_up()
         visit.wall_ms = time.time_ns() // 1_000_000
         if sort.badges:
             await self._badge(person, visit)
@@ -109,6 +108,16 @@ class SimulatedLane:
             await self._go_at_the_gate(visit)
         self.log.add(visit)
         return visit
+
+    async def _step_up(self) -> None:
+        """Comes up to a lane that is ready, and begins again when it ceased to be while one came."""
+        end = time.monotonic() + self.patience.ready
+        while (left := end - time.monotonic()) > 0:
+            await self.gate.wait_until(self.is_ready, left)
+            daemon = self.gate.connections["lane"]
+            await asyncio.sleep(self._chance.uniform(*STEP_UP_SECONDS))
+            if self.is_ready() and self.gate.connections["lane"] == daemon:
+                return
 
     async def _badge(self, person: Person, visit: Visit) -> None:
         gate, began = self.gate, time.monotonic()
