@@ -198,9 +198,12 @@ import Testing
         #expect(try fixture.records().map(\.sequence) == Array(1...41))
     }
 
-    @Test("any damage at all, and the journal opens, tells what it holds truly, and finds the same again")
-    func randomDamage() throws {
-        var random = SeededGenerator()
+    /// 2269277513: a hole that was told whole, seen smaller once a segment with part of it had been set aside.
+    @Test(
+        "any damage at all, and the journal opens, tells what it holds truly, and finds the same again",
+        arguments: [nil, 2_269_277_513] as [UInt64?])
+    func randomDamage(seed: UInt64?) throws {
+        var random = SeededGenerator(seed: seed)
         let fixture = try JournalFixture()
         try fixture.run(epoch: 1) { try $0.add(70) }
         try fixture.run(epoch: 2) { try $0.add(20) }

@@ -7,6 +7,13 @@ struct Hole: Hashable, Sendable {
     var first: UInt64
     var count: UInt64
 
+    /// Whether all of `other` is missing here already. A hole that was told may be seen smaller later: when a segment
+    /// that held part of it was set aside.
+    func covers(_ other: Hole) -> Bool {
+        epoch == other.epoch && first <= other.first
+            && other.first - first <= count && count - (other.first - first) >= other.count
+    }
+
     var event: LaneEvent { .hole(epoch: epoch, firstSequence: first, count: count, .damaged, LaneTotals()) }
 }
 

@@ -95,10 +95,13 @@ struct RecordScan {
         for gap in gaps where gap.end >= stop {
             for hole in gap.contentsSetAside { found.append((stop, hole)) }
         }
-        var unique: Set<Hole> = facts.reportedHoles
+        var unique: Set<Hole> = []
+        let reported = facts.reportedHoles
         return Result(
             stop: stop, facts: facts, runs: runs.filter { $0.start < stop },
-            holes: found.map(\.hole).filter { unique.insert($0).inserted }, mark: min(mark, stop),
+            holes: found.map(\.hole).filter { hole in
+                unique.insert(hole).inserted && !reported.contains { $0.covers(hole) }
+            }, mark: min(mark, stop),
             recordsHeld: whole, recordsDropped: wholeRecords - whole)
     }
 
