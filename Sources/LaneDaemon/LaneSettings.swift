@@ -33,6 +33,7 @@ struct LaneSettings: Sendable {
     var readers: [Line]
     var thermometer: Line?
     var gate: GateWiring
+    var onStop: GateRest
     var lane: LaneConfiguration
     var policy: AdmissionPolicy
     var journalCapacityRecords: Int
@@ -103,7 +104,9 @@ extension LaneSettings {
         if !root.has("thermometer") { root.refuse("thermometer", "is missing; without one write: thermometer: absent") }
 
         let gateSection = root.section("gate")
-        gate = Self.wiring(gateSection)
+        let rest: GateRest = gateSection.choice("on_stop", default: .locked)
+        onStop = rest
+        gate = Self.wiring(gateSection, onStop: rest)
         var configuration = LaneConfiguration(
             kind: kind == .entry ? .entry : .exit, from: from, to: to, readerCount: readers.count,
             hasThermometer: thermometer != nil)
@@ -153,13 +156,13 @@ extension LaneSettings {
         return line
     }
 
-    private static func wiring(_ gate: Section) -> GateWiring {
+    private static func wiring(_ gate: Section, onStop: GateRest) -> GateWiring {
         let simulated = gate.optionalSection("simulated")
         let gpio = gate.optionalSection("gpio")
         if simulated != nil && gpio != nil {
             gate.refuse("gpio", "a gate is either simulated or on GPIO lines, not both")
         }
-        if let gpio { return GPIOWiring.read(gpio) }
+        if let gpio { return GPIOWiring.read(gpio, onStop: onStop) }
         guard let simulated else {
             gate.refuse("simulated", "is missing; give either gate.simulated or gate.gpio")
             return .simulated(socket: "")
@@ -270,7 +273,7 @@ extension LaneSettings {
 
 /// The `gate.gpio` group.
 private enum GPIOWiring {
-    static func read(_ section: Section) -> LaneSettings.GateWiring {
+    static func read(_ section: Section, onStop: GateRest) -> LaneSettings.GateWiring {
         let chip = section.text("chip")
         let lines = section.section("lines")
         let inverted = Set(section.texts("active_low", count: 0...8, rule: lineName))
@@ -293,9 +296,11 @@ private enum GPIOWiring {
         let emergency = line("emergency", required: false)
         if fire == nil && emergency != nil { lines.refuse("emergency", "an emergency output without a fire input") }
         return .gpio(
-            GPIOGateSettings(chip: chip, outputs: outputs, contacts: contacts, debounceMilliseconds: debounce),
+            GPIOGateSettings(
+                chip: chip, outputs: outputs, contacts: contacts, debounceMilliseconds: debounce, onStop: onStop),
             fire.map {
-                GPIOFireSettings(chip: chip, fire: $0, emergency: emergency, debounceMilliseconds: debounce)
+                GPIOFireSettings(
+                    chip: chip, fire: $0, emergency: emergency, debounceMilliseconds: debounce, onStop: onStop)
             })
     }
 

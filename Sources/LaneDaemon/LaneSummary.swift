@@ -25,6 +25,10 @@ enum LaneSummary {
             lines.append("No thermometer: nobody's temperature is measured.")
         }
         lines.append("Gate: \(settings.gateType), \(settings.gateLine).")
+        lines.append(
+            settings.onStop == .locked
+                ? "While this program does not run, the gate stands locked."
+                : "While this program does not run, the gate stands OPEN.")
         if case .gpio(_, nil) = settings.gate {
             lines.append("No fire input: this lane does not open by itself in a fire.")
         }

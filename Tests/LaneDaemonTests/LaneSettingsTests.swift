@@ -53,6 +53,10 @@ private func read(_ text: String) throws -> LaneSettings {
             ),
             ("staff: [test", "staf: [test", "lane.yaml:10:", "policy.requires.staf", "staff"),
             ("simulated: { socket: gate.sock }", "{}", "lane.yaml:7:", "gate", "gate.gpio"),
+            (
+                "simulated: { socket: gate.sock }", "simulated: { socket: gate.sock }\n  on_stop: opened",
+                "lane.yaml:8:", "gate.on_stop", "locked"
+            ),
             ("thermometer: {", "termometer: {", "lane.yaml:5:", "termometer", "thermometer"),
         ])
     func refuses(_ good: String, _ bad: String, _ place: String, _ key: String, _ allowed: String) throws {
@@ -63,6 +67,22 @@ private func read(_ text: String) throws -> LaneSettings {
         #expect(message.contains(place), "\(message)")
         #expect(message.contains(key), "\(message)")
         #expect(message.contains(allowed), "\(message)")
+    }
+
+    @Test("a gate rests locked unless the configuration says open, and the summary tells it")
+    func rest() throws {
+        #expect(try read(whole).onStop == .locked)
+        let open = try read(whole.replacing("gate:\n", with: "gate:\n  on_stop: open\n"))
+        #expect(open.onStop == .open)
+        #expect(LaneSummary.text(open).contains("the gate stands OPEN"))
+        let wired = try read(
+            whole.replacing(
+                "simulated: { socket: gate.sock }",
+                with:
+                    "on_stop: open\n  gpio: { chip: bench, lines: { release: relay0, passage_forward: door0, fire: estop } }"
+            ))
+        guard case .gpio(let gate, let fire?) = wired.gate else { return #expect(Bool(false), "no GPIO gate") }
+        #expect(gate.onStop == .open && fire.onStop == .open)
     }
 
     @Test("a lane without a thermometer must say so, and what becomes of people there")

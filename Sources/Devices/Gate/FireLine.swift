@@ -80,6 +80,6 @@ public final class FireLine: @unchecked Sendable {
         return reading
     }
 
-    /// Lets go of the line; the emergency output falls.
+    /// Lets go of the line; the emergency output falls, unless the gate rests open.
     public func close() { wires.close() }
 }

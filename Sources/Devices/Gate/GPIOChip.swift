@@ -35,18 +35,20 @@ final class GPIOChip {
     deinit { gpiod_chip_close(chip) }
 
     /// Takes the lines as inputs with both edges.
-    func requestInputs(_ lines: [GPIOLine], debounceMilliseconds: Int64) throws(DeviceFailure) -> GPIORequest {
+    func requestInputs(
+        _ lines: [GPIOLine], debounceMilliseconds: Int64, as consumer: String
+    ) throws(DeviceFailure) -> GPIORequest {
         try request(lines) { taken, offsets, activeLow in
             lane_gpio_request_inputs(
-                chip, taken, offsets, UInt32(lines.count), "lanekeeper", activeLow,
+                chip, taken, offsets, UInt32(lines.count), consumer, activeLow,
                 UInt32(clamping: debounceMilliseconds * 1000))
         }
     }
 
     /// Takes the lines as outputs, all inactive.
-    func requestOutputs(_ lines: [GPIOLine]) throws(DeviceFailure) -> GPIORequest {
+    func requestOutputs(_ lines: [GPIOLine], as consumer: String) throws(DeviceFailure) -> GPIORequest {
         try request(lines) { taken, offsets, activeLow in
-            lane_gpio_request_outputs(chip, taken, offsets, UInt32(lines.count), "lanekeeper", activeLow)
+            lane_gpio_request_outputs(chip, taken, offsets, UInt32(lines.count), consumer, activeLow)
         }
     }
 

@@ -13,6 +13,14 @@ public struct GPIOLine: Sendable, Hashable {
     }
 }
 
+/// How a gate stands while nobody drives it: after its lane's program has ended, however it ended.
+public enum GateRest: String, Sendable, CaseIterable {
+    /// Every output inactive.
+    case locked
+    /// Release and emergency output active.
+    case open
+}
+
 /// A gate on GPIO lines.
 public struct GPIOGateSettings: Sendable {
     /// A path (`/dev/gpiochip0`), or the name or label of a chip.
@@ -21,15 +29,20 @@ public struct GPIOGateSettings: Sendable {
     public var contacts: [PassageDirection: GPIOLine]
     /// How long a contact must stand, 10–30 ms usually: in the kernel with libgpiod 2.x, here with 1.6.
     public var debounceMilliseconds: Int64
+    /// The levels that outputs are left at when the lines are let go.
+    public var onStop: GateRest
+    /// What the kernel tells others who ask for the lines.
+    public var consumer = "lanekeeper"
 
     public init(
         chip: String, outputs: [GateOutput: GPIOLine], contacts: [PassageDirection: GPIOLine],
-        debounceMilliseconds: Int64 = 20
+        debounceMilliseconds: Int64 = 20, onStop: GateRest = .locked
     ) {
         self.chip = chip
         self.outputs = outputs
         self.contacts = contacts
         self.debounceMilliseconds = debounceMilliseconds
+        self.onStop = onStop
     }
 }
 
@@ -40,11 +53,19 @@ public struct GPIOFireSettings: Sendable {
     public var fire: GPIOLine
     public var emergency: GPIOLine?
     public var debounceMilliseconds: Int64
+    /// The level that the emergency output is left at when the lines are let go.
+    public var onStop: GateRest
+    /// What the kernel tells others who ask for the lines.
+    public var consumer = "lanekeeper"
 
-    public init(chip: String, fire: GPIOLine, emergency: GPIOLine?, debounceMilliseconds: Int64 = 20) {
+    public init(
+        chip: String, fire: GPIOLine, emergency: GPIOLine?, debounceMilliseconds: Int64 = 20,
+        onStop: GateRest = .locked
+    ) {
         self.chip = chip
         self.fire = fire
         self.emergency = emergency
         self.debounceMilliseconds = debounceMilliseconds
+        self.onStop = onStop
     }
 }

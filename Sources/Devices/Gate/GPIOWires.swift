@@ -17,6 +17,9 @@ final class GPIOWires: Wires {
     private let outputs: [GPIOLine?]
     private let contacts: [GPIOLine?]
     private let debounceMilliseconds: Int64
+    private let consumer: String
+    /// Levels that outputs are left at.
+    private let restLevels: [Bool]
     /// Line of a request by the place of its name; -1 for what is not wired.
     private let outputLine: [Int]
     private let contactPlaces: [Int]
@@ -31,11 +34,16 @@ final class GPIOWires: Wires {
     private var failure: DeviceFailure?
     private let edges = UnsafeMutablePointer<lane_gpio_edge>.allocate(capacity: Int(LANE_GPIO_EDGES))
 
-    /// - Parameters: `outputs` and `contacts` in the order of their `WireNames`, nil for what is not wired.
+    /// - Parameters:
+    ///   - outputs: and `contacts` in the order of their `WireNames`, nil for what is not wired.
+    ///   - restLevels: of the outputs, which `close` leaves them at; inactive when there are none.
     init(
-        chip: String, outputs: [GPIOLine?], contacts: [GPIOLine?], debounceMilliseconds: Int64, at now: MonotonicTime
+        chip: String, outputs: [GPIOLine?], contacts: [GPIOLine?], debounceMilliseconds: Int64,
+        consumer: String = "lanekeeper", restLevels: [Bool] = [], at now: MonotonicTime
     ) {
         chipName = chip
+        self.consumer = consumer
+        self.restLevels = restLevels
         self.outputs = outputs
         self.contacts = contacts
         self.debounceMilliseconds = debounceMilliseconds
@@ -88,9 +96,13 @@ final class GPIOWires: Wires {
     }
 
     func close() {
-        // Outputs go inactive while the lines are still ours: what the kernel does with a line that nobody holds is the
+        // Outputs go to rest while the lines are still ours: what the kernel does with a line that nobody holds is the
         // driver's affair.
-        if let held { for index in held.outputs.names.indices { _ = held.outputs.set(index, false) } }
+        if let held {
+            for (output, index) in outputLine.enumerated() where index >= 0 {
+                _ = held.outputs.set(index, restLevels.indices.contains(output) && restLevels[output])
+            }
+        }
         drop()
     }
 
@@ -106,9 +118,9 @@ final class GPIOWires: Wires {
     private func open(at now: MonotonicTime, _ report: (WireEvent) -> Void) {
         do throws(DeviceFailure) {
             let chip = try GPIOChip(chipName)
-            let outputs = try chip.requestOutputs(self.outputs.compactMap { $0 })
+            let outputs = try chip.requestOutputs(self.outputs.compactMap { $0 }, as: consumer)
             let inputs = try chip.requestInputs(
-                contacts.compactMap { $0 }, debounceMilliseconds: debounceMilliseconds)
+                contacts.compactMap { $0 }, debounceMilliseconds: debounceMilliseconds, as: consumer)
             for index in contactPlaces.indices {
                 guard let level = inputs.level(index) else { throw inputs.failure("read", index) }
                 let period = lane_gpio_debounces() != 0 ? 0 : debounceMilliseconds
@@ -194,7 +206,8 @@ extension Gate {
             wires: GPIOWires(
                 chip: settings.chip, outputs: GateOutput.allCases.map { settings.outputs[$0] },
                 contacts: [settings.contacts[.forward], settings.contacts[.backward]],
-                debounceMilliseconds: settings.debounceMilliseconds, at: now))
+                debounceMilliseconds: settings.debounceMilliseconds, consumer: settings.consumer,
+                restLevels: GateOutput.allCases.map { $0 == .release && settings.onStop == .open }, at: now))
     }
 }
 
@@ -204,6 +217,7 @@ extension FireLine {
         FireLine(
             wires: GPIOWires(
                 chip: settings.chip, outputs: [settings.emergency], contacts: [settings.fire],
-                debounceMilliseconds: settings.debounceMilliseconds, at: now), at: now)
+                debounceMilliseconds: settings.debounceMilliseconds, consumer: settings.consumer,
+                restLevels: [settings.onStop == .open], at: now), at: now)
     }
 }

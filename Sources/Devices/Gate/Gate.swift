@@ -98,7 +98,7 @@ public final class Gate {
         }
     }
 
-    /// Lets go of the gate, which drops its release and lamps.
+    /// Lets go of the gate, at rest: lamps fall, and the release unless the gate rests open.
     public func close() {
         wires.close()
         wanted = InlineArray(repeating: false)
