@@ -1,0 +1,102 @@
+"""Lines, chips and ports that go and come back, or that somebody else holds."""
+
+import pytest
+from lane import AMBER, BOUND, EMERGENCY, FIRE, GREEN, OUT_OF_SERVICE, READY, RED, RELEASE, configuration
+
+
+def test_a_line_that_somebody_holds_is_told_with_his_name(running, crowd):
+    running.stop()
+    holder = running.background("gpioset --mode=signal bench 0=0", "/dev/null")
+    running.guest.sh("usleep 500000")
+    running.start()
+    assert running.says(f"cannot take GPIO line {RELEASE} of bench: gpioset holds it"), running.tail()
+    assert running.says("out-of-service: gate-lost")
+    running.guest.sh(f"kill {holder}")
+    running.expect(READY)
+    running.passes(crowd["may pass: visitor"])
+
+
+@pytest.mark.parametrize("port", ["/dev/ttyS1", "/dev/ttyUSB0"])
+def test_a_second_opener_of_a_serial_port_is_refused_and_told_who_holds_it(running, port):
+    """Another lane's daemon, whose configuration names the same port."""
+    other = configuration(running.guest.sh("cat /site/site.pub").split()[1], "locked", "/run/other")
+    other = other.replace("bench-01", "bench-02").replace("chip: bench", "chip: no-such-chip")
+    running.write("/run/other.yaml", other)
+    running.guest.sh("rm -rf /run/other /run/other.log; touch /run/other.log")
+    pid = running.background(f"{running.program} --config /run/other.yaml", "/run/other.log")
+    wanted = f"cannot lock .*: process {running.pid} .lanekeeperd.*. holds it"
+    name = "chip lost" if port == "/dev/ttyUSB0" else "thermometer lost"
+    found = running.guest.within(BOUND, f'grep -q "{name}: {wanted}" /run/other.log')
+    said = running.guest.sh(f"kill {pid}; cat /run/other.log")
+    assert found, said
+    running.expect(READY)
+
+
+def test_a_chip_that_vanishes_puts_the_lane_out_of_service_until_it_is_back(running, crowd):
+    running.passes(crowd["may pass: visitor"])
+    running.chip_goes()
+    assert running.says("gate lost: cannot"), running.tail()
+    assert running.says("out-of-service: gate-lost"), running.tail()
+    assert running.says("fire line: cannot"), "a fire line that cannot be read is an alarm"
+    running.guest.sh("bench bench")
+    # The loop of the new chip is open: an alarm until it is pulled up.
+    running.expect({EMERGENCY: 1, RELEASE: 1})
+    running.guest.sh(f"pull {FIRE} up")
+    running.expect(READY)
+    running.passes(crowd["may pass: media"])
+    lost = [event["lost"] for event in running.events() if event["event"] == "device" and event["device"] == "gate"]
+    assert lost[-2:] == [True, False]
+    assert running.count("passed") == 2
+
+
+def test_a_chip_under_another_label_is_told_and_found_again_under_its_own(running, crowd):
+    running.chip_goes()
+    running.guest.sh("bench renamed")
+    assert running.status_says("cannot find GPIO chip bench: no chip has this name or label"), running.status()
+    assert running.guest.values(RELEASE, EMERGENCY) == {RELEASE: 0, EMERGENCY: 0}
+    running.chip_goes()
+    running.guest.sh(f"bench bench; pull {FIRE} up")
+    running.expect(READY)
+    running.passes(crowd["may pass: visitor"])
+
+
+def test_a_line_under_another_name_is_told_and_found_again_under_its_own(running, crowd):
+    running.chip_goes()
+    running.guest.sh(f"LINES=$(echo $USUAL | sed s/{RELEASE}/other0/); bench bench; pull {FIRE} up")
+    assert running.status_says(f"cannot find GPIO line {RELEASE}: chip bench has no line of this name"), running.status()
+    assert running.says("out-of-service: gate-lost")
+    running.chip_goes()
+    running.guest.sh(f"LINES=$USUAL; bench bench; pull {FIRE} up")
+    running.expect(READY)
+    running.passes(crowd["may pass: visitor"])
+
+
+def test_a_usb_adapter_that_is_pulled_out_closes_the_entrance_until_it_is_back(running, crowd):
+    running.usb.unplug()
+    assert running.guest.within(BOUND, "[ ! -e /dev/ttyUSB0 ]"), "the kernel has seen that it is gone"
+    running.expect(OUT_OF_SERVICE)
+    assert running.says("chip lost: cannot"), running.tail()
+    running.usb.plug_in()
+    assert running.guest.within(BOUND, "[ -c /dev/ttyUSB0 ]")
+    running.expect(READY)
+    running.passes(crowd["may pass: visitor"])
+
+
+def test_a_port_that_comes_back_under_another_name_is_followed_by_its_link(running, crowd):
+    """What /dev/serial/by-id does: the link stays, the node behind it is another."""
+    holder = running.background("sleep 1000 <>/dev/ttyUSB0", "/dev/null")
+    running.usb.unplug()
+    running.expect(OUT_OF_SERVICE)
+    running.usb.plug_in()
+    assert running.guest.within(BOUND, "[ -c /dev/ttyUSB1 ]"), running.guest.sh("ls /dev/ttyUSB*")
+    running.guest.sh("ln -sf ttyUSB1 /dev/chip-reader")
+    running.expect(READY)
+    running.passes(crowd["may pass: visitor"])
+    # As it was, for the tests that follow.
+    running.guest.sh(f"kill {holder}")
+    running.usb.unplug()
+    running.expect({RED: 1, AMBER: 1, GREEN: 0})
+    running.guest.sh("ln -sf ttyUSB0 /dev/chip-reader")
+    running.usb.plug_in()
+    assert running.guest.within(BOUND, "[ -c /dev/ttyUSB0 ]")
+    running.expect(READY)
