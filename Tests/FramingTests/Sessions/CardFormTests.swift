@@ -16,7 +16,7 @@ struct CardFormTests {
         "lengths with parity give the number between the parity bits",
         arguments: [
             // 123,14706 (protocols.md A2, "Vectors, plain")
-            (26, "3D9CB940", "7b3972"),
+            (26, "3D9CB940", "007b3972"),
             // P even over DEAD (11 ones): 1; P odd over BEEF (13 ones): 0
             (34, "EF56DF7780", "deadbeef"),
             // 35 bits 1, then 34 zeros: even half one 1 → 1; odd half none → 1

@@ -340,7 +340,8 @@ public struct OSDPSession: DeviceSession {
             } else {
                 keyFailed(kind, at: now, &output)
             }
-        case .prove(let kind, _, _): keyFailed(kind, at: now, &output)
+        // It has proven that it has our key: it refuses a repetition whose first reply was lost.
+        case .prove: rest(milliseconds: Self.restAfterSilenceMilliseconds, at: now)
         case .setKey: fail(.keyNotTaken, at: now, &output)
         case .online:
             switch code {

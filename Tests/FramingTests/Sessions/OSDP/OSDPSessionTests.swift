@@ -35,7 +35,7 @@ struct OSDPSessionTests {
             (0x50, Self.card), (0x53, bytes("00 04 31323334")), (0x48, [1, 0]), (0x48, [1, 0]), (0x48, [0, 1]),
         ]
         #expect(try bench.run(&reader) { _, reader in reader.pending.isEmpty })
-        #expect(bench.chips == ["7b3972"])
+        #expect(bench.chips == ["007b3972"])
         #expect(bench.notices == [.secured, .keysPressed(4), .tampered(true), .tampered(false), .powerFailing(true)])
         #expect(bench.faults.isEmpty)
     }
@@ -48,7 +48,7 @@ struct OSDPSessionTests {
         let reply = try reader.answer(try #require(bench.nextPacket()))
         bench.reply(reply.prefix(cut))
         bench.reply(reply.dropFirst(cut), after: 40)
-        #expect(bench.chips == ["7b3972"])
+        #expect(bench.chips == ["007b3972"])
     }
 
     @Test("noise and other packets before a reply cost nothing", arguments: 1...20 as ClosedRange<UInt64>)
@@ -79,7 +79,7 @@ struct OSDPSessionTests {
         let bench = try online(&reader)
         reader.pending = [(0x50, Self.card)]
         bench.reply([0x53] + (try reader.answer(try #require(bench.nextPacket()))))
-        #expect(bench.chips == ["7b3972"])
+        #expect(bench.chips == ["007b3972"])
     }
 
     @Test("random bytes never crash it and are no card", arguments: 1...4 as ClosedRange<UInt64>)
@@ -300,7 +300,7 @@ struct OSDPSessionTests {
         let repeated = try #require(bench.nextPacket())
         #expect(repeated == packet)
         bench.reply(try reader.answer(repeated))
-        #expect(bench.chips == ["7b3972"])
+        #expect(bench.chips == ["007b3972"])
     }
 
     @Test("a second breakdown within a second waits a second, so that a broken line is not stormed")

@@ -3,13 +3,14 @@ import Admission
 /// How the bits of a card, most significant first, become the bytes of a chip.
 ///
 ///     bits   form     what it is                                    bytes of the chip
-///       26   P 24 P   H10301: even over 1–12, odd over 13–24         3: the 24 bits between
+///       26   P 24 P   H10301: even over 1–12, odd over 13–24         4: 00 and the 24 bits between
 ///       34   P 32 P   even over 1–16, odd over 17–32                 4: the 32 bits between
 ///       37   P 35 P   H10302/4: even over 1–18, odd over 18–35       5: the 35 bits between, right-aligned
 ///     other           a serial number, or a format unknown here      all bits, left-aligned, zeros behind
 ///
-/// The parity bits are checked and left out, so that a card has the number which is printed on it and which a reader
-/// without Wiegand gives. A reader that calls these lengths "raw" means them all the same: no serial number has them.
+/// The parity bits are checked and left out, so that the chip is the number which is printed on the card: 26 bits carry
+/// the low 24 of a number of 32, whose high byte is then 0 (protocols.md A1). Chips of 4, 5, 7 and 10 bytes are what a
+/// feed can name. A reader that calls these lengths "raw" means them all the same: no serial number has them.
 /// With `raw` no length is special, for sites whose cards have other parities.
 public enum CardForm: String, Sendable, CaseIterable {
     case wiegand
@@ -36,7 +37,7 @@ public enum CardForm: String, Sendable, CaseIterable {
         if let halves {
             guard bit(0) == parity(halves.even), bit(bits - 1) == parity(halves.odd) ^ 1 else { throw .check }
             let count = bits - 2
-            let length = (count + 7) / 8
+            let length = max(4, (count + 7) / 8)
             for place in 0..<length {
                 var byte: UInt8 = 0
                 for index in 0..<8 {
