@@ -1,0 +1,124 @@
+"""lanekeeperd with a Modbus RTU thermometer that is pymodbus."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from lanesim_parts.people import Person
+from lanesim_parts.sorts import ALL
+from modbus_thermometer import AMBIENT_REGISTER, OBJECT_REGISTER, UNIT, ModbusThermometer
+from pymodbus.constants import ExcCodes
+
+THERMOMETER = (
+    "type: modbus, port: {devices}/modbus.tty, unit: %d, registers: input, register: %d, scale_celsius: 0.1, "
+    "ambient_register: %d" % (UNIT, OBJECT_REGISTER, AMBIENT_REGISTER)
+)
+
+
+def visitor(number: int) -> Person:
+    sort = next(each for each in ALL if each.name == "may pass: visitor")
+    return Person(number, sort, "visitor", bytes([1, 2, 3, 4, number]), 36.5)
+
+
+@pytest.fixture
+def open_measured_lane(open_lane):
+    @asynccontextmanager
+    async def open(crowd):
+        thermometers = []
+
+        def prepare(lane):
+            thermometers.append(ModbusThermometer(lane.devices / "modbus.tty"))
+            thermometers[0].starting = asyncio.ensure_future(thermometers[0].start())
+
+        try:
+            async with open_lane(crowd, prepare, thermometer=THERMOMETER) as lane:
+                await thermometers[0].starting
+                await lane.until_device("thermometer", "present")
+                yield lane, thermometers[0]
+        finally:
+            for thermometer in thermometers:
+                await thermometer.stop()
+
+    return open
+
+
+async def show(lane, thermometer, person, celsius):
+    """Steps up with a badge; `admitted` or `refused` with the reasons."""
+    before = lane.status()["since_start"]["presented"]
+    thermometer.object_celsius = 24.0
+    await asyncio.sleep(0.6)  # it sees the wall
+    thermometer.object_celsius = celsius
+    lane.lane.simulated.reader.hold(person.chip, 0.5)
+    decision = await lane.until_decided(before + 1)
+    if decision["verdict"] == "admitted":
+        await lane.gate.pulse("passage_forward")
+        await lane.until("the way is free", lambda: not lane.gate.level["release"])
+    return decision["verdict"], decision["reasons"]
+
+
+def test_a_temperature_decides(open_measured_lane, run):
+    async def scenario():
+        async with open_measured_lane([visitor(1), visitor(2)]) as (lane, thermometer):
+            assert await show(lane, thermometer, visitor(1), 36.5) == ("admitted", [])
+            assert await show(lane, thermometer, visitor(2), 38.2) == ("refused", ["temperature-high"])
+            device = lane.device("thermometer")
+            assert device["state"] == "present" and " 0 rejected" in device["last_word"]
+
+    run(scenario())
+
+
+def test_exceptions_lose_it_by_their_code_and_it_comes_back(open_measured_lane, run):
+    async def scenario():
+        async with open_measured_lane([visitor(1)]) as (lane, thermometer):
+            thermometer.exception = ExcCodes.ILLEGAL_ADDRESS
+            await lane.until("lost", lambda: "thermometer lost" in lane.log(), 2.5)
+            await lane.until("why", lambda: "error 2" in lane.device("thermometer")["last_word"])
+            assert "register" in lane.device("thermometer")["last_word"]
+            thermometer.exception = None
+            await lane.until_device("thermometer", "present", 3)
+            assert await show(lane, thermometer, visitor(1), 36.5) == ("admitted", [])
+
+    run(scenario())
+
+
+def test_silence_loses_it_within_two_seconds_and_its_voice_brings_it_back(open_measured_lane, run):
+    async def scenario():
+        async with open_measured_lane([visitor(1)]) as (lane, thermometer):
+            thermometer.is_silent = True
+            assert await lane.until("lost", lambda: "thermometer lost" in lane.log()) < 2.2
+            asked = thermometer.questions
+            await asyncio.sleep(2)
+            assert 3 <= thermometer.questions - asked <= 12
+            thermometer.is_silent = False
+            assert await lane.until_device("thermometer", "present") < 3
+            assert await show(lane, thermometer, visitor(1), 36.5) == ("admitted", [])
+
+    run(scenario())
+
+
+def test_late_replies_are_not_taken_for_the_next_questions(open_measured_lane, run):
+    async def scenario():
+        async with open_measured_lane([visitor(1)]) as (lane, thermometer):
+            # Half as late again as is waited for: whoever stood there is gone when the reply comes.
+            thermometer.delay_seconds = 0.3
+            await lane.until("lost", lambda: "thermometer lost" in lane.log(), 3)
+            rejected = lane.device("thermometer")
+            assert rejected["state"] == "lost"
+            thermometer.delay_seconds = 0.1
+            await lane.until_device("thermometer", "present", 3)
+            assert await show(lane, thermometer, visitor(1), 36.5) == ("admitted", [])
+
+    run(scenario())
+
+
+def test_garbled_replies_are_no_temperatures(open_measured_lane, run):
+    async def scenario():
+        async with open_measured_lane([visitor(1)]) as (lane, thermometer):
+            thermometer.is_garbled = True
+            await lane.until("lost", lambda: "thermometer lost" in lane.log(), 2.5)
+            thermometer.is_garbled = False
+            await lane.until_device("thermometer", "present", 3)
+            assert " 0 rejected" not in lane.device("thermometer")["last_word"]
+            assert await show(lane, thermometer, visitor(1), 36.5) == ("admitted", [])
+
+    run(scenario())
