@@ -124,10 +124,7 @@ private struct RowScan {
             case .row: break
             }
             row.endField()
-            if row.count > limits.fields {
-                return fault(
-                    row, "more than \(limits.fields) fields", passed: place, lines: lines, field: row.count - 1)
-            }
+            if let fault = tooManyFields(row) { return fault }
             guard place < bytes.count else {
                 return isWhole ? .row(length: place, lines: lines) : tooLongOrNeedsMore(row)
             }
@@ -153,7 +150,13 @@ private struct RowScan {
     /// The file ends inside a field that is not in quotes.
     private func end(_ row: inout CSVRow) -> Outcome {
         row.endField()
-        return .row(length: place, lines: lines)
+        return tooManyFields(row) ?? .row(length: place, lines: lines)
+    }
+
+    private func tooManyFields(_ row: CSVRow) -> Outcome? {
+        guard row.count > limits.fields else { return nil }
+        return fault(
+            row, "more than \(limits.fields) fields", passed: place, lines: lines, field: row.count - 1)
     }
 
     private func tooLongOrNeedsMore(_ row: CSVRow) -> Outcome {

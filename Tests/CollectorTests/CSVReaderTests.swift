@@ -115,12 +115,23 @@ struct CSVReaderTests {
         }
     }
 
+    @Test("a row with too many fields is refused also when the file ends in its last field")
+    func tooManyAtTheEnd() {
+        var reader = CSVReader(limits: CSVReader.Limits(fieldBytes: 16, rowBytes: 40, fields: 2))
+        var row = CSVRow()
+        reader.append(Array("a,b\na,b,c".utf8))
+        reader.finish()
+        let outcomes = [reader.next(into: &row), reader.next(into: &row)]
+        let isRefused = outcomes.map { if case .failure = $0 { true } else { false } }
+        #expect(isRefused == [false, true])
+    }
+
     @Test("any bytes at all end, with lines that only grow and fields within their bound")
     func fuzz() {
         var random = SeededGenerator()
         let limits = CSVReader.Limits(fieldBytes: 16, rowBytes: 40, fields: 6)
         let likely = Array("\",\r\n\u{0}ab\u{FEFF}".utf8)
-        for _ in 0..<3000 {
+        for _ in 0..<1000 {
             var reader = CSVReader(limits: limits)
             var row = CSVRow()
             var lastLine = 0
