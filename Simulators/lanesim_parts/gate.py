@@ -1,6 +1,6 @@
 """The gate of a lane, as a Unix socket that carries line levels, `name level` a line.
 
-The daemon connects twice: `hello lane` (release, lamps, buzzer one way; passage contacts the other way) and
+The daemon connects twice: `hello lane` (release, lamps, buzzer one way; the other contacts the other way) and
 `hello fire` (emergency one way; the fire loop, 1 = whole, the other way). When the lane connection closes, release and
 lamps fall at once; when the fire connection closes, emergency falls.
 """
@@ -26,7 +26,13 @@ class Gate:
     def __init__(self, path: Path, observer: Observer) -> None:
         self.path = path
         self.level: dict[str, int] = dict.fromkeys(LANE_OUTPUTS + FIRE_OUTPUTS, 0)
-        self.contact: dict[str, int] = {"passage_forward": 0, "passage_backward": 0, "fire": 1}
+        self.contact: dict[str, int] = {
+            "passage_forward": 0,
+            "passage_backward": 0,
+            "guard_button": 0,
+            "tamper": 0,
+            "fire": 1,
+        }
         self.rises: Counter[str] = Counter()  # how often a level went from 0 to 1
         self.falls_commanded: Counter[str] = Counter()  # fell because the daemon said so, not because it died
         self.connections: Counter[str] = Counter()

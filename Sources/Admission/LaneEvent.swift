@@ -28,6 +28,9 @@ public struct Decision: Sendable, Hashable {
     }
 }
 
+/// Who let somebody walk without a badge. Raw values stand in records.
+public enum Releaser: UInt8, Sendable, CaseIterable { case guardButton = 1 }
+
 /// How a release ended. `admitted = passed + annulled + interrupted`, always.
 public enum ReleaseEnd: UInt8, Sendable, CaseIterable {
     case passed = 1
@@ -37,7 +40,7 @@ public enum ReleaseEnd: UInt8, Sendable, CaseIterable {
     case interrupted = 3
 }
 
-/// The end of a release; names its decision.
+/// The end of a release; names its decision, or the record of who released by hand.
 public struct Outcome: Sendable, Hashable {
     public var end: ReleaseEnd
     public var direction: PassageDirection
@@ -48,6 +51,7 @@ public struct Outcome: Sendable, Hashable {
     public var type: IdentifierType
     public var holder: HolderNumber
     public var kind: HolderKind?
+    /// `noReader` when nobody's badge was read: released by hand.
     public var reader: UInt8
     /// From release to its end; 0 when unknown.
     public var openMilliseconds: UInt32
@@ -67,6 +71,10 @@ public struct Outcome: Sendable, Hashable {
         self.reader = reader
         self.openMilliseconds = openMilliseconds
     }
+
+    /// Stands for a reader where none was used.
+    public static let noReader: UInt8 = 255
+    public var isByHand: Bool { reader == Self.noReader }
 }
 
 /// A pulse of the passage contact that no release stood behind.
@@ -133,6 +141,10 @@ public enum LaneEvent: Sendable, Hashable {
     /// Records that are not there: found damaged at recovery, or not written because no room was left.
     case hole(epoch: Epoch, firstSequence: UInt64, count: UInt64, HoleCause, LaneTotals)
     case stopping
+    /// Somebody was let through without a badge.
+    case releasedByHand(Releaser, PassageDirection)
+    /// A cover was opened, or is closed again. Nobody is let in or kept out by it.
+    case tamper(TamperContact, opened: Bool)
 }
 
 /// Why records are missing.
@@ -143,7 +155,7 @@ public enum HoleCause: UInt8, Sendable, CaseIterable {
     case noRoom = 2
 }
 
-/// What a lane counted. `presented = admitted + refused`.
+/// What a lane counted. `presented + byHand = admitted + refused`.
 public struct LaneTotals: Sendable, Hashable {
     public var presented: UInt32 = 0
     public var admitted: UInt32 = 0
@@ -156,6 +168,8 @@ public struct LaneTotals: Sendable, Hashable {
     public var wrongWay: UInt32 = 0
     public var anonymousForward: UInt32 = 0
     public var anonymousBackward: UInt32 = 0
+    /// Let through without a badge; each is one of `admitted`.
+    public var byHand: UInt32 = 0
 
     public init() {}
 
@@ -172,6 +186,7 @@ public struct LaneTotals: Sendable, Hashable {
         result.wrongWay = operation(a.wrongWay, b.wrongWay)
         result.anonymousForward = operation(a.anonymousForward, b.anonymousForward)
         result.anonymousBackward = operation(a.anonymousBackward, b.anonymousBackward)
+        result.byHand = operation(a.byHand, b.byHand)
         return result
     }
 
@@ -203,8 +218,11 @@ public struct LaneTotals: Sendable, Hashable {
             case .wrongWay: wrongWay &+= 1
             case .anonymous: if direction == .forward { anonymousForward &+= 1 } else { anonymousBackward &+= 1 }
             }
+        case .releasedByHand:
+            admitted &+= 1
+            byHand &+= 1
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
-            .stopping:
+            .stopping, .tamper:
             break
         }
     }

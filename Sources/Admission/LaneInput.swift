@@ -46,6 +46,30 @@ public enum Device: Sendable, Hashable {
     }
 }
 
+/// A contact that tells whether a cover is open.
+public enum TamperContact: Sendable, Hashable {
+    /// The lane's own cabinet.
+    case cabinet
+    /// A reader that watches its own cover and its wall, and says so.
+    case reader(UInt8)
+
+    /// 0–15 readers as in `Device`, 18 the cabinet; stands in records.
+    public var code: UInt8 {
+        switch self {
+        case .reader(let index): min(index, 15)
+        case .cabinet: 18
+        }
+    }
+
+    public init?(code: UInt8) {
+        switch code {
+        case 0...15: self = .reader(code)
+        case 18: self = .cabinet
+        default: return nil
+        }
+    }
+}
+
 /// What room the journal has.
 public enum JournalState: UInt8, Sendable {
     case roomy = 0
@@ -63,6 +87,9 @@ public enum LaneInput: Sendable {
     case temperature(TemperatureSample)
     /// The passage contact of a direction closed or opened, debounced.
     case contact(PassageDirection, closed: Bool)
+    /// The guard's button was pressed.
+    case guardPressed
+    case tamper(TamperContact, opened: Bool)
     case fire(alarm: Bool)
     case deviceLost(Device)
     case deviceBack(Device)

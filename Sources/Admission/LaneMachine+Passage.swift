@@ -43,12 +43,12 @@ extension LaneMachine {
     }
 
     mutating func end(_ release: Release, _ end: ReleaseEnd, _ direction: PassageDirection, _ step: inout Step) {
-        let presentation = release.decision.presentation
+        let presentation = release.decision?.presentation
         var decisionSequence = release.decisionSequence
         if release.isDecisionOwed {
             payOwedEnd(&step)
             decisionSequence = nextSequence + UInt64(step.recordCount)
-            step.record(.decided(release.decision))
+            step.record(release.grant)
         }
         state = .waiting
         // At least 1 ms: a step that ends a release never begins another, so the line always falls between two.
@@ -57,9 +57,9 @@ extension LaneMachine {
             .ended(
                 Outcome(
                     end: end, direction: direction, decisionSequence: decisionSequence, decisionEpoch: nil,
-                    tag: presentation.tag, type: presentation.type,
-                    holder: presentation.credential?.holder ?? .nobody, kind: presentation.credential?.kind,
-                    reader: presentation.reader,
+                    tag: presentation?.tag ?? .none, type: presentation?.type ?? .chip,
+                    holder: presentation?.credential?.holder ?? .nobody, kind: presentation?.credential?.kind,
+                    reader: presentation?.reader ?? Outcome.noReader,
                     openMilliseconds: UInt32(
                         clamping: step.moment.monotonic.milliseconds(since: release.since)))))
     }
@@ -75,6 +75,40 @@ extension LaneMachine {
         guard !gateLost else { return }
         if forward.isNewlyStuck(configuration, at: now) { step.record(.contact(.forward, stuck: true)) }
         if backward.isNewlyStuck(configuration, at: now) { step.record(.contact(.backward, stuck: true)) }
+    }
+
+    /// Lets one person through, when the lane waits for somebody and nobody is let through already. Also while readers or
+    /// the thermometer are lost: a guard sees who stands there. Not without a record at an entrance, and not in any mode
+    /// that somebody chose.
+    mutating func guardPressed(_ step: inout Step) {
+        let now = step.moment.monotonic
+        guard case .waiting = state, nextCandidate == nil, now >= gapUntil, !isStopping else { return }
+        switch mode {
+        case (.normal, _), (.outOfService, .readersLost), (.outOfService, .thermometerLost): break
+        default: return
+        }
+        refusal = nil
+        forgetTemperatures(now)
+        payOwedEnd(&step)
+        release(nil, &step)
+    }
+
+    /// Writes what lets somebody through, and lets him. `decision`: nil for the guard's button.
+    mutating func release(_ decision: Decision?, _ step: inout Step) {
+        let now = step.moment.monotonic
+        let release = Release(
+            decision: decision, decisionSequence: nextSequence + UInt64(step.recordCount), since: now,
+            deadline: now.advanced(byMilliseconds: configuration.passageTimeoutMilliseconds),
+            pulseEnds: now.advanced(byMilliseconds: configuration.pulseMilliseconds))
+        step.record(release.grant)
+        state = .released(release)
+        step.recordsFirst = configuration.kind == .entry
+    }
+
+    mutating func tamperChanged(_ contact: TamperContact, _ opened: Bool, _ step: inout Step) {
+        guard opened != isTampered(contact) else { return }
+        tampered ^= 1 << UInt32(contact.code)
+        step.record(.tamper(contact, opened: opened))
     }
 
     mutating func fireChanged(_ alarm: Bool, _ step: inout Step) {

@@ -30,7 +30,9 @@ extension LaneMachine {
             decide(measuring.candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
             decide(candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
         case .released(let release):
-            if !isSameHolder(release.decision.presentation, presentation) { wait(candidate, &step) }
+            // After a guard's release: whoever it was for has no badge, or one that is not read.
+            let isTheSame = release.decision.map { isSameHolder($0.presentation, presentation) } ?? false
+            if !isTheSame { wait(candidate, &step) }
         }
     }
 
@@ -182,19 +184,12 @@ extension LaneMachine {
         payOwedEnd(&step)
         let verdict: Verdict = reasons.isEmpty ? .admitted : .refused
         let decision = decision(candidate, verdict, reasons, temperature)
-        let sequence = nextSequence + UInt64(step.recordCount)
-        step.record(.decided(decision))
         guard verdict == .admitted else {
+            step.record(.decided(decision))
             show(reasons, &step)
             return
         }
-        let now = step.moment.monotonic
-        state = .released(
-            Release(
-                decision: decision, decisionSequence: sequence, since: now,
-                deadline: now.advanced(byMilliseconds: configuration.passageTimeoutMilliseconds),
-                pulseEnds: now.advanced(byMilliseconds: configuration.pulseMilliseconds)))
-        step.recordsFirst = !isExit
+        release(decision, &step)
     }
 
     /// A refusal for a reason of the lane's own, which does not wait for a temperature. At an exit nobody is refused:

@@ -51,7 +51,9 @@ public struct LaneMachine: Sendable {
 
     /// The gate may be walked through by the holder of this decision.
     struct Release: Sendable {
-        var decision: Decision
+        /// nil: the guard's button, and nobody knows who.
+        var decision: Decision?
+        /// Of the record that released.
         var decisionSequence: UInt64
         /// At an exit whose journal failed: the decision is written when the release ends.
         var isDecisionOwed = false
@@ -60,6 +62,9 @@ public struct LaneMachine: Sendable {
         var deadline: MonotonicTime
         /// With pulses: when the line falls again although the release still stands.
         var pulseEnds: MonotonicTime
+
+        /// What stands in the record that released.
+        var grant: LaneEvent { decision.map(LaneEvent.decided) ?? .releasedByHand(.guardButton, .forward) }
     }
 
     public let configuration: LaneConfiguration
@@ -81,6 +86,8 @@ public struct LaneMachine: Sendable {
     var gateLost = false
     var thermometerLost = false
     var readersLost: UInt16 = 0
+    /// A bit for each contact's code.
+    var tampered: UInt32 = 0
     var journal = JournalState.roomy
     var journalFault = false
     /// After a fault the journal is tried again then.
@@ -152,6 +159,8 @@ public struct LaneMachine: Sendable {
         case .presented(let presentation): presented(presentation, &step)
         case .temperature(let sample): measured(sample, &step)
         case .contact(let direction, let closed): contactChanged(direction, closed, &step)
+        case .guardPressed: guardPressed(&step)
+        case .tamper(let contact, let opened): tamperChanged(contact, opened, &step)
         case .fire(let alarm): fireChanged(alarm, &step)
         case .deviceLost(let device): deviceChanged(device, lost: true, &step)
         case .deviceBack(let device): deviceChanged(device, lost: false, &step)
@@ -220,6 +229,7 @@ public struct LaneMachine: Sendable {
     public var isMeasuring: Bool { if case .measuring = state { true } else { false } }
     public var credentialsInForce: CredentialsInForce { credentials }
     public var isInAlarm: Bool { fireAlarm }
+    public func isTampered(_ contact: TamperContact) -> Bool { tampered & (1 << UInt32(contact.code)) != 0 }
     public var journalRoom: JournalState { journal }
     public var hasJournalFault: Bool { journalFault }
 
@@ -342,7 +352,9 @@ public struct LaneMachine: Sendable {
                 hourTotals = hourTotals + totals
                 continue
             case .mode: continue
-            case .decided where takeBackRelease(of: firstSequence + UInt64(index - first)): continue
+            case .decided where takeBackRelease(of: firstSequence + UInt64(index - first)),
+                .releasedByHand where takeBackRelease(of: firstSequence + UInt64(index - first)):
+                continue
             case .ended(let outcome) where outcome.decisionSequence < firstSequence:
                 owedEnd = outcome
                 continue

@@ -10,13 +10,23 @@
 ///     seen      which holders passed: scope 0 the site, a positive site day, a negative lane
 ///     balance   people and vehicles in each zone
 enum IntakeSchema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
+
+    /// Takes a database of an older layout over, in one transaction. Version 2 has `tampered`.
+    static func bringUp(_ database: Database) throws(CollectorFailure) {
+        guard try database.integer("PRAGMA user_version") == 1 else { return }
+        try database.transaction { () throws(CollectorFailure) in
+            try database.execute(
+                "ALTER TABLE lane ADD COLUMN tampered INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;")
+        }
+    }
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
         CREATE TABLE lane(
             id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_seen INTEGER NOT NULL, last_record INTEGER,
-            mode INTEGER, tip BLOB, oldest_epoch BLOB, oldest_sequence INTEGER) STRICT;
+            mode INTEGER, tip BLOB, oldest_epoch BLOB, oldest_sequence INTEGER,
+            tampered INTEGER NOT NULL DEFAULT 0) STRICT;
         CREATE TABLE epoch(
             id INTEGER PRIMARY KEY, lane INTEGER NOT NULL REFERENCES lane, bytes BLOB NOT NULL, previous BLOB,
             previous_last INTEGER, stated_end INTEGER NOT NULL, UNIQUE(lane, bytes)) STRICT;
@@ -41,7 +51,7 @@ enum IntakeSchema {
             scope INTEGER NOT NULL, holder INTEGER NOT NULL, PRIMARY KEY(scope, holder)) STRICT, WITHOUT ROWID;
         CREATE TABLE balance(
             zone TEXT PRIMARY KEY, people INTEGER NOT NULL, vehicles INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        PRAGMA user_version=1;
+        PRAGMA user_version=2;
         """
 }
 

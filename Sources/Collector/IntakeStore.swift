@@ -38,6 +38,7 @@ final class IntakeStore {
     init(_ path: String, site: SiteID, calendar: SiteCalendar, now: Int64) throws(CollectorFailure) {
         database = try Database(path, .readWrite)
         try database.useWriteAheadLog()
+        try IntakeSchema.bringUp(database)
         try SiteDirectory.check(database, site: site, version: IntakeSchema.version)
         self.calendar = calendar
         day = calendar.day(ofMilliseconds: now)
@@ -172,7 +173,10 @@ final class IntakeStore {
         lane.lastRecordMilliseconds = record.moment.wall.milliseconds
         switch record.event {
         case .mode(let mode, _): lane.mode = mode
-        case .epochStarted: lane.mode = .normal
+        case .epochStarted:
+            lane.mode = .normal
+            lane.tampered = TamperSet()
+        case .tamper(let contact, let opened): lane.tampered[contact] = opened
         default: break
         }
         return true

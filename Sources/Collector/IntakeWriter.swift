@@ -29,7 +29,8 @@ final class IntakeWriter {
         insertLane = try database.prepare("INSERT INTO lane(name, last_seen) VALUES(?,?)")
         updateLane = try database.prepare(
             """
-            UPDATE lane SET last_seen=?, last_record=?, mode=?, tip=?, oldest_epoch=?, oldest_sequence=? WHERE id=?
+            UPDATE lane SET last_seen=?, last_record=?, mode=?, tip=?, oldest_epoch=?, oldest_sequence=?, tampered=?
+            WHERE id=?
             """)
         insertEpoch = try database.prepare("INSERT INTO epoch(lane, bytes, stated_end) VALUES(?,?,0)")
         updateEpoch = try database.prepare("UPDATE epoch SET previous=?, previous_last=?, stated_end=? WHERE id=?")
@@ -87,7 +88,8 @@ final class IntakeWriter {
         updateLane.bind(4, lane.ledger.tip?.bytes)
         updateLane.bind(5, lane.ledger.oldestHeld?.epoch.bytes)
         updateLane.bind(6, lane.ledger.oldestHeld.map { Int64($0.sequence) })
-        updateLane.bind(7, lane.row)
+        updateLane.bind(7, lane.tampered.rawValue)
+        updateLane.bind(8, lane.row)
         try updateLane.run()
     }
 

@@ -15,6 +15,8 @@ struct LaneBook: Sendable {
     var lastRecordMilliseconds: Int64?
     /// The mode its newest mode record told; a new epoch begins in normal.
     var mode: LaneMode?
+    /// Covers that its newest records say are open; a new epoch begins with none.
+    var tampered = TamperSet()
     var conversation = Conversation()
 
     /// What the sender of this lane's batches was told, and whether it has read it. Not kept over a restart.
@@ -40,6 +42,21 @@ struct LaneBook: Sendable {
             if new > 0 { batchesWithoutNews = 0 } else if records > 0 { batchesWithoutNews += 1 }
         }
     }
+}
+
+/// Covers of a lane that are open. Its raw value stands in the database: a bit for each contact's code.
+struct TamperSet: Hashable, Sendable {
+    var rawValue: Int64 = 0
+
+    subscript(contact: TamperContact) -> Bool {
+        get { rawValue & (1 << Int64(contact.code)) != 0 }
+        set {
+            let bit = Int64(1) << Int64(contact.code)
+            rawValue = newValue ? rawValue | bit : rawValue & ~bit
+        }
+    }
+
+    var contacts: [TamperContact] { (0..<32).compactMap { TamperContact(code: $0) }.filter { self[$0] } }
 }
 
 /// What the collector keeps in memory of the site as a whole.

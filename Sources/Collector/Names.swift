@@ -100,6 +100,23 @@ extension TemperatureOutcome {
     }
 }
 
+extension Releaser {
+    var name: String {
+        switch self {
+        case .guardButton: "guard_button"
+        }
+    }
+}
+
+extension TamperContact {
+    var name: String {
+        switch self {
+        case .reader(let index): "reader-\(index)"
+        case .cabinet: "cabinet"
+        }
+    }
+}
+
 extension Device {
     var name: String {
         switch self {

@@ -78,6 +78,10 @@ struct RecordJSON {
                 ]
             )
         case .stopping: return ("stopping", [])
+        case .releasedByHand(let releaser, let direction):
+            return ("released_by_hand", [("by", .text(releaser.name)), ("direction", .text(direction.name))])
+        case .tamper(let contact, let opened):
+            return ("tamper", [("device", .text(contact.name)), ("opened", .truth(opened))])
         }
     }
 
@@ -108,12 +112,12 @@ struct RecordJSON {
             ("direction", .text(outcome.direction.name)),
             ("decision_sequence", .number(outcome.decisionSequence)),
             ("decision_epoch", outcome.decisionEpoch.map { .text($0.hex) } ?? .null),
-            ("tag", .text(outcome.tag.hex)),
-            ("identifier", .text(outcome.type.name)),
+            ("tag", outcome.isByHand ? .null : .text(outcome.tag.hex)),
+            ("identifier", outcome.isByHand ? .null : .text(outcome.type.name)),
             ("holder", outcome.holder == .nobody ? .null : .number(Int(outcome.holder.number))),
             ("holder_id", holderID.map { .text($0) } ?? .null),
             ("kind", outcome.kind.map { .text("\($0.name)") } ?? .null),
-            ("reader", .number(Int(outcome.reader))),
+            ("reader", outcome.isByHand ? .null : .number(Int(outcome.reader))),
             ("open_ms", .number(Int(outcome.openMilliseconds))),
         ]
     }
@@ -163,6 +167,7 @@ struct RecordJSON {
             ("passed", totals.passed), ("annulled", totals.annulled), ("interrupted", totals.interrupted),
             ("tailgating", totals.tailgating), ("forced", totals.forced), ("wrong_way", totals.wrongWay),
             ("anonymous_forward", totals.anonymousForward), ("anonymous_backward", totals.anonymousBackward),
+            ("by_hand", totals.byHand),
         ]
         return .object(counts.map { ($0.0, .number(Int($0.1))) })
     }

@@ -62,7 +62,7 @@ struct ScreenDocument {
 
     /// What the script writes itself, as JSON: name → [Chinese, English].
     private var words: String {
-        let used: [ScreenWording] = [.updated, .staleSince, .secondsAgo, .minutesAgo, .hoursAgo]
+        let used: [ScreenWording] = [.updated, .staleSince, .secondsAgo, .minutesAgo, .hoursAgo, .tampered]
         let pairs = used.map { word in
             (word.rawValue, JSONText.array([.text(word.wording.chinese), .text(word.wording.english)]))
         }

@@ -43,7 +43,10 @@ enum ScreenScript {
           const cells = rowOf(lane.lane).children;
           const id = document.createElement('small');
           id.textContent = lane.name === lane.lane ? '' : lane.lane;
-          cells[0].replaceChildren(lane.name, id);
+          const trouble = document.createElement('small');
+          trouble.className = 'trouble';
+          if (lane.tampered.length > 0) say(trouble, 'tampered', lane.tampered.join(', '));
+          cells[0].replaceChildren(lane.name, id, trouble);
           [lane.today.admitted, lane.today.passed, lane.today.refused, lane.missing].forEach((number, index) => {
             cells[index + 1].textContent = grouped.format(number);
           });

@@ -40,6 +40,7 @@ enum ScreenStyle {
         th, td { text-align: end; padding: .35em .6em; border-bottom: 1px solid var(--line); }
         th:first-child, td:first-child { text-align: start; }
         td small { color: var(--faint); margin-inline-start: .5em; }
+        .trouble, .trouble span { color: var(--alarm); font-weight: 700; }
         td.trouble { color: var(--alarm); font-weight: 700; }
         @media (max-width: 40rem) {
           body { padding: .8rem; }

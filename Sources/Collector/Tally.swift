@@ -23,6 +23,8 @@ enum Counter: Int, CaseIterable, Sendable {
     /// Different holders with at least one passage.
     case distinctHolders = 16
     case distinctVehicles = 17
+    /// Let through without a badge; each is one of `admitted`.
+    case byHand = 18
     /// Records, of all kinds.
     case stored = 20
     case duplicates = 21
@@ -94,8 +96,11 @@ struct Tally: Hashable, Sendable {
         case .hole(_, _, let events, .noRoom, let totals):
             self[.unrecorded] += Int64(clamping: events)
             count(totals)
+        case .releasedByHand:
+            self[.admitted] += 1
+            self[.byHand] += 1
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
-            .stopping:
+            .stopping, .tamper:
             break
         }
         Crossing.forEach(in: record) { count($0) }
@@ -107,6 +112,7 @@ struct Tally: Hashable, Sendable {
             (.passed, totals.passed), (.annulled, totals.annulled), (.interrupted, totals.interrupted),
             (.tailgating, totals.tailgating), (.forced, totals.forced), (.wrongWay, totals.wrongWay),
             (.anonymousForward, totals.anonymousForward), (.anonymousBackward, totals.anonymousBackward),
+            (.byHand, totals.byHand),
         ]
         for (counter, count) in counts { self[counter] += Int64(count) }
     }

@@ -4,8 +4,8 @@ import Posix
 
 /// `GET /v1/tallies` and `GET /v1/lanes`: the books as JSON.
 ///
-/// Every tally has the same members: `presented = admitted + refused`, `admitted = passed + annulled + interrupted` (less
-/// what is still open), `tailgating`, `forced`, `wrong_way`, `anonymous` (forward and backward together), `in` and `out`
+/// Every tally has the same members: `presented + by_hand = admitted + refused`, `admitted = passed + annulled +
+/// interrupted` (less what is still open), `by_hand` (let through by the guard's button), `tailgating`, `forced`, `wrong_way`, `anonymous` (forward and backward together), `in` and `out`
 /// (people who crossed the site's boundary), `vehicles_in` and `vehicles_out`, `on_site_people = in - out`,
 /// `on_site_vehicles`, `distinct_holders` and `distinct_vehicles` (different holders with at least one passage),
 /// `stored`, `duplicates`, `conflicting`, `missing` (sequences known to have been written and not stored),
@@ -65,6 +65,7 @@ struct TallyJSON {
                 ("lane", .text(lane.name.text)),
                 ("name", .text(settings.lanes[lane.name] ?? lane.name.text)),
                 ("last_seen_ms", .number(lane.lastSeenMilliseconds)),
+                ("tampered", tampered(lane)),
             ] + members(of: lane.all, missing: lane.ledger.missing)
                 + (today ? [("today", .object(members(of: lane.today, missing: nil)))] : []))
     }
@@ -75,6 +76,7 @@ struct TallyJSON {
             ("lane", .text(lane.name.text)),
             ("name", .text(settings.lanes[lane.name] ?? lane.name.text)),
             ("mode", lane.mode.map { .text($0.name) } ?? .null),
+            ("tampered", tampered(lane)),
             ("last_seen", .text(Timestamp.format(lane.lastSeenMilliseconds))),
             ("last_seen_ms", .number(lane.lastSeenMilliseconds)),
             ("last_record", lane.lastRecordMilliseconds.map { .text(Timestamp.format($0)) } ?? .null),
@@ -91,6 +93,11 @@ struct TallyJSON {
             ("refusals", refusals(lane.all)),
             ("passages", passages(lane.all)),
         ])
+    }
+
+    /// Covers that are open: `cabinet`, `reader-0` …
+    private func tampered(_ lane: LaneBook) -> JSONText {
+        .array(lane.tampered.contacts.map { .text($0.name) })
     }
 
     /// The first stretches that are missing; `expected`: the lane may still send it.
@@ -129,6 +136,7 @@ struct TallyJSON {
             ("anonymous", .number(anonymous)),
             ("anonymous_forward", .number(tally[.anonymousForward])),
             ("anonymous_backward", .number(tally[.anonymousBackward])),
+            ("by_hand", .number(tally[.byHand])),
             ("in", .number(tally[.peopleIn])),
             ("out", .number(tally[.peopleOut])),
             ("vehicles_in", .number(tally[.vehiclesIn])),

@@ -112,6 +112,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
         public var wrongWay: UInt64 = 0
         public var anonymousForward: UInt64 = 0
         public var anonymousBackward: UInt64 = 0
+        /// Let through by the guard's button; each is one of `admitted`. nil from an older daemon.
+        public var byHand: UInt64?
 
         public init() {}
     }

@@ -5,8 +5,7 @@ import Posix
 enum DeviceNotices {
     static func log(_ notice: DeviceNotice, of name: String) {
         switch notice {
-        case .tampered(true): Log.error("\(name): TAMPERED WITH: its cover is open or it is off the wall; go and look")
-        case .tampered(false): Log.notice("\(name): tamper contact is closed again")
+        case .tampered(let opened): logTamper(opened, of: name)
         case .powerFailing(true): Log.error("\(name): it says that its power fails; check its supply")
         case .powerFailing(false): Log.notice("\(name): its power is good again")
         case .secured: Log.notice("\(name): secure channel under this lane's key")
@@ -19,6 +18,14 @@ enum DeviceNotices {
         case .channelLost: Log.warning("\(name): the secure channel broke and is set up again")
         case .keysPressed(let count): Log.notice("\(name): \(count) keys were pressed; this lane asks for none")
         case .trouble(let trouble): Log.error("\(name): \(trouble.reason); \(trouble.advice)")
+        }
+    }
+
+    static func logTamper(_ opened: Bool, of name: String) {
+        if opened {
+            Log.error("\(name): TAMPERED WITH: its cover is open or it is off the wall; go and look")
+        } else {
+            Log.notice("\(name): tamper contact is at rest again")
         }
     }
 }

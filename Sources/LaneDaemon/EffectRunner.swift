@@ -123,7 +123,10 @@ struct EffectRunner {
 
     /// New people at an entrance use the room; what must be told in any case may use the reserve.
     private func purpose(of event: LaneEvent) -> RecordPurpose {
-        if case .decided = event, !isExit { .entrance } else { .reserve }
+        switch event {
+        case .decided where !isExit, .releasedByHand where !isExit: .entrance
+        default: .reserve
+        }
     }
 
     private mutating func tellUnrecorded(at moment: Moment) {

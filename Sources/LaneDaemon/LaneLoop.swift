@@ -128,6 +128,10 @@ final class LaneLoop {
         parts.gate.service(set, at: .now()) { event in
             switch event {
             case .contact(let direction, let closed): give(.contact(direction, closed: closed))
+            case .guardPressed: give(.guardPressed)
+            case .tamper(let opened):
+                DeviceNotices.logTamper(opened, of: "the cabinet")
+                give(.tamper(.cabinet, opened: opened))
             case .lost(let failure):
                 Log.error("gate lost: \(failure)")
                 give(.deviceLost(.gate))
@@ -156,7 +160,9 @@ final class LaneLoop {
         case .event(.identifier(let identifier)): give(.presented(present(identifier, reader: reader)))
         case .event(.temperature(let sample)): give(.temperature(sample))
         case .event(.rejected): break
-        case .event(.notice(let notice)): DeviceNotices.log(notice, of: attached.name)
+        case .event(.notice(let notice)):
+            DeviceNotices.log(notice, of: attached.name)
+            if case .tampered(let opened) = notice { give(.tamper(.reader(reader), opened: opened)) }
         case .lost(let failure):
             Log.error("\(attached.name) lost: \(failure)")
             give(.deviceLost(device))

@@ -276,7 +276,7 @@ private enum GPIOWiring {
     static func read(_ section: Section, onStop: GateRest) -> LaneSettings.GateWiring {
         let chip = section.text("chip")
         let lines = section.section("lines")
-        let inverted = Set(section.texts("active_low", count: 0...8, rule: lineName))
+        let inverted = Set(section.texts("active_low", count: 0...names.count, rule: lineName))
         let debounce = Int64(section.integer("debounce_milliseconds", default: 20, in: 1...100, unit: "milliseconds"))
         func line(_ name: String, required: Bool) -> GPIOLine? {
             guard required || lines.has(name) else {
@@ -289,9 +289,10 @@ private enum GPIOWiring {
         for output in GateOutput.allCases {
             outputs[output] = line("\(output.name)", required: output == .release)
         }
-        var contacts: [PassageDirection: GPIOLine] = [:]
-        contacts[.forward] = line("passage_forward", required: true)
-        contacts[.backward] = line("passage_backward", required: false)
+        var contacts: [GateContact: GPIOLine] = [:]
+        for contact in GateContact.allCases {
+            contacts[contact] = line("\(contact.name)", required: contact == .passageForward)
+        }
         let fire = line("fire", required: false)
         let emergency = line("emergency", required: false)
         if fire == nil && emergency != nil { lines.refuse("emergency", "an emergency output without a fire input") }
@@ -304,10 +305,8 @@ private enum GPIOWiring {
             })
     }
 
-    private static let names = [
-        "release", "lamp_green", "lamp_red", "lamp_amber", "buzzer", "emergency", "passage_forward",
-        "passage_backward", "fire",
-    ]
+    private static let names =
+        GateOutput.allCases.map { "\($0.name)" } + GateContact.allCases.map { "\($0.name)" } + ["fire", "emergency"]
     private static let lineName = TextRule(expected: "one of \(names.joined(separator: ", "))") { names.contains($0) }
     private static let wire = TextRule.characters(1...31)
 }

@@ -41,7 +41,7 @@ private struct RestLoop {
             fire = FireLine.simulated(socket: socket, at: now)
         case .gpio(var wiring, var loop):
             wiring.consumer = "lanekeeper-rest"
-            // Nobody is counted, so a passage contact that is broken must not cost the release its place.
+            // Nobody is counted and nobody let in, so a contact that is broken must not cost the release its place.
             wiring.contacts = [:]
             gate = Gate.gpio(wiring, at: now)
             loop?.consumer = "lanekeeper-rest"
@@ -78,8 +78,10 @@ private struct RestLoop {
     private mutating func serviceGate() -> Bool {
         var found: GateEvent?
         gate.service(set, at: .now()) { event in
-            if case .contact = event { return }
-            found = event
+            switch event {
+            case .lost, .back: found = event
+            case .contact, .guardPressed, .tamper: break
+            }
         }
         drive()
         switch found {
@@ -89,7 +91,7 @@ private struct RestLoop {
         case .back:
             Log.notice("\(name) is at rest: the gate is held \(rest.rawValue)")
             supervisor.ready("at rest; the gate is held \(rest.rawValue)")
-        case .contact, nil: return false
+        default: return false
         }
         return true
     }

@@ -97,6 +97,7 @@ struct StatusAnswer {
         counters.wrongWay = UInt64(totals.wrongWay)
         counters.anonymousForward = UInt64(totals.anonymousForward)
         counters.anonymousBackward = UInt64(totals.anonymousBackward)
+        counters.byHand = UInt64(totals.byHand)
         return counters
     }
 
@@ -110,6 +111,9 @@ struct StatusAnswer {
                     ?? "fire alarm: the fire loop is open")
         }
         if let failure = snapshot.gateFailure { alarms.append("gate: \(failure)") }
+        if machine.isTampered(.cabinet) {
+            alarms.append("cabinet: tampered with: it is open; go and look")
+        }
         for device in snapshot.readers + (snapshot.thermometer.map { [$0] } ?? []) {
             if let failure = device.failure { alarms.append("\(device.name): \(failure)") }
             alarms += device.conditions.alarms.map { "\(device.name): \($0)" }

@@ -57,6 +57,10 @@ struct EventJSON {
             ]
             return ("hole", cause == .noRoom ? counted(totals).merging(hole) { $1 } : hole)
         case .stopping: return ("stopping", [:])
+        case .releasedByHand(let releaser, let direction):
+            return ("released-by-hand", ["by": EventNames.of(releaser), "direction": EventNames.of(direction)])
+        case .tamper(let contact, let opened):
+            return ("tamper", ["device": EventNames.of(contact), "opened": opened])
         }
     }
 
@@ -89,11 +93,14 @@ struct EventJSON {
 
     private func ended(_ outcome: Outcome) -> [String: Any] {
         var fields: [String: Any] = [
-            "tag": outcome.tag.hex, "type": EventNames.of(outcome.type), "reader": Int(outcome.reader),
             "direction": EventNames.of(outcome.direction), "decision_sequence": outcome.decisionSequence,
             "decision_epoch": (outcome.decisionEpoch ?? record.epoch).hex,
             "open_milliseconds": outcome.openMilliseconds,
         ]
+        guard !outcome.isByHand else { return fields }
+        fields["tag"] = outcome.tag.hex
+        fields["type"] = EventNames.of(outcome.type)
+        fields["reader"] = Int(outcome.reader)
         if let kind = outcome.kind { fields["kind"] = "\(kind.name)" }
         if outcome.holder != .nobody { fields["holder"] = outcome.holder.number }
         return fields

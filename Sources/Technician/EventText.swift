@@ -51,6 +51,10 @@ struct EventText {
                     + (cause == .noRoom ? ": \(counted(totals))" : "")
             )
         case .stopping: return ("stopping", "")
+        case .releasedByHand(let releaser, let direction):
+            return ("by hand", "released by the \(words(EventNames.of(releaser))), \(name(direction))")
+        case .tamper(let contact, let opened):
+            return ("tamper", "\(EventNames.of(contact)) \(opened ? "OPENED" : "closed again")")
         }
     }
 
@@ -71,6 +75,7 @@ struct EventText {
 
     private func ended(_ outcome: Outcome) -> String {
         var text = outcome.kind.map { "\($0.name) \(outcome.holder.number)" } ?? "unknown badge \(outcome.tag.hex)"
+        if outcome.isByHand { text = "released by hand," }
         text += " \(name(outcome.direction)), record \(outcome.decisionSequence)"
         if let epoch = outcome.decisionEpoch, epoch != record.epoch { text += " of epoch \(epoch.hex)" }
         return text + (outcome.openMilliseconds == 0 ? "" : ", open for \(outcome.openMilliseconds) ms")
@@ -102,7 +107,8 @@ struct EventText {
     }
 
     private func name(_ end: ReleaseEnd) -> String { EventNames.of(end) }
-    private func name(_ pulse: UnreleasedPulse) -> String { EventNames.of(pulse).replacing("-", with: " ") }
+    private func name(_ pulse: UnreleasedPulse) -> String { words(EventNames.of(pulse)) }
+    private func words(_ name: String) -> String { name.replacing("-", with: " ") }
     private func name(_ direction: PassageDirection) -> String { EventNames.of(direction) }
     private func name(_ type: IdentifierType) -> String { EventNames.of(type) }
     private func name(_ device: Device) -> String { EventNames.of(device) }
@@ -124,6 +130,19 @@ enum EventNames {
         case .forced: "forced"
         case .wrongWay: "wrong-way"
         case .anonymous: "anonymous"
+        }
+    }
+
+    static func of(_ releaser: Releaser) -> String {
+        switch releaser {
+        case .guardButton: "guard-button"
+        }
+    }
+
+    static func of(_ contact: TamperContact) -> String {
+        switch contact {
+        case .reader(let index): "reader-\(index)"
+        case .cabinet: "cabinet"
         }
     }
 
@@ -151,6 +170,7 @@ enum EventNames {
             ("passed", totals.passed), ("annulled", totals.annulled), ("interrupted", totals.interrupted),
             ("tailgating", totals.tailgating), ("forced", totals.forced), ("wrong_way", totals.wrongWay),
             ("anonymous_forward", totals.anonymousForward), ("anonymous_backward", totals.anonymousBackward),
+            ("by_hand", totals.byHand),
         ]
     }
 }

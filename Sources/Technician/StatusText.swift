@@ -66,7 +66,7 @@ struct StatusText {
         var table = TextTable(indent: 2)
         table.add(
             "", "presented", "admitted", "refused", "passed", "annulled", "interrupted", "tailgating", "forced",
-            "wrong way", "anonymous")
+            "wrong way", "anonymous", "by hand")
         table.add(["this hour"] + figures(status.hour))
         table.add(["since start"] + figures(status.sinceStart))
         return "\ncounted\n\(table.text)"
@@ -76,7 +76,7 @@ struct StatusText {
         [
             "\(it.presented)", "\(it.admitted)", "\(it.refused)", "\(it.passed)", "\(it.annulled)",
             "\(it.interrupted)", "\(it.tailgating)", "\(it.forced)", "\(it.wrongWay)",
-            "\(it.anonymousForward) + \(it.anonymousBackward) back",
+            "\(it.anonymousForward) + \(it.anonymousBackward) back", it.byHand.map { "\($0)" } ?? "-",
         ]
     }
 

@@ -2,7 +2,7 @@
 public enum ScreenWording: String, CaseIterable, Sendable {
     case title, inToday, outToday, peopleOnSite, vehiclesOnSite, allDays, distinctHoldersToday, refusedToday, lanes
     case lane, admitted, passed, refused, lastSeen, missing, secondsAgo, minutesAgo, hoursAgo, updated, staleSince
-    case noLanes, needsScript
+    case noLanes, needsScript, tampered
 
     public var wording: Bilingual {
         switch self {
@@ -27,6 +27,7 @@ public enum ScreenWording: String, CaseIterable, Sendable {
         case .updated: Bilingual("实时更新", "live")
         case .staleSince: Bilingual("数据已停止更新，自", "NOT UPDATED SINCE")
         case .noLanes: Bilingual("尚无通道上报", "No lane has reported yet")
+        case .tampered: Bilingual("机箱或读卡器被打开", "COVER OPEN")
         case .needsScript: Bilingual("此页面需要启用 JavaScript", "This page needs JavaScript")
         }
     }

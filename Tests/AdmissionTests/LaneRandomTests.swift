@@ -81,7 +81,7 @@ private struct Fate {
         case 0, 1, 2: lane.give(.presented(presentation(1...24)))
         case 3, 4: for _ in 0..<number(1...4) { lane.give(.temperature(sample())) }
         case 5, 6: lane.give(.contact(chance(oneIn: 4) ? .backward : .forward, closed: chance(oneIn: 2)))
-        case 7: lane.give(.timePassed)
+        case 7: lane.give(chance(oneIn: 2) ? .timePassed : .guardPressed)
         case 8:
             if chance(oneIn: 4) { fault() }
             if chance(oneIn: 4) { lane.repair(readers: readers) }

@@ -148,7 +148,13 @@ final class VirtualLane {
     private func noteRelease() {
         releases += 1
         guard machine.configuration.kind == .entry, !machine.isInAlarm else { return }
-        let newest = records.last { if case .decided(let d) = $0.event { d.verdict == .admitted } else { false } }
+        let newest = records.last {
+            switch $0.event {
+            case .decided(let decision): decision.verdict == .admitted
+            case .releasedByHand: true
+            default: false
+            }
+        }
         let isOpen = newest.map { decision in
             !outcomes.contains { $0.decisionSequence == decision.sequence }
         }
@@ -188,6 +194,9 @@ final class VirtualLane {
             case .decided(let decision):
                 tally["presented", default: 0] += 1
                 tally[decision.verdict == .admitted ? "admitted" : "refused", default: 0] += 1
+            case .releasedByHand:
+                tally["admitted", default: 0] += 1
+                tally["byHand", default: 0] += 1
             case .ended(let outcome): tally["\(outcome.end)", default: 0] += 1
             case .pulse(.anonymous, let direction, _):
                 tally[direction == .forward ? "anonymousForward" : "anonymousBackward", default: 0] += 1
@@ -227,6 +236,8 @@ final class VirtualLane {
         case .hour: "hour"
         case .hole: "hole"
         case .stopping: "stopping"
+        case .releasedByHand: "by-hand"
+        case .tamper(_, let opened): opened ? "tampered" : "closed"
         }
     }
 }
@@ -238,6 +249,7 @@ extension LaneTotals {
             ("presented", presented), ("admitted", admitted), ("refused", refused), ("passed", passed),
             ("annulled", annulled), ("interrupted", interrupted), ("tailgating", tailgating), ("forced", forced),
             ("wrongWay", wrongWay), ("anonymousForward", anonymousForward), ("anonymousBackward", anonymousBackward),
+            ("byHand", byHand),
         ]
         return Dictionary(uniqueKeysWithValues: all.filter { $0.1 != 0 }.map { ($0.0, Int($0.1)) })
     }

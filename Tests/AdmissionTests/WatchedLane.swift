@@ -18,8 +18,8 @@ final class WatchedLane {
     private(set) var releaseLine = false
     private(set) var lamps = LampState.outOfService
     private(set) var nextSequence: UInt64 = 1
-    /// Admitted decisions on record whose end is not.
-    private(set) var open: [UInt64: Decision] = [:]
+    /// Records that let somebody through and whose end is not on record.
+    private(set) var open: Set<UInt64> = []
     private(set) var counted = Counts()
     private var closedHours = Counts()
     private var lost = Counts()
@@ -34,6 +34,7 @@ final class WatchedLane {
         mutating func add(_ event: LaneEvent) {
             switch event {
             case .decided(let decision): if decision.verdict == .admitted { admitted += 1 } else { refused += 1 }
+            case .releasedByHand: admitted += 1
             case .ended(let outcome):
                 switch outcome.end {
                 case .passed: passed += 1
@@ -153,18 +154,23 @@ final class WatchedLane {
         case .decided(let decision):
             newest = decision
             checkDecision(decision)
-            if decision.verdict == .admitted {
-                if !open.isEmpty { note("a second release while one is out") }
-                if kind == .entry && releaseLine { note("the line did not fall between two releases") }
-                open[sequence] = decision
-            }
+            if decision.verdict == .admitted { begins(sequence) }
+        case .releasedByHand:
+            if machine.isInAlarm { note("released by hand in a fire") }
+            begins(sequence)
         case .ended(let outcome):
-            if open.removeValue(forKey: outcome.decisionSequence) == nil {
+            if open.remove(outcome.decisionSequence) == nil {
                 note("the end of \(outcome.decisionSequence), which is not open")
             }
         case .hour(_, let totals): closedHours = closedHours + Counts(totals)
         default: break
         }
+    }
+
+    private func begins(_ sequence: UInt64) {
+        if !open.isEmpty { note("a second release while one is out") }
+        if kind == .entry && releaseLine { note("the line did not fall between two releases") }
+        open.insert(sequence)
     }
 
     // MARK: The promises

@@ -264,6 +264,36 @@ struct IntakeStoreTests {
         #expect(store.lanes[name("north-07")]?.mode == .normal)
     }
 
+    @Test("open covers are the lane's until they are closed or a new epoch begins, also over a restart")
+    func tampered() throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        let lane = name("north-07")
+        try store.store(
+            try bench.batch([
+                makeRecord(.tamper(.cabinet, opened: true)), makeRecord(.tamper(.reader(2), opened: true), sequence: 2),
+                makeRecord(.tamper(.reader(0), opened: true), sequence: 3),
+                makeRecord(.tamper(.reader(2), opened: false), sequence: 4),
+            ]))
+        #expect(store.lanes[lane]?.tampered.contacts == [.reader(0), .cabinet])
+        #expect(try bench.open().lanes[lane]?.tampered.contacts == [.reader(0), .cabinet])
+        try store.store(
+            try bench.batch([makeRecord(.epochStarted(previous: epoch(1), lastSequence: 4), epoch: 2)]))
+        #expect(store.lanes[lane]?.tampered.contacts == [])
+    }
+
+    @Test("a database of the layout before is taken over")
+    func olderLayout() throws {
+        let bench = try StoreBench()
+        try bench.open().store(try bench.batch([makeRecord(ended())]))
+        try Database(bench.data.intakeDatabase, .readWrite)
+            .execute("ALTER TABLE lane DROP COLUMN tampered; PRAGMA user_version=1;")
+        let store = try bench.open()
+        #expect(store.lanes[name("north-07")]?.all[.passed] == 1)
+        try store.store(try bench.batch([makeRecord(.tamper(.cabinet, opened: true), sequence: 2)]))
+        #expect(try bench.open().lanes[name("north-07")]?.tampered.contacts == [.cabinet])
+    }
+
     @Test("a database of another site, or of another layout, is refused")
     func foreign() throws {
         let bench = try StoreBench()

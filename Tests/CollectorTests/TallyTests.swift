@@ -61,6 +61,7 @@ struct TallyTests {
             .clock(.stepped, stepMilliseconds: 9), .hour(startSeconds: 0, LaneTotals()),
             .hole(epoch: epoch(1), firstSequence: 1, count: 2, .damaged, LaneTotals()), .stopping,
             .seenInEmergency(Presentation(tag: .none, type: .chip, lookup: .unknown, reader: 0)),
+            .tamper(.cabinet, opened: true),
         ]
         for event in events { #expect(counts(event) == [:]) }
     }
@@ -71,7 +72,7 @@ struct TallyTests {
             decided(), decided(.refused, reasons: .codeRed), ended(), ended(.annulled), ended(.interrupted),
             .pulse(.tailgating, .forward, decisionSequence: 2), .pulse(.forced, .forward, decisionSequence: 0),
             .pulse(.wrongWay, .backward, decisionSequence: 0), .pulse(.anonymous, .forward, decisionSequence: 0),
-            .pulse(.anonymous, .backward, decisionSequence: 0), .stopping,
+            .pulse(.anonymous, .backward, decisionSequence: 0), .stopping, .releasedByHand(.guardButton, .forward),
         ]
         var lane = LaneTotals()
         var tally = Tally()
@@ -90,6 +91,8 @@ struct TallyTests {
         #expect(tally[.wrongWay] == Int64(lane.wrongWay))
         #expect(tally[.anonymousForward] == Int64(lane.anonymousForward))
         #expect(tally[.anonymousBackward] == Int64(lane.anonymousBackward))
+        #expect(tally[.byHand] == Int64(lane.byHand))
+        #expect(lane.presented + lane.byHand == lane.admitted + lane.refused)
     }
 
     @Test(
@@ -125,13 +128,15 @@ struct TallyTests {
         totals.tailgating = 1
         totals.anonymousForward = 3
         totals.anonymousBackward = 4
+        totals.byHand = 6
         let event = LaneEvent.hole(epoch: epoch(1), firstSequence: 8, count: 22, .noRoom, totals)
         #expect(
             counts(event, from: "ring", to: "outside") == [
                 Counter.presented.rawValue: 9, Counter.admitted.rawValue: 7, Counter.refused.rawValue: 2,
                 Counter.passed.rawValue: 5, Counter.annulled.rawValue: 2, Counter.tailgating.rawValue: 1,
                 Counter.anonymousForward.rawValue: 3, Counter.anonymousBackward.rawValue: 4,
-                Counter.unrecorded.rawValue: 22, Counter.peopleOut.rawValue: 9, Counter.peopleIn.rawValue: 4,
+                Counter.byHand.rawValue: 6, Counter.unrecorded.rawValue: 22, Counter.peopleOut.rawValue: 9,
+                Counter.peopleIn.rawValue: 4,
             ])
     }
 

@@ -11,7 +11,8 @@ struct GPIOGateTests {
         let start = MonotonicTime(milliseconds: 1)
         let gate = Gate.gpio(
             GPIOGateSettings(
-                chip: chip, outputs: [.release: GPIOLine("relay0")], contacts: [.forward: GPIOLine("door0")]), at: start
+                chip: chip, outputs: [.release: GPIOLine("relay0")], contacts: [.passageForward: GPIOLine("door0")]),
+            at: start
         )
         let set = PollSet(capacity: 8)
         var losses: [DeviceFailure] = []

@@ -79,6 +79,38 @@ struct SimulatedGateTests {
         #expect(bench.told == ["back", "lost", "forward closed", "backward closed", "back"])
     }
 
+    @Test("the guard's button tells its presses, and not that it was down when the gate was reached")
+    func guardButton() throws {
+        let bench = try GateBench()
+        bench.server.greeting += ["guard_button 1"]
+        try bench.run { bench.gate.presence == .well }
+        try bench.server.say("passage_forward 1")
+        try bench.run { bench.told.count == 2 }
+        #expect(bench.told == ["back", "forward closed"])
+        for level in [0, 1, 1, 0, 1] { try bench.server.say("guard_button \(level)") }
+        try bench.run { bench.told.count == 4 }
+        #expect(bench.told.suffix(2) == ["guard", "guard"])
+        // Down over a break of the connection: nobody saw it go down.
+        bench.server.hangUp()
+        try bench.run { bench.told.last == "back" }
+        #expect(bench.told.suffix(3) == ["lost", "forward open", "back"])
+    }
+
+    @Test("an open cabinet is told once, also when it was open before, and over a lost gate when it has changed")
+    func tamper() throws {
+        let bench = try GateBench()
+        bench.server.greeting += ["tamper 1"]
+        try bench.run { bench.told.count == 2 }
+        #expect(bench.told == ["back", "tampered"])
+        bench.server.hangUp()
+        try bench.run { bench.told.last == "back" && bench.told.count == 4 }
+        try bench.server.say("tamper 1")
+        bench.server.greeting = ["passage_forward 0", "passage_backward 0", "tamper 0"]
+        bench.server.hangUp()
+        try bench.run { bench.told.last == "cover closed" }
+        #expect(bench.told == ["back", "tampered", "lost", "back", "lost", "back", "cover closed"])
+    }
+
     @Test("without a gate it is lost once, tries at most every second, and does not spin")
     func absent() throws {
         let bench = try GateBench(listening: false)
@@ -183,6 +215,8 @@ private final class GateBench {
             case .back: told.append("back")
             case .lost: told.append("lost")
             case .contact(let direction, let closed): told.append("\(direction) \(closed ? "closed" : "open")")
+            case .guardPressed: told.append("guard")
+            case .tamper(let opened): told.append(opened ? "tampered" : "cover closed")
             }
         }
         try server.turn()

@@ -1,5 +1,6 @@
 import Admission
 import Configuration
+import Devices
 import Testing
 
 @testable import LaneDaemon
@@ -83,6 +84,27 @@ private func read(_ text: String) throws -> LaneSettings {
             ))
         guard case .gpio(let gate, let fire?) = wired.gate else { return #expect(Bool(false), "no GPIO gate") }
         #expect(gate.onStop == .open && fire.onStop == .open)
+    }
+
+    @Test("guard's button and tamper contact are wired like the others, each where there is one")
+    func guardAndTamper() throws {
+        func wired(_ lines: String, _ more: String = "") throws -> GPIOGateSettings {
+            let settings = try read(
+                whole.replacing(
+                    "simulated: { socket: gate.sock }",
+                    with: "gpio: { chip: bench, lines: { release: r, passage_forward: door0\(lines) }\(more) }"))
+            if case .gpio(let gate, _) = settings.gate { return gate }
+            Issue.record("no GPIO gate")
+            return GPIOGateSettings(chip: "", outputs: [:], contacts: [:])
+        }
+        let gate = try wired(
+            ", guard_button: button0, tamper: cover0", ", active_low: [tamper], debounce_milliseconds: 30")
+        #expect(gate.contacts[.guardButton] == GPIOLine("button0"))
+        #expect(gate.contacts[.tamper] == GPIOLine("cover0", activeLow: true))
+        #expect(gate.debounceMilliseconds == 30)
+        let plain = try wired("")
+        #expect(plain.contacts[.guardButton] == nil && plain.contacts[.tamper] == nil)
+        #expect(throws: ConfigurationFailure.self) { try wired(", guard_buton: b") }
     }
 
     @Test("a lane without a thermometer must say so, and what becomes of people there")

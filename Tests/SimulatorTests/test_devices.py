@@ -91,6 +91,8 @@ def test_a_gate_drops_its_release_when_the_daemon_goes(tmp_path):
         lane.write(b"hello lane\n")
         assert await lane_in.readline() == b"passage_forward 0\n"
         assert await lane_in.readline() == b"passage_backward 0\n"
+        assert await lane_in.readline() == b"guard_button 0\n"
+        assert await lane_in.readline() == b"tamper 0\n"
         fire_in, fire = await asyncio.open_unix_connection(str(tmp_path / "gate.sock"))
         fire.write(b"hello fire\n")
         assert await fire_in.readline() == b"fire 1\n"

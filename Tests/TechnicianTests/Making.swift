@@ -104,4 +104,7 @@ let everyEvent: [(LaneEvent, String)] = [
         "not written, no room: 40 presented"
     ),
     (.stopping, "stopping"),
+    (.releasedByHand(.guardButton, .forward), "by hand      released by the guard button, forward"),
+    (.tamper(.cabinet, opened: true), "tamper       cabinet OPENED"),
+    (.tamper(.reader(1), opened: false), "tamper       reader-1 closed again"),
 ]

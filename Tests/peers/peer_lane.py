@@ -57,6 +57,10 @@ class PeerLane:
     def status(self) -> dict[str, Any]:
         return json.loads(self.stage.command("lanectl", "--run", self.lane.run, "--json", "status"))
 
+    def events(self, last: int = 50) -> list[dict[str, Any]]:
+        text = self.stage.command("lanectl", "--state", self.lane.state, "--json", "events", "--last", str(last))
+        return [json.loads(line) for line in text.splitlines()]
+
     def device(self, name: str) -> dict[str, Any]:
         return next(device for device in self.status()["devices"] if device["name"] == name)
 

@@ -143,6 +143,8 @@ def test_keys_and_the_tamper_contact_are_told(open_lane, reader_of, run):
             await lane.until("the alarm", lambda: any("tampered" in alarm for alarm in lane.status()["alarms"]))
             reader.open_cover(False)
             await lane.until("its end", lambda: not any("tampered" in alarm for alarm in lane.status()["alarms"]))
+            tampers = [(event["device"], event["opened"]) for event in lane.events() if event["event"] == "tamper"]
+            assert tampers == [("reader-0", True), ("reader-0", False)]
 
     run(scenario())
 

@@ -26,7 +26,7 @@ public struct GPIOGateSettings: Sendable {
     /// A path (`/dev/gpiochip0`), or the name or label of a chip.
     public var chip: String
     public var outputs: [GateOutput: GPIOLine]
-    public var contacts: [PassageDirection: GPIOLine]
+    public var contacts: [GateContact: GPIOLine]
     /// How long a contact must stand, 10–30 ms usually: in the kernel with libgpiod 2.x, here with 1.6.
     public var debounceMilliseconds: Int64
     /// The levels that outputs are left at when the lines are let go.
@@ -35,7 +35,7 @@ public struct GPIOGateSettings: Sendable {
     public var consumer = "lanekeeper"
 
     public init(
-        chip: String, outputs: [GateOutput: GPIOLine], contacts: [PassageDirection: GPIOLine],
+        chip: String, outputs: [GateOutput: GPIOLine], contacts: [GateContact: GPIOLine],
         debounceMilliseconds: Int64 = 20, onStop: GateRest = .locked
     ) {
         self.chip = chip

@@ -205,7 +205,7 @@ extension Gate {
         Gate(
             wires: GPIOWires(
                 chip: settings.chip, outputs: GateOutput.allCases.map { settings.outputs[$0] },
-                contacts: [settings.contacts[.forward], settings.contacts[.backward]],
+                contacts: GateContact.allCases.map { settings.contacts[$0] },
                 debounceMilliseconds: settings.debounceMilliseconds, consumer: settings.consumer,
                 restLevels: GateOutput.allCases.map { $0 == .release && settings.onStop == .open }, at: now))
     }

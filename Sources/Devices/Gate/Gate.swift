@@ -13,11 +13,31 @@ public enum GateOutput: Int, Sendable, CaseIterable {
     public var name: StaticString { WireNames.lane.outputs[rawValue] }
 }
 
+/// What a gate's contacts are for.
+public enum GateContact: Int, Sendable, CaseIterable {
+    case passageForward = 0
+    case passageBackward = 1
+    case guardButton = 2
+    /// Of the cabinet; closed while it is open, or `active_low` where the switch is the other way round.
+    case tamper = 3
+
+    /// As the socket and the configuration write it.
+    public var name: StaticString { WireNames.lane.contacts[rawValue] }
+
+    /// Whether a gate behind a socket must say it before it is there.
+    var isRequired: Bool { self == .passageForward || self == .passageBackward }
+}
+
 /// What a gate reports.
 public enum GateEvent: Sendable {
     /// A passage contact closed or opened, debounced. What is told is always a change against what was told last (open,
     /// at the beginning): a contact that closed while the gate was lost is told just before `back`.
     case contact(PassageDirection, closed: Bool)
+    /// The guard's button went down while the gate was watched: one that was down already when the gate was reached
+    /// counts when it is pressed again.
+    case guardPressed
+    /// The cabinet was opened, or closed again; told as a change, like `contact`.
+    case tamper(opened: Bool)
     case lost(DeviceFailure)
     /// It is there and has said all its contacts.
     case back
@@ -44,8 +64,8 @@ public final class Gate {
 
     private let wires: any Wires
     private var wanted = InlineArray<5, Bool>(repeating: false)
-    private var told = InlineArray<2, Bool>(repeating: false)
-    private var known = InlineArray<2, Bool>(repeating: false)
+    private var told = InlineArray<4, Bool>(repeating: false)
+    private var known = InlineArray<4, Bool>(repeating: false)
     private var greetingBy = MonotonicTime.never
 
     init(wires: any Wires) { self.wires = wires }
@@ -78,11 +98,7 @@ public final class Gate {
                 for output in GateOutput.allCases { wires.drive(output.rawValue, wanted[output.rawValue], at: now) }
                 hear(at: now, report)
             case .level(let index, let closed):
-                known[index] = true
-                if told[index] != closed {
-                    told[index] = closed
-                    report(.contact(index == 0 ? .forward : .backward, closed: closed))
-                }
+                if let contact = GateContact(rawValue: index) { change(contact, closed, report) }
                 // After the contact: what was closed before the gate was back is no passage.
                 hear(at: now, report)
             case .lost(let failure):
@@ -104,9 +120,24 @@ public final class Gate {
         wanted = InlineArray(repeating: false)
     }
 
+    private func change(_ contact: GateContact, _ closed: Bool, _ report: (GateEvent) -> Void) {
+        let wasKnown = known[contact.rawValue]
+        known[contact.rawValue] = true
+        guard told[contact.rawValue] != closed else { return }
+        told[contact.rawValue] = closed
+        switch contact {
+        case .passageForward: report(.contact(.forward, closed: closed))
+        case .passageBackward: report(.contact(.backward, closed: closed))
+        case .guardButton: if closed && wasKnown { report(.guardPressed) }
+        case .tamper: report(.tamper(opened: closed))
+        }
+    }
+
     private func hear(at now: MonotonicTime, _ report: (GateEvent) -> Void) {
         guard presence != .well else { return }
-        for index in 0..<2 where wires.hasContact(index) && !known[index] { return }
+        for contact in GateContact.allCases where contact.isRequired && wires.hasContact(contact.rawValue) {
+            guard known[contact.rawValue] else { return }
+        }
         presence = .well
         failure = nil
         greetingBy = .never

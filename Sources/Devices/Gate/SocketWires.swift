@@ -7,7 +7,7 @@ import Posix
 ///
 ///     lane or fire thread → gate    hello lane          once, first
 ///                                   release 1           an output, at each change
-///     gate → lane or fire thread    passage_forward 0   every contact after the hello, then each change
+///     gate → lane or fire thread    passage_forward 0   every contact that it has after the hello, then each change
 ///
 /// A name that is not ours is passed over; a line that is no level ends the connection. So does a peer that has not
 /// taken what was sent for 2 s: it would not drop a release either.

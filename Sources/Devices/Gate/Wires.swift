@@ -35,6 +35,6 @@ struct WireNames {
 
     static let lane = WireNames(
         role: "lane", outputs: ["release", "lamp_green", "lamp_red", "lamp_amber", "buzzer"],
-        contacts: ["passage_forward", "passage_backward"])
+        contacts: ["passage_forward", "passage_backward", "guard_button", "tamper"])
     static let fire = WireNames(role: "fire", outputs: ["emergency"], contacts: ["fire"])
 }

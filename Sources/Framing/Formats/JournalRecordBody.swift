@@ -14,7 +14,7 @@ import Admission
 //                    80 16 policy digest
 //                    96 u32 occupancy · 100 u32 its age, s · 104 u32 paired holder (each all ones: unknown)
 //                   108 u8 anti-passback state (0 off) · 109 u8 1 = the lane's zone is known to the image
-//   3 ended           0 10 tag · 10 u8 type · 11 u8 holder kind · 12 u32 holder · 16 u8 reader
+//   3 ended           0 10 tag · 10 u8 type · 11 u8 holder kind · 12 u32 holder · 16 u8 reader (255: released by hand)
 //                    17 u8 end: 1 passed 2 annulled 3 interrupted · 18 u8 direction
 //                    24 u64 decision's sequence · 32 16 decision's epoch (0: this record's own) · 48 u32 open for, ms
 //   4 pulse          17 u8 1 tailgating 2 forced 3 wrong way 4 anonymous · 18 u8 direction · 24 u64 decision followed
@@ -25,9 +25,11 @@ import Admission
 //   9 mode            0 u8 mode · 1 u8 cause
 //  10 credentials    48 u64 image version · 56 u64 change · 64 i64 issued · 72 i64 statement · 109 u8 as in 2
 //  11 clock           0 u8 trust · 8 i64 step, ms
-//  12 hour            0 i64 start, s · 8 11 × u32 totals
-//  13 hole            0 16 epoch · 16 u64 first sequence · 24 u64 count · 32 u8 cause · 36 11 × u32 totals
+//  12 hour            0 i64 start, s · 8 12 × u32 totals
+//  13 hole            0 16 epoch · 16 u64 first sequence · 24 u64 count · 32 u8 cause · 36 12 × u32 totals
 //  14 stopping        -
+//  15 released by hand   0 u8 who: 1 guard's button · 18 u8 direction
+//  16 tamper          0 u8 0–15 reader, 18 cabinet · 1 u8 1 = opened
 
 private let noStatement = Int64.min
 
@@ -90,6 +92,14 @@ extension LaneEvent {
             return 13
         case .stopping:
             return 14
+        case .releasedByHand(let releaser, let direction):
+            body.put(releaser.rawValue, at: 0)
+            body.put(direction.rawValue, at: 18)
+            return 15
+        case .tamper(let contact, let opened):
+            body.put(contact.code, at: 0)
+            body.put(opened ? 1 : 0 as UInt8, at: 1)
+            return 16
         }
     }
 
@@ -123,6 +133,11 @@ extension LaneEvent {
                 count: body.get(at: 24), try read(HoleCause.init(rawValue:), body, 32, "cause of a hole"),
                 LaneTotals(body, at: 36))
         case 14: self = .stopping
+        case 15:
+            self = .releasedByHand(
+                try read(Releaser.init(rawValue:), body, 0, "who released by hand"), try direction(body, 18))
+        case 16:
+            self = .tamper(try read(TamperContact.init(code:), body, 0, "tamper contact"), opened: body[1] != 0)
         default: throw FormatError("record", "kind \(kind) is not known; a newer program wrote it")
         }
     }
@@ -280,7 +295,7 @@ extension Outcome {
 extension LaneTotals {
     private static let fields: [WritableKeyPath<LaneTotals, UInt32> & Sendable] = [
         \.presented, \.admitted, \.refused, \.passed, \.annulled, \.interrupted, \.tailgating, \.forced, \.wrongWay,
-        \.anonymousForward, \.anonymousBackward,
+        \.anonymousForward, \.anonymousBackward, \.byHand,
     ]
 
     fileprivate func encode(into body: UnsafeMutableRawBufferPointer, at offset: Int) {

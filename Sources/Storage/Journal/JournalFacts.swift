@@ -39,7 +39,10 @@ struct JournalFacts {
         switch record.event {
         case .decided(let decision) where decision.verdict == .admitted:
             // A lane never releases twice at once: an older decision's outcome stood in a hole between.
-            outstanding = Outcome(interrupting: decision, epoch: record.epoch, sequence: record.sequence)
+            outstanding = Outcome(
+                interrupting: decision.presentation, .forward, epoch: record.epoch, sequence: record.sequence)
+        case .releasedByHand(_, let direction):
+            outstanding = Outcome(interrupting: nil, direction, epoch: record.epoch, sequence: record.sequence)
         case .ended(let outcome):
             if outcome.decisionSequence == outstanding?.decisionSequence,
                 (outcome.decisionEpoch ?? record.epoch) == outstanding?.decisionEpoch
@@ -54,13 +57,15 @@ struct JournalFacts {
 }
 
 extension Outcome {
-    /// The end of a release that was cut short: nobody knows whether somebody walked.
-    fileprivate init(interrupting decision: Decision, epoch: Epoch, sequence: UInt64) {
-        let presentation = decision.presentation
+    /// The end of a release that was cut short: nobody knows whether somebody walked. nil: released by hand.
+    fileprivate init(
+        interrupting presentation: Presentation?, _ direction: PassageDirection, epoch: Epoch, sequence: UInt64
+    ) {
         self.init(
-            end: .interrupted, direction: .forward, decisionSequence: sequence, decisionEpoch: epoch,
-            tag: presentation.tag, type: presentation.type, holder: presentation.credential?.holder ?? .nobody,
-            kind: presentation.credential?.kind, reader: presentation.reader, openMilliseconds: 0)
+            end: .interrupted, direction: direction, decisionSequence: sequence, decisionEpoch: epoch,
+            tag: presentation?.tag ?? .none, type: presentation?.type ?? .chip,
+            holder: presentation?.credential?.holder ?? .nobody, kind: presentation?.credential?.kind,
+            reader: presentation?.reader ?? Outcome.noReader, openMilliseconds: 0)
     }
 }
 

@@ -91,12 +91,13 @@ struct RandomRecords {
         totals.wrongWay = UInt32(truncatingIfNeeded: word())
         totals.anonymousForward = UInt32(truncatingIfNeeded: word())
         totals.anonymousBackward = UInt32(truncatingIfNeeded: word())
+        totals.byHand = UInt32(truncatingIfNeeded: word())
         return totals
     }
 
-    static let eventKinds = 14
+    static let eventKinds = 16
 
-    /// An event of kind 1–14.
+    /// An event of kind 1–16.
     mutating func event(kind: Int) -> LaneEvent {
         switch kind {
         case 1: .epochStarted(previous: epoch(), lastSequence: word())
@@ -114,6 +115,8 @@ struct RandomRecords {
         case 13:
             .hole(
                 epoch: epoch(), firstSequence: word(), count: word(), one(of: HoleCause.allCases), totals())
+        case 15: .releasedByHand(one(of: Releaser.allCases), direction())
+        case 16: .tamper(one(of: [.reader(UInt8(below(16))), .cabinet]), opened: below(2) == 0)
         default: .stopping
         }
     }
