@@ -23,7 +23,8 @@ public struct KindSet: Sendable, Hashable {
 public enum WhenStale: UInt8, Sendable { case refuse = 0, admit = 1 }
 public enum WithoutThermometer: UInt8, Sendable { case refuse = 0, admitMarked = 1, outOfService = 2 }
 
-/// The first 16 bytes of the SHA-256 of the configuration file that said all this.
+/// The first 16 bytes of the SHA-256 of the file that said all this: the policy's own, or the lane's configuration that
+/// has the policy in it.
 public struct PolicyDigest: Sendable, Hashable {
     public var low: UInt64
     public var high: UInt64
@@ -34,7 +35,18 @@ public struct PolicyDigest: Sendable, Hashable {
     public static let none = PolicyDigest(low: 0, high: 0)
 }
 
-/// The rules of a lane. A value: what decided is named by `digest` in every record.
+/// What the policy says of one kind of badge alone. nil: what it says of all.
+public struct KindRule: Sendable, Hashable {
+    public var testWindowMilliseconds: Int64?
+    public var assessmentWindowMilliseconds: Int64?
+    public var temperatureLimitCentidegrees: Int32?
+    public var hours: OpeningHours?
+    public init() {}
+}
+
+/// The rules of a lane, those of its destination's zone and of the lane itself already laid over the general ones. A
+/// value: what decided is named by `digest` in every record. Its lists are made when it is read, and only looked at
+/// when it decides.
 public struct AdmissionPolicy: Sendable, Hashable {
     public var digest = PolicyDigest.none
     /// Keys required, by the kind's raw value.
@@ -63,6 +75,10 @@ public struct AdmissionPolicy: Sendable, Hashable {
     public var whenStale = WhenStale.refuse
     public var whenClockDistrusted = WhenStale.refuse
 
+    public var hours = OpeningHours.always
+    /// By the kind's raw value.
+    public var kindRules = [KindRule](repeating: KindRule(), count: 8)
+
     /// All four keys for people; a vehicle pass needs its activation, and lanes for people do not admit it.
     public init() {
         requiredKeys = [KeySet](repeating: .all, count: 8)
@@ -76,4 +92,22 @@ public struct AdmissionPolicy: Sendable, Hashable {
         let index = Int(kind.rawValue)
         return index < requiredKeys.count ? requiredKeys[index] : .all
     }
+
+    /// Nothing of its own for a kind that `kindRules` does not reach.
+    public func rule(for kind: HolderKind) -> KindRule {
+        let index = Int(kind.rawValue)
+        return index < kindRules.count ? kindRules[index] : KindRule()
+    }
+
+    public func testWindow(for kind: HolderKind) -> Int64 {
+        rule(for: kind).testWindowMilliseconds ?? testWindowMilliseconds
+    }
+    public func assessmentWindow(for kind: HolderKind) -> Int64 {
+        rule(for: kind).assessmentWindowMilliseconds ?? assessmentWindowMilliseconds
+    }
+    /// nil asks for what holds where the kind is not known.
+    public func temperatureLimit(for kind: HolderKind?) -> Int32 {
+        kind.flatMap { rule(for: $0).temperatureLimitCentidegrees } ?? temperatureLimitCentidegrees
+    }
+    public func hours(for kind: HolderKind) -> OpeningHours { rule(for: kind).hours ?? hours }
 }

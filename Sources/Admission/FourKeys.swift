@@ -14,6 +14,7 @@ public enum FourKeys {
         if required.contains(.test) { reasons.formUnion(test(credential, policy, instant)) }
         if required.contains(.activated) { reasons.formUnion(activation(credential, instant)) }
         if !policy.admittedKinds.contains(credential.kind) { reasons.insert(.kindNotAdmitted) }
+        if !policy.hours(for: credential.kind).isOpen(at: instant) { reasons.insert(.outsideHours) }
         if !leadsOutside && credential.zones & destinationZoneBit == 0 { reasons.insert(.zoneNotGranted) }
         return reasons
     }
@@ -35,7 +36,7 @@ public enum FourKeys {
             guard credential.assessedAtSeconds != 0 else { return .codeTooOld }
             let age = instant.milliseconds(since: WallTime(seconds: Int64(credential.assessedAtSeconds)))
             if age < -max(0, policy.futureToleranceMilliseconds) { return .codeInFuture }
-            return age > policy.assessmentWindowMilliseconds ? .codeTooOld : []
+            return age > policy.assessmentWindow(for: credential.kind) ? .codeTooOld : []
         }
     }
 
@@ -47,7 +48,7 @@ public enum FourKeys {
             guard credential.sampledAtSeconds != 0 else { return .testMissing }
             let age = instant.milliseconds(since: WallTime(seconds: Int64(credential.sampledAtSeconds)))
             if age < -max(0, policy.futureToleranceMilliseconds) { return .testInFuture }
-            return age > policy.testWindowMilliseconds ? .testExpired : []
+            return age > policy.testWindow(for: credential.kind) ? .testExpired : []
         }
     }
 

@@ -116,7 +116,7 @@ extension LaneMachine {
             }
             finding = measuring.first ?? finding
         }
-        let problem = problem(finding)
+        let problem = problem(finding, measuring.candidate.presentation.credential?.kind)
         if !problem.isEmpty && finding.outcome != .missing && measuring.first == nil
             && keyReasons(measuring.candidate, step.moment).isEmpty
         {
@@ -131,13 +131,13 @@ extension LaneMachine {
         decide(measuring.candidate, finding, adding: problem, &step)
     }
 
-    private func problem(_ finding: TemperatureFinding) -> Reasons {
+    private func problem(_ finding: TemperatureFinding, _ kind: HolderKind?) -> Reasons {
         switch finding.outcome {
         case .missing: return .temperatureMissing
         case .ambiguous: return .temperatureAmbiguous
         default:
             let shown = Int64(finding.medianCentidegrees) + Int64(policy.temperatureOffsetCentidegrees)
-            return shown >= Int64(policy.temperatureLimitCentidegrees) ? .temperatureHigh : []
+            return shown >= Int64(policy.temperatureLimit(for: kind)) ? .temperatureHigh : []
         }
     }
 
@@ -211,7 +211,8 @@ extension LaneMachine {
         Decision(
             presentation: candidate.presentation, verdict: verdict, reasons: reasons, temperature: temperature,
             temperatureOffsetCentidegrees: policy.temperatureOffsetCentidegrees,
-            temperatureLimitCentidegrees: policy.temperatureLimitCentidegrees, credentials: candidate.credentials,
+            temperatureLimitCentidegrees: policy.temperatureLimit(for: candidate.presentation.credential?.kind),
+            credentials: candidate.credentials,
             policyDigest: policy.digest)
     }
 
@@ -233,7 +234,7 @@ extension Reasons {
     /// Reasons that are a comparison with the wall clock.
     public static let judgedByClock: Reasons = [
         .testExpired, .testInFuture, .codeTooOld, .codeInFuture, .notYetValid, .noLongerValid, .statementTooOld,
-        .imageTooOld,
+        .imageTooOld, .outsideHours,
     ]
 }
 

@@ -43,13 +43,15 @@ public struct Reasons: OptionSet, Sendable, Hashable {
     public static let statementTooOld = Reasons(bit: 43)
     public static let imageTooOld = Reasons(bit: 44)
     public static let clockNotTrusted = Reasons(bit: 45)
+    // What the policy asks for beside the keys.
+    public static let outsideHours = Reasons(bit: 48)
 
     /// All reasons, in the order in which they are told.
     public static let ordered: [Reasons] = [
         .temperatureMissing, .temperatureAmbiguous, .twoHolders, .laneBusy,
         .testMissing, .testExpired, .codeTooOld, .codeUnknown, .notActivated,
         .vaccineNotRecorded, .vaccineIncomplete, .notYetValid, .noLongerValid,
-        .zoneNotGranted, .kindNotAdmitted, .unknownBadge, .conflict, .suspended, .revoked,
+        .outsideHours, .zoneNotGranted, .kindNotAdmitted, .unknownBadge, .conflict, .suspended, .revoked,
         .temperatureHigh, .codeYellow, .codeRed, .testPositive, .testInFuture, .codeInFuture,
         .thermometerLost, .outOfService, .noImage, .statementTooOld, .imageTooOld, .clockNotTrusted,
     ]
@@ -99,6 +101,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         case .statementTooOld: "statement-too-old"
         case .imageTooOld: "image-too-old"
         case .clockNotTrusted: "clock-not-trusted"
+        case .outsideHours: "outside-hours"
         default: "several"
         }
     }

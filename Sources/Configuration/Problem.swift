@@ -31,6 +31,15 @@ public struct ConfigurationFailure: Error, Equatable, Sendable, CustomStringConv
     /// How many more there are.
     public let omitted: Int
 
+    /// What is wrong with several files at once; nil for none.
+    public static func joined(_ failures: [ConfigurationFailure]) -> ConfigurationFailure? {
+        guard !failures.isEmpty else { return nil }
+        let all = failures.flatMap(\.problems)
+        let kept = Array(all.prefix(maximumProblems))
+        return ConfigurationFailure(
+            problems: kept, omitted: all.count - kept.count + failures.reduce(0) { $0 + $1.omitted })
+    }
+
     /// A line for each problem.
     public var description: String {
         var lines = problems.map(\.description)

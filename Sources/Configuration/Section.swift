@@ -28,6 +28,14 @@ public final class Section {
 
     public func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
+    /// Whether one single value stands there, and not a group or a list: where a setting may be either.
+    public func holdsOneValue(_ key: String) -> Bool {
+        guard let node = entries.first(where: { $0.key == key })?.value, case .scalar = node.content else {
+            return false
+        }
+        return !node.isNothing
+    }
+
     /// Reports something that only the program can see, such as two settings that exclude each other.
     public func refuse(_ key: String, _ message: String) {
         let entry = entries.first { $0.key == key }

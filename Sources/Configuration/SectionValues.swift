@@ -23,6 +23,18 @@ extension Section {
         items(key, count: count).compactMap { text($0.node, $0.path, rule) }
     }
 
+    /// A list of values that `read` makes of texts; it throws what is wrong with one. nil for a text that is refused.
+    public func values<Value>(
+        _ key: String, count: ClosedRange<Int>, expected: String, _ read: (String) throws -> Value
+    ) -> [Value] {
+        items(key, count: count).compactMap { node, path in
+            guard let (text, _) = scalar(node, path, "expected \(expected)") else { return nil }
+            do { return try read(text) } catch {
+                return wrong(node, path, "\(error); expected \(expected)")
+            }
+        }
+    }
+
     /// A path. A relative one is relative to the folder of the configuration file.
     public func path(_ key: String, default absent: String? = nil) -> String {
         resolved(text(key, default: absent, rule: .path))
@@ -48,6 +60,14 @@ extension Section {
     public func optionalInteger(_ key: String, in range: ClosedRange<Int>, unit: String = "") -> Int? {
         has(key)
             ? integer(key, in: range, unit: unit)
+            : {
+                _ = optional(key); return nil
+            }()
+    }
+
+    public func optionalNumber(_ key: String, in range: ClosedRange<Double>, unit: String = "") -> Double? {
+        has(key)
+            ? number(key, in: range, unit: unit)
             : {
                 _ = optional(key); return nil
             }()

@@ -56,8 +56,8 @@ public struct Explanation: Sendable {
             temperature: reading.map {
                 TemperatureFinding(outcome: .measured, sampleCount: 3, medianCentidegrees: $0)
             }, temperatureOffsetCentidegrees: policy.temperatureOffsetCentidegrees,
-            temperatureLimitCentidegrees: policy.temperatureLimitCentidegrees, clock: now.clock, instant: instant,
-            destination: lane.configuration.to.text)
+            temperatureLimitCentidegrees: policy.temperatureLimit(for: presentation.credential?.kind), clock: now.clock,
+            instant: instant, destination: lane.configuration.to.text)
         var reasons = LaneMachine.keyReasons(
             presentation.lookup, policy: policy, credentials: credentials,
             leadsOutside: lane.configuration.to == .outside, wall: instant, clock: now.clock
@@ -156,15 +156,19 @@ public struct Explanation: Sendable {
                 key.name, key.wording.english, state.english, figure, needs, against, required.contains(key.member))
         }
         let validity: Reasons = [.notYetValid, .noLongerValid]
+        let testWindow = policy.testWindow(for: credential.kind)
+        let assessmentWindow = policy.assessmentWindow(for: credential.kind)
+        let hours = policy.hours(for: credential.kind)
         return [
             key(.vaccine, credential.vaccine.wording, "", "full", Reasons.vaccineKey),
             key(
-                .greenCode, credential.healthCode.wording, dated("assessed", credential.assessedAtSeconds, at),
-                "green, assessed at most \(Figures.duration(milliseconds: policy.assessmentWindowMilliseconds)) ago",
+                .greenCode, credential.healthCode.wording,
+                dated("assessed", credential.assessedAtSeconds, at, assessmentWindow),
+                "green, assessed at most \(Figures.duration(milliseconds: assessmentWindow)) ago",
                 Reasons.greenCodeKey),
             key(
-                .test, credential.test.wording, dated("sampled", credential.sampledAtSeconds, at),
-                "negative, sampled at most \(Figures.duration(milliseconds: policy.testWindowMilliseconds)) ago",
+                .test, credential.test.wording, dated("sampled", credential.sampledAtSeconds, at, testWindow),
+                "negative, sampled at most \(Figures.duration(milliseconds: testWindow)) ago",
                 Reasons.testKey),
             key(
                 .activated, credential.activation.wording, "", "activated",
@@ -180,6 +184,13 @@ public struct Explanation: Sendable {
                 "zone", "zones", zoneNames(credential), credentials.destinationZoneBit == 0 ? unknownZone : "",
                 lane.configuration.to.text, .zoneNotGranted, lane.configuration.to != .outside),
         ]
+            + (hours.isAlways
+                ? []
+                : [
+                    row(
+                        "hours", "opening hours", hours.isOpen(at: at.instant) ? "open" : "closed", "",
+                        OpeningHoursText.text(hours), .outsideHours, true)
+                ])
     }
 
     /// So that a key that is not required is shown with what would stand against it.
@@ -202,10 +213,9 @@ public struct Explanation: Sendable {
         return credential.zones & credentials.destinationZoneBit != 0 ? lane.configuration.to.text : "others"
     }
 
-    private func dated(_ what: String, _ seconds: UInt32, _ at: Judged) -> String {
+    private func dated(_ what: String, _ seconds: UInt32, _ at: Judged, _ window: Int64) -> String {
         guard seconds != 0 else { return "not \(what)" }
         let age = at.age(seconds)
-        let window = what == "sampled" ? policy.testWindowMilliseconds : policy.assessmentWindowMilliseconds
         return age < 0
             ? "\(what) \(Figures.duration(milliseconds: age)) in the future"
             : "\(what) \(Figures.duration(milliseconds: age, besideLimit: window)) ago"
@@ -235,7 +245,8 @@ public struct Explanation: Sendable {
     ) {
         let isMeasured =
             isJudging && credential.map { policy.measuredKinds.contains($0.kind) } ?? true
-        let limit = Figures.temperature(centidegrees: policy.temperatureLimitCentidegrees)
+        let limitCentidegrees = policy.temperatureLimit(for: credential?.kind)
+        let limit = Figures.temperature(centidegrees: limitCentidegrees)
         func row(_ state: String, _ figure: String, _ turns: Bool?) -> ExplainReply.Row {
             .init(
                 subject: "temperature", name: "temperature", state: state, figure: figure, needs: "below \(limit)",
@@ -255,7 +266,7 @@ public struct Explanation: Sendable {
         guard let reading else { return (row("not given", "give --temperature to judge one", nil), []) }
         let offset = policy.temperatureOffsetCentidegrees
         let (sum, overflow) = reading.addingReportingOverflow(offset)
-        let isHigh = overflow || sum >= policy.temperatureLimitCentidegrees
+        let isHigh = overflow || sum >= limitCentidegrees
         let figure =
             offset == 0
             ? ""

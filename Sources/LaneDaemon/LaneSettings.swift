@@ -39,8 +39,11 @@ struct LaneSettings: Sendable {
     var journalCapacityRecords: Int
     var journalReserveRecords: Int
     var journalRecordsPerSegment: Int
-    /// The file as it was read; kept under its digest so that an old decision can be recomputed.
-    var contents: [UInt8]
+    /// The file that the policy stands in, as it was read; kept under its digest so that an old decision can be
+    /// recomputed.
+    var policyContents: [UInt8]
+    /// That file when it is one of its own; nil when the policy stands in the lane's configuration.
+    var policyFile: String?
 
     var gateType: String {
         switch gate {
@@ -62,10 +65,14 @@ extension LaneSettings {
         try self.init(finishing: try ConfigurationReader(path: path))
     }
 
-    /// Throws everything that is wrong with the file at once.
+    /// Throws everything that is wrong with the file, and with the policy's own one, at once.
     init(finishing reader: ConfigurationReader) throws {
-        let settings = try LaneSettings(reader)
-        try reader.finish()
+        let policy = PolicySource(reader.root)
+        let settings = try LaneSettings(reader, policy)
+        var failures: [ConfigurationFailure] = []
+        do throws(ConfigurationFailure) { try reader.finish() } catch { failures.append(error) }
+        do throws(ConfigurationFailure) { try policy.finish() } catch { failures.append(error) }
+        if let failure = ConfigurationFailure.joined(failures) { throw failure }
         self = settings
     }
 
@@ -73,7 +80,7 @@ extension LaneSettings {
     private enum ReleaseName: String, CaseIterable { case level, pulse }
     private enum SecondBadgeName: String, CaseIterable { case wait, refuse }
 
-    private init(_ reader: ConfigurationReader) throws {
+    private init(_ reader: ConfigurationReader, _ source: PolicySource) throws {
         let root = reader.root
         let site = root.section("site")
         self.site = SiteID(hex: site.text("id", rule: .hex(digits: 32))) ?? SiteID(low: 0, high: 0)
@@ -121,9 +128,18 @@ extension LaneSettings {
             gateSection.integer("release_gap_milliseconds", default: 100, in: 0...2000, unit: "milliseconds"))
         self.lane = configuration
 
-        policy = Self.policy(root, hasThermometer: thermometer != nil, isEntry: kind == .entry)
-        let digest = try SHA256.hash(reader.contents)
-        policy.digest = PolicyDigest(bytes: digest) ?? .none
+        let rules = source.rules(lane: idText, to: to)
+        policy = rules.policy
+        policyContents = source.file?.contents ?? reader.contents
+        policyFile = source.file?.path
+        policy.digest = PolicyDigest(bytes: try SHA256.hash(policyContents)) ?? .none
+        // The machine does as with a lost thermometer. Nobody should find out at the gate that this means: refuse.
+        if kind == .entry, thermometer == nil, !rules.saysWithoutThermometer, root.has("thermometer") {
+            root.refuse(
+                "thermometer",
+                "is absent, so write what becomes of people at policy.temperature.without_thermometer: "
+                    + "admit-marked, refuse or out-of-service")
+        }
 
         let journal = root.optionalSection("journal")
         journalCapacityRecords =
@@ -133,10 +149,9 @@ extension LaneSettings {
             journal?.integer("reserve_records", default: 20_000, in: 100...1_000_000, unit: "records") ?? 20_000
         journalRecordsPerSegment =
             journal?.integer("records_per_segment", default: 8192, in: 16...65_536, unit: "records") ?? 8192
-        contents = reader.contents
     }
 
-    private static let zoneRule = TextRule(expected: "a zone's name of 1 to 31 bytes, or the word outside") {
+    static let zoneRule = TextRule(expected: "a zone's name of 1 to 31 bytes, or the word outside") {
         ShortName($0) != nil && TextRule.line.accepts($0) && !$0.contains("|")
     }
     private static let servicePointRule = TextRule(expected: "at most 16 characters") {
@@ -169,106 +184,6 @@ extension LaneSettings {
         }
         return .simulated(socket: simulated.path("socket"))
     }
-
-    private enum WithoutName: String, CaseIterable {
-        case refuse
-        case admitMarked = "admit-marked"
-        case outOfService = "out-of-service"
-    }
-    private enum StaleName: String, CaseIterable { case refuse, admit }
-    private enum KeyName: String, CaseIterable {
-        case vaccine
-        case greenCode = "green_code"
-        case test
-        case activated
-        var key: KeySet {
-            switch self {
-            case .vaccine: .vaccine
-            case .greenCode: .greenCode
-            case .test: .test
-            case .activated: .activated
-            }
-        }
-    }
-    private enum KindOfBadge: String, CaseIterable {
-        case specialGuest = "special-guest"
-        case exhibitor, visitor, media, staff, security, vehicle
-        var kind: HolderKind {
-            switch self {
-            case .specialGuest: .specialGuest
-            case .exhibitor: .exhibitor
-            case .visitor: .visitor
-            case .media: .media
-            case .staff: .staff
-            case .security: .security
-            case .vehicle: .vehicle
-            }
-        }
-    }
-
-    private static func policy(_ root: Section, hasThermometer: Bool, isEntry: Bool) -> AdmissionPolicy {
-        var policy = AdmissionPolicy()
-        let section = root.optionalSection("policy")
-        let temperature = section?.optionalSection("temperature")
-        // The machine does as with a lost thermometer. Nobody should find out at the gate that this means: refuse.
-        if isEntry, !hasThermometer, temperature?.has("without_thermometer") != true, root.has("thermometer") {
-            root.refuse(
-                "thermometer",
-                "is absent, so write what becomes of people at policy.temperature.without_thermometer: "
-                    + "admit-marked, refuse or out-of-service")
-        }
-        guard let section else { return policy }
-        if let temperature {
-            policy.temperatureLimitCentidegrees = centidegrees(
-                temperature.number("limit_celsius", default: 37.3, in: 35...42, unit: "°C"))
-            policy.temperatureOffsetCentidegrees = centidegrees(
-                temperature.number("offset_celsius", default: 0, in: -2...2, unit: "°C"))
-            policy.pairingWindowMilliseconds = Int64(
-                temperature.integer("pairing_window_milliseconds", default: 1500, in: 300...3000, unit: "milliseconds"))
-            let without: WithoutName = temperature.choice("without_thermometer", default: .refuse)
-            policy.withoutThermometer =
-                switch without {
-                case .refuse: .refuse
-                case .admitMarked: .admitMarked
-                case .outOfService: .outOfService
-                }
-        }
-        policy.testWindowMilliseconds = hours(section, "test_window_hours", 48, in: 1...336)
-        policy.assessmentWindowMilliseconds = hours(section, "assessment_window_hours", 24, in: 1...336)
-        policy.futureToleranceMilliseconds = seconds(section, "future_tolerance_seconds", 300, in: 0...3600)
-        if let freshness = section.optionalSection("freshness") {
-            policy.statementWarnMilliseconds = seconds(freshness, "statement_warn_seconds", 120, in: 10...604_800)
-            policy.statementLimitMilliseconds = seconds(freshness, "statement_limit_seconds", 21_600, in: 30...604_800)
-            policy.imageWarnMilliseconds = seconds(freshness, "image_warn_seconds", 18_000, in: 60...2_592_000)
-            policy.imageLimitMilliseconds = seconds(freshness, "image_limit_seconds", 93_600, in: 60...2_592_000)
-            policy.whenStale = stale(freshness.choice("when_stale", default: StaleName.refuse))
-        }
-        policy.whenClockDistrusted = stale(section.choice("clock_distrust", default: StaleName.refuse))
-        if let requires = section.optionalSection("requires") {
-            for kind in KindOfBadge.allCases where requires.has(kind.rawValue) {
-                let keys: [KeyName] = requires.choices(kind.rawValue, default: [])
-                policy.requiredKeys[Int(kind.kind.rawValue)] = KeySet(keys.map(\.key))
-            }
-            // So that a misspelt kind is told what is allowed.
-            for kind in KindOfBadge.allCases { _ = requires.choices(kind.rawValue, default: [KeyName]()) }
-        }
-        let admitted: [KindOfBadge] = section.choices(
-            "admits", default: KindOfBadge.allCases.filter { $0 != .vehicle })
-        policy.admittedKinds = KindSet(admitted.map(\.kind))
-        return policy
-    }
-
-    private static func centidegrees(_ celsius: Double) -> Int32 { Int32((celsius * 100).rounded()) }
-
-    private static func hours(_ section: Section, _ key: String, _ usual: Int, in range: ClosedRange<Int>) -> Int64 {
-        Int64(section.integer(key, default: usual, in: range, unit: "hours")) * 3_600_000
-    }
-
-    private static func seconds(_ section: Section, _ key: String, _ usual: Int, in range: ClosedRange<Int>) -> Int64 {
-        Int64(section.integer(key, default: usual, in: range, unit: "seconds")) * 1000
-    }
-
-    private static func stale(_ name: StaleName) -> WhenStale { name == .refuse ? .refuse : .admit }
 }
 
 /// The `gate.gpio` group.

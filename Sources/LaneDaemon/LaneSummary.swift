@@ -18,11 +18,6 @@ enum LaneSummary {
         }
         if let thermometer = settings.thermometer {
             lines.append("Thermometer: \(thermometer.type.name) on \(thermometer.port).")
-            lines.append(
-                "A person is refused at \(celsius(policy.temperatureLimitCentidegrees)) °C and above, after adding \(celsius(policy.temperatureOffsetCentidegrees)) °C; the samples come from \(policy.pairingWindowMilliseconds) ms around the badge."
-            )
-        } else {
-            lines.append("No thermometer: nobody's temperature is measured.")
         }
         lines.append("Gate: \(settings.gateType), \(settings.gateLine).")
         lines.append(
@@ -40,23 +35,15 @@ enum LaneSummary {
         if lane.kind == .exit {
             lines.append("It lets everybody out and refuses nobody.")
         } else {
-            for kind in HolderKind.allCases {
-                lines.append(
-                    policy.admittedKinds.contains(kind)
-                        ? "\(kind.name): admitted with \(keys(policy.keys(for: kind)))." : "\(kind.name): not admitted."
-                )
-            }
-            lines.append(
-                "A negative test counts for \(policy.testWindowMilliseconds / 3_600_000) h, a green code for \(policy.assessmentWindowMilliseconds / 3_600_000) h."
-            )
-            lines.append(
-                "When the last statement is older than \(policy.statementLimitMilliseconds / 1000) s or the image older than \(policy.imageLimitMilliseconds / 1000) s, people are \(policy.whenStale == .refuse ? "refused" : "admitted all the same"); when the clock is not trusted, they are \(policy.whenClockDistrusted == .refuse ? "refused" : "judged without dates")."
-            )
+            lines +=
+                PolicySentences(
+                    policy: policy, hasThermometer: settings.thermometer != nil, zone: lane.to
+                ).lines
         }
         lines.append(
             "The journal holds \(settings.journalCapacityRecords) records and \(settings.journalReserveRecords) in reserve, in \(settings.stateDirectory)."
         )
-        lines.append("Policy digest \(policy.digest.hex).")
+        lines.append("Policy digest \(policy.digest.hex), of \(settings.policyFile ?? "this file").")
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -65,19 +52,5 @@ enum LaneSummary {
         return "  Secure channel under \(key.file)."
             + (key.allowsProvisioning
                 ? " PROVISIONING ALLOWED: a reader under the key that everybody knows is given it." : "")
-    }
-
-    private static func keys(_ keys: KeySet) -> String {
-        let names = [
-            (KeySet.vaccine, "vaccine"), (.greenCode, "green code"), (.test, "test"), (.activated, "activated badge"),
-        ].filter { keys.contains($0.0) }.map(\.1)
-        return names.isEmpty ? "none of the four keys" : names.joined(separator: ", ")
-    }
-
-    private static func celsius(_ centidegrees: Int32) -> String {
-        let magnitude = abs(centidegrees)
-        let fraction = magnitude % 100
-        let digits = fraction % 10 == 0 ? "\(fraction / 10)" : (fraction < 10 ? "0\(fraction)" : "\(fraction)")
-        return "\(centidegrees < 0 ? "-" : "")\(magnitude / 100).\(digits)"
     }
 }

@@ -8,6 +8,6 @@ enum PolicyArchive {
     static func keep(_ settings: LaneSettings, in directory: LaneDirectory) throws(SystemFailure) {
         let path = "\(directory.policies)/\(settings.policy.digest.hex).yaml"
         if try FileSystem.statusIfPresent(path) != nil { return }
-        try FileSystem.replace(path, with: settings.contents, mode: LaneDirectory.fileMode)
+        try FileSystem.replace(path, with: settings.policyContents, mode: LaneDirectory.fileMode)
     }
 }

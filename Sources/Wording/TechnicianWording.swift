@@ -59,7 +59,7 @@ public enum TechnicianWording {
             return age(it.credential?.assessedAtSeconds, it).map { "\(name), assessed \(since($0))" } ?? name
         case .codeTooOld, .codeInFuture:
             guard it.credential?.assessedAtSeconds != 0 else { return "health code green but never assessed" }
-            return dated("health code assessed", it.credential?.assessedAtSeconds, it, \.assessmentWindowMilliseconds)
+            return dated("health code assessed", it.credential?.assessedAtSeconds, it) { $0.assessmentWindow(for: $1) }
                 ?? name
         case .testPositive:
             return age(it.credential?.sampledAtSeconds, it).map { "\(name), sampled \(since($0))" } ?? name
@@ -68,9 +68,9 @@ public enum TechnicianWording {
             return credential.test == .negative
                 ? "test negative but without a sample time" : "\(name) (\(credential.test.wording.english))"
         case .testExpired:
-            return dated("test sampled", it.credential?.sampledAtSeconds, it, \.testWindowMilliseconds) ?? name
+            return dated("test sampled", it.credential?.sampledAtSeconds, it) { $0.testWindow(for: $1) } ?? name
         case .testInFuture:
-            return dated("sample dated", it.credential?.sampledAtSeconds, it, \.testWindowMilliseconds) ?? name
+            return dated("sample dated", it.credential?.sampledAtSeconds, it) { $0.testWindow(for: $1) } ?? name
         case .notYetValid:
             return it.credential?.validFromSeconds.map {
                 "badge becomes valid in \(Figures.duration(milliseconds: WallTime(seconds: $0).milliseconds(since: it.instant)))"
@@ -96,6 +96,7 @@ public enum TechnicianWording {
             guard it.credentials.imageVersion != 0 else { return name }
             let age = it.instant.milliseconds(since: it.credentials.imageIssuedAt)
             return old("image \(it.credentials.imageVersion)", age, it, \.imageLimitMilliseconds)
+        case .outsideHours: return it.credential.map { "\(name) of \($0.kind.wording.english)" } ?? name
         case .clockNotTrusted: return it.clock == .trusted ? name : "clock \(it.clock.wording.english)"
         default: return name
         }
@@ -127,10 +128,11 @@ public enum TechnicianWording {
     }
 
     private static func dated(
-        _ what: String, _ seconds: UInt32?, _ it: Circumstances, _ window: KeyPath<AdmissionPolicy, Int64>
+        _ what: String, _ seconds: UInt32?, _ it: Circumstances, _ window: (AdmissionPolicy, HolderKind) -> Int64
     ) -> String? {
         guard let age = age(seconds, it) else { return nil }
-        guard age >= 0, let limit = it.policy?[keyPath: window] else { return "\(what) \(since(age))" }
+        guard age >= 0, let policy = it.policy, let kind = it.credential?.kind else { return "\(what) \(since(age))" }
+        let limit = window(policy, kind)
         return "\(what) \(Figures.duration(milliseconds: age, besideLimit: limit)) ago, "
             + "limit \(Figures.duration(milliseconds: limit))"
     }

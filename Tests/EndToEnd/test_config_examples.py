@@ -39,6 +39,7 @@ def example(name: str, site: Path) -> Path:
     text = text.replace("/var/lib/lanekeeper-collector", str(site / "data"))
     path = site / name
     path.write_text(text, encoding="utf-8")
+    (site / POLICY).write_text((CONFIG / POLICY).read_text(encoding="utf-8"), encoding="utf-8")
     return path
 
 
@@ -47,6 +48,7 @@ def check(program: str, path: Path) -> subprocess.CompletedProcess[str]:
     return run(program, *words, "--config", path, "--check-config")
 
 
+POLICY = "policy.yaml"
 PROGRAMS = {
     "lanekeeperd.yaml": "lanekeeperd",
     "lanekeeper-uplink.yaml": "lanekeeper-uplink",
@@ -55,7 +57,7 @@ PROGRAMS = {
 
 
 def test_every_example_is_here() -> None:
-    assert {path.name for path in CONFIG.iterdir() if path.suffix == ".yaml"} == set(PROGRAMS)
+    assert {path.name for path in CONFIG.iterdir() if path.suffix == ".yaml"} == {*PROGRAMS, POLICY}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -92,12 +94,31 @@ def test_what_an_example_calls_the_default_is_the_default(site: Path) -> None:
     """Without the groups whose lines all say their default, the daemon understands the same lane."""
     path = example("lanekeeperd.yaml", site)
     text = path.read_text(encoding="utf-8")
-    start = text.index("# Everything here has the default")
     short = path.with_name("short.yaml")
-    short.write_text(text[:start], encoding="utf-8")
+    short.write_text(text[: text.index("# The rules by which")], encoding="utf-8")
     whole, defaults = check("lanekeeperd", path), check("lanekeeperd", short)
     assert defaults.returncode == 0, defaults.stderr
     assert sentences(whole.stdout) == sentences(defaults.stdout)
+
+
+def test_what_the_example_of_a_policy_says_of_a_zone_and_a_lane_holds_there(site: Path) -> None:
+    path = example("lanekeeperd.yaml", site)
+    text = path.read_text(encoding="utf-8")
+    hall = path.with_name("hall.yaml")
+    hall.write_text(text.replace("to: north-ring", "to: hall-4").replace("id: north-07", "id: north-09"), encoding="utf-8")
+    said = check("lanekeeperd", hall).stdout
+    assert "visitor: not admitted." in said
+    assert "open 06:00-23:00+08:00" in next(line for line in said.splitlines() if line.startswith("staff: "))
+    assert "+0.5 °C is added" in said
+
+
+def test_what_is_wrong_with_a_policy_is_told_at_its_place_in_its_own_file(site: Path) -> None:
+    path = example("lanekeeperd.yaml", site)
+    policy = path.with_name(POLICY)
+    policy.write_text(policy.read_text(encoding="utf-8").replace("hours: always\n", "hours: [8-20]\n", 1), encoding="utf-8")
+    wrong = check("lanekeeperd", path)
+    assert wrong.returncode == EX_CONFIG
+    assert re.search(r"policy\.yaml:\d+:\d+: hours\[0\]: '8-20' is not a time of the day", wrong.stderr), wrong.stderr
 
 
 def sentences(text: str) -> list[str]:

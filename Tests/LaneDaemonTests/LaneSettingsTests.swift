@@ -125,7 +125,7 @@ private func read(_ text: String) throws -> LaneSettings {
     @Test("the summary says in sentences what the policy does")
     func summary() throws {
         let text = LaneSummary.text(try read(whole))
-        #expect(text.contains("staff: admitted with test, activated badge."))
+        #expect(text.contains("staff: admitted with a negative test sampled at most 48 h ago, an activated badge"))
         #expect(text.contains("media: not admitted."))
         #expect(text.contains("37.3 °C"))
         #expect(text.contains("0.5 °C"))

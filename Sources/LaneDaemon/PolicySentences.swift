@@ -1,0 +1,73 @@
+import Admission
+import Framing
+import Wording
+
+/// What an entrance asks of each kind of badge, in sentences with every figure, for `--check-config`.
+struct PolicySentences {
+    let policy: AdmissionPolicy
+    let hasThermometer: Bool
+    /// The zone that the lane leads to.
+    let zone: ShortName
+
+    var lines: [String] {
+        HolderKind.allCases.map(sentence) + temperature + [
+            "A sample or an assessment may be dated at most \(duration(policy.futureToleranceMilliseconds)) in the future.",
+            knowledge, clock,
+        ]
+    }
+
+    private func sentence(_ kind: HolderKind) -> String {
+        guard policy.admittedKinds.contains(kind) else { return "\(kind.name): not admitted." }
+        var parts = ["admitted with \(keys(kind))"]
+        if zone != .outside { parts.append("zone \(zone.text) on the badge") }
+        if hasThermometer && policy.measuredKinds.contains(kind) {
+            parts.append("temperature below \(Figures.temperature(centidegrees: policy.temperatureLimit(for: kind)))")
+        } else {
+            parts.append("no temperature")
+        }
+        let hours = policy.hours(for: kind)
+        parts.append(hours.isAlways ? "at any hour" : "open \(OpeningHoursText.text(hours))")
+        return "\(kind.name): \(parts.joined(separator: "; "))."
+    }
+
+    private func keys(_ kind: HolderKind) -> String {
+        let required = policy.keys(for: kind)
+        let names = [
+            (KeySet.vaccine, "the full vaccine course"),
+            (.greenCode, "a green code assessed at most \(duration(policy.assessmentWindow(for: kind))) ago"),
+            (.test, "a negative test sampled at most \(duration(policy.testWindow(for: kind))) ago"),
+            (.activated, "an activated badge inside its dates"),
+        ].filter { required.contains($0.0) }.map(\.1)
+        return names.isEmpty ? "none of the four keys" : names.joined(separator: ", ")
+    }
+
+    private var temperature: [String] {
+        let without =
+            switch policy.withoutThermometer {
+            case .refuse: "people who must be measured are refused"
+            case .admitMarked: "people are admitted unmeasured, and every record says so"
+            case .outOfService: "the lane goes out of service"
+            }
+        guard hasThermometer else { return ["No thermometer: \(without)."] }
+        let offset = Figures.signedTemperature(centidegrees: policy.temperatureOffsetCentidegrees)
+        return [
+            "To what the thermometer says \(offset) is added; samples within \(policy.pairingWindowMilliseconds) ms of the badge belong to it.",
+            "While the thermometer is lost, \(without).",
+        ]
+    }
+
+    private var knowledge: String {
+        "The last statement may be \(duration(policy.statementLimitMilliseconds)) old (a warning from "
+            + "\(duration(policy.statementWarnMilliseconds))), the image \(duration(policy.imageLimitMilliseconds)) "
+            + "(\(duration(policy.imageWarnMilliseconds))); beyond that people are "
+            + (policy.whenStale == .refuse ? "refused." : "admitted all the same.")
+    }
+
+    private var clock: String {
+        policy.whenClockDistrusted == .refuse
+            ? "While the clock is not trusted, people are refused."
+            : "While the clock is not trusted, people are judged without dates, windows and hours."
+    }
+
+    private func duration(_ milliseconds: Int64) -> String { Figures.duration(milliseconds: milliseconds) }
+}

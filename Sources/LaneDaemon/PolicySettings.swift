@@ -1,0 +1,220 @@
+import Admission
+import Configuration
+
+/// Where the rules stand: `policy: FILE`, or a group in the lane's configuration, or nowhere.
+struct PolicySource {
+    /// The policy's own file, when it has one that can be read.
+    let file: ConfigurationReader?
+    private let section: Section?
+    private let failure: ConfigurationFailure?
+
+    init(_ root: Section) {
+        guard root.holdsOneValue("policy") else {
+            (file, section, failure) = (nil, root.optionalSection("policy"), nil)
+            return
+        }
+        let path = root.path("policy")
+        do throws(ConfigurationFailure) {
+            let reader = try ConfigurationReader(path: path)
+            (file, section, failure) = (reader, reader.root, nil)
+        } catch {
+            // A path that is none was told already.
+            (file, section, failure) = (nil, nil, path.isEmpty ? nil : error)
+        }
+    }
+
+    func rules(lane id: String, to zone: ShortName) -> PolicySettings {
+        section.map { PolicySettings($0, lane: id, to: zone) } ?? PolicySettings()
+    }
+
+    /// Throws what is wrong with the policy's own file.
+    func finish() throws(ConfigurationFailure) {
+        if let failure { throw failure }
+        try file?.finish()
+    }
+}
+
+/// Reads the rules of a policy, from a file of its own or from the `policy` group of a lane's configuration.
+///
+/// The same rules may stand in three places: for all, under `zones.<zone the lane leads to>`, under `lanes.<lane id>`.
+/// They are laid over each other in this order, so what is nearer to the lane wins; in each place what is said of a kind
+/// beats what is said of all. Zones and lanes that are not meant are checked all the same.
+struct PolicySettings {
+    private(set) var policy = AdmissionPolicy()
+    /// Whether the file says what becomes of people without a thermometer.
+    private(set) var saysWithoutThermometer = false
+
+    init() {}
+
+    init(_ section: Section, lane id: String, to zone: ShortName) {
+        var rest = PolicySettings()
+        apply(section)
+        for (name, section) in section.namedSections("zones", names: LaneSettings.zoneRule) {
+            if name == zone.text { apply(section) } else { rest.apply(section) }
+        }
+        for (name, section) in section.namedSections("lanes", names: .laneID) {
+            if name == id { apply(section) } else { rest.apply(section) }
+        }
+    }
+
+    private mutating func apply(_ section: Section) {
+        applyTemperature(section)
+        if let hours = section.optionalInteger("test_window_hours", in: Self.windowHours, unit: "hours") {
+            policy.testWindowMilliseconds = Int64(hours) * 3_600_000
+            forEachKind { $0.testWindowMilliseconds = nil }
+        }
+        if let hours = section.optionalInteger("assessment_window_hours", in: Self.windowHours, unit: "hours") {
+            policy.assessmentWindowMilliseconds = Int64(hours) * 3_600_000
+            forEachKind { $0.assessmentWindowMilliseconds = nil }
+        }
+        seconds(section, "future_tolerance_seconds", 0...3600, \.futureToleranceMilliseconds)
+        if let freshness = section.optionalSection("freshness") {
+            seconds(freshness, "statement_warn_seconds", 10...604_800, \.statementWarnMilliseconds)
+            seconds(freshness, "statement_limit_seconds", 30...604_800, \.statementLimitMilliseconds)
+            seconds(freshness, "image_warn_seconds", 60...2_592_000, \.imageWarnMilliseconds)
+            seconds(freshness, "image_limit_seconds", 60...2_592_000, \.imageLimitMilliseconds)
+            policy.whenStale = freshness.choice("when_stale", default: StaleName(policy.whenStale)).value
+        }
+        policy.whenClockDistrusted =
+            section.choice("clock_distrust", default: StaleName(policy.whenClockDistrusted)).value
+        if let hours = OpeningHoursText.read(section) {
+            policy.hours = hours
+            forEachKind { $0.hours = nil }
+        }
+        applyKinds(section)
+    }
+
+    private mutating func applyTemperature(_ section: Section) {
+        guard let temperature = section.optionalSection("temperature") else { return }
+        if let limit = temperature.optionalNumber("limit_celsius", in: Self.limitCelsius, unit: "°C") {
+            policy.temperatureLimitCentidegrees = centidegrees(limit)
+            forEachKind { $0.temperatureLimitCentidegrees = nil }
+        }
+        if let offset = temperature.optionalNumber("offset_celsius", in: -2...2, unit: "°C") {
+            policy.temperatureOffsetCentidegrees = centidegrees(offset)
+        }
+        if let window = temperature.optionalInteger(
+            "pairing_window_milliseconds", in: 300...3000, unit: "milliseconds")
+        {
+            policy.pairingWindowMilliseconds = Int64(window)
+        }
+        if temperature.has("without_thermometer") { saysWithoutThermometer = true }
+        policy.withoutThermometer =
+            temperature.choice("without_thermometer", default: WithoutName(policy.withoutThermometer)).value
+    }
+
+    private mutating func applyKinds(_ section: Section) {
+        if let requires = section.optionalSection("requires") {
+            for kind in KindName.allCases {
+                let keys: [KeyName] = requires.choices(kind.rawValue, default: [])
+                guard requires.has(kind.rawValue) else { continue }
+                policy.requiredKeys[Int(kind.kind.rawValue)] = KeySet(keys.map(\.key))
+            }
+        }
+        if let kinds = kinds(section, "admits") { policy.admittedKinds = KindSet(kinds) }
+        if let kinds = kinds(section, "measures") { policy.measuredKinds = KindSet(kinds) }
+        guard let kinds = section.optionalSection("kinds") else { return }
+        for kind in KindName.allCases {
+            guard let own = kinds.optionalSection(kind.rawValue) else { continue }
+            applyOwn(own, &policy.kindRules[Int(kind.kind.rawValue)])
+        }
+    }
+
+    /// What is said of one kind alone.
+    private func applyOwn(_ section: Section, _ rule: inout KindRule) {
+        if let hours = section.optionalInteger("test_window_hours", in: Self.windowHours, unit: "hours") {
+            rule.testWindowMilliseconds = Int64(hours) * 3_600_000
+        }
+        if let hours = section.optionalInteger("assessment_window_hours", in: Self.windowHours, unit: "hours") {
+            rule.assessmentWindowMilliseconds = Int64(hours) * 3_600_000
+        }
+        if let limit = section.optionalNumber("limit_celsius", in: Self.limitCelsius, unit: "°C") {
+            rule.temperatureLimitCentidegrees = centidegrees(limit)
+        }
+        if let hours = OpeningHoursText.read(section) { rule.hours = hours }
+    }
+
+    // MARK: Values
+
+    private static let windowHours = 1...336
+    private static let limitCelsius = 35.0...42.0
+
+    private mutating func forEachKind(_ change: (inout KindRule) -> Void) {
+        for index in policy.kindRules.indices { change(&policy.kindRules[index]) }
+    }
+
+    private mutating func seconds(
+        _ section: Section, _ key: String, _ range: ClosedRange<Int>,
+        _ milliseconds: WritableKeyPath<AdmissionPolicy, Int64>
+    ) {
+        guard let seconds = section.optionalInteger(key, in: range, unit: "seconds") else { return }
+        policy[keyPath: milliseconds] = Int64(seconds) * 1000
+    }
+
+    private func centidegrees(_ celsius: Double) -> Int32 { Int32((celsius * 100).rounded()) }
+
+    /// nil when the list is left out.
+    private func kinds(_ section: Section, _ key: String) -> [HolderKind]? {
+        let names: [KindName] = section.choices(key, default: [])
+        return section.has(key) ? names.map(\.kind) : nil
+    }
+
+    private enum WithoutName: String, CaseIterable {
+        case refuse
+        case admitMarked = "admit-marked"
+        case outOfService = "out-of-service"
+
+        init(_ value: WithoutThermometer) {
+            self =
+                switch value {
+                case .refuse: .refuse
+                case .admitMarked: .admitMarked
+                case .outOfService: .outOfService
+                }
+        }
+        var value: WithoutThermometer {
+            switch self {
+            case .refuse: .refuse
+            case .admitMarked: .admitMarked
+            case .outOfService: .outOfService
+            }
+        }
+    }
+
+    private enum StaleName: String, CaseIterable {
+        case refuse, admit
+        init(_ value: WhenStale) { self = value == .refuse ? .refuse : .admit }
+        var value: WhenStale { self == .refuse ? .refuse : .admit }
+    }
+
+    private enum KeyName: String, CaseIterable {
+        case vaccine
+        case greenCode = "green_code"
+        case test
+        case activated
+        var key: KeySet {
+            switch self {
+            case .vaccine: .vaccine
+            case .greenCode: .greenCode
+            case .test: .test
+            case .activated: .activated
+            }
+        }
+    }
+
+    private enum KindName: String, CaseIterable {
+        case specialGuest = "special-guest"
+        case exhibitor, visitor, media, staff, security, vehicle
+        var kind: HolderKind {
+            switch self {
+            case .specialGuest: .specialGuest
+            case .exhibitor: .exhibitor
+            case .visitor: .visitor
+            case .media: .media
+            case .staff: .staff
+            case .security: .security
+            case .vehicle: .vehicle
+            }
+        }
+    }
+}
