@@ -29,7 +29,7 @@ final class CollectorProgram {
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
     /// The exit status, 128 + the signal that ended it, or nil when it still runs after that time.
-    func status(within milliseconds: Int = 20_000) throws -> Int32? {
+    func status(within milliseconds: Int = 60_000) throws -> Int32? {
         guard try eventually(within: milliseconds, { !process.isRunning }) else { return nil }
         return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
     }
@@ -37,7 +37,7 @@ final class CollectorProgram {
     /// The port that a serving program says it listens at.
     func port() throws -> UInt16? {
         var port: UInt16?
-        _ = try eventually(within: 20_000) {
+        _ = try eventually(within: 60_000) {
             guard let start = said.range(of: "http://127.0.0.1:") else { return !process.isRunning }
             port = UInt16(said[start.upperBound...].prefix { $0.isNumber })
             return port != nil

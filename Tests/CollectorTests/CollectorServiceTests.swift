@@ -298,7 +298,7 @@ struct CollectorServiceTests {
         try heads[2].send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(try heads[2].answer()?.status == 200)
         for wire in heads {
-            let isCut = try eventually(within: 5000) {
+            let isCut = try eventually(within: 60_000) {
                 bench.service.tick()
                 _ = wire.takes(UInt8(ascii: "x"))
                 return try wire.isClosed(within: 20)
@@ -351,7 +351,8 @@ struct CollectorServiceTests {
         #expect(try bench.post(bench.body([makeRecord()])).status == 200)
         let start = SystemClock.monotonicNanoseconds()
         bench.service.stop()
-        #expect(SystemClock.monotonicNanoseconds() - start < 2_000_000_000)
+        // It did not wait for the client, who has this long.
+        #expect(SystemClock.monotonicNanoseconds() - start < UInt64(HTTPServer.Limits().headMilliseconds) * 1_000_000)
     }
 
     @Test("many lanes at once are all answered, each with its own place")
@@ -424,7 +425,8 @@ struct CollectorServiceTests {
         _ = try bench.post(bench.body([makeRecord()]))
         let start = SystemClock.monotonicNanoseconds()
         bench.service.stop()
-        #expect(SystemClock.monotonicNanoseconds() - start < 2_000_000_000)
+        // It did not wait for the client, who has this long.
+        #expect(SystemClock.monotonicNanoseconds() - start < UInt64(HTTPServer.Limits().headMilliseconds) * 1_000_000)
         #expect(try wire.isClosed())
         bench.service.stop()
     }

@@ -27,7 +27,7 @@ final class Wire {
     func send(_ text: String) throws { try send(Array(text.utf8)) }
 
     func send(_ bytes: [UInt8]) throws {
-        try socket.writeAll(bytes, by: SystemClock.deadline(milliseconds: 5000))
+        try socket.writeAll(bytes, by: SystemClock.deadline(milliseconds: 60_000))
     }
 
     /// Whether the peer takes one more byte.
@@ -64,8 +64,8 @@ final class Wire {
         return Answer(status: status, headers: headers, body: body)
     }
 
-    /// Whether the peer closes within 10 s, whatever it says before.
-    func isClosed(within milliseconds: Int = 10_000) throws -> Bool {
+    /// Whether the peer closes within 60 s, whatever it says before.
+    func isClosed(within milliseconds: Int = 60_000) throws -> Bool {
         let deadline = SystemClock.deadline(milliseconds: milliseconds)
         while SystemClock.monotonicNanoseconds() < deadline {
             if try !receive(by: deadline) { return true }
@@ -74,7 +74,7 @@ final class Wire {
     }
 
     private func fill(until done: ([UInt8]) -> Int?) throws -> Int? {
-        let deadline = SystemClock.deadline(milliseconds: 10_000)
+        let deadline = SystemClock.deadline(milliseconds: 60_000)
         while true {
             if let found = done(buffer) { return found }
             guard SystemClock.monotonicNanoseconds() < deadline, try receive(by: deadline) else { return nil }

@@ -190,10 +190,10 @@ struct ControlServerTests {
         let directory = try TemporaryDirectory()
         let listener = try UnixSocket.listen(directory.file("control.sock"), mode: 0o600)
         let server = try NamedThread.start(name: "wrong reply") {
-            guard (try? listener.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5000))) == true,
+            guard (try? listener.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000))) == true,
                 let client = try? UnixSocket.accept(listener)
             else { return }
-            try? client.writeAll(Array(reply.utf8), by: SystemClock.deadline(milliseconds: 5000))
+            try? client.writeAll(Array(reply.utf8), by: SystemClock.deadline(milliseconds: 60_000))
         }
         SignalWatch.ignoreBrokenPipe()
         #expect {

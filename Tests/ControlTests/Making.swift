@@ -88,14 +88,14 @@ struct RawClient {
 
     func send(_ text: String) throws { try send(Array(text.utf8)) }
     func send(_ bytes: [UInt8]) throws {
-        try socket.writeAll(bytes, by: SystemClock.deadline(milliseconds: 5000))
+        try socket.writeAll(bytes, by: SystemClock.deadline(milliseconds: 60_000))
     }
 
     /// Everything until the server closes, or until `lines` lines are there; bounded.
     func receive(lines: Int = .max) throws -> [UInt8] {
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        let deadline = SystemClock.deadline(milliseconds: 10_000)
+        let deadline = SystemClock.deadline(milliseconds: 60_000)
         while all.count(where: { $0 == 0x0A }) < lines {
             guard try socket.wait(for: .readable, until: deadline) else {
                 throw SystemFailure("read", "the control socket", code: ETIMEDOUT)

@@ -57,7 +57,7 @@ struct AttachedDeviceTests {
         var got: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 512)
         // The kernel hands the bytes over a moment later.
-        let limit = SystemClock.deadline(milliseconds: 5000)
+        let limit = SystemClock.deadline(milliseconds: 60_000)
         while got.count < 256, SystemClock.monotonicNanoseconds() < limit {
             if case .bytes(let count) = buffer.withUnsafeMutableBytes({ line.read(into: $0, hungUp: false) }) {
                 got += buffer[..<count]
@@ -87,10 +87,11 @@ struct AttachedDeviceTests {
     func unplugAndReplug() throws {
         let bench = try Bench("rdm6300", DeviceType.readers)
         try bench.run { bench.isWell }
-        let pulled = SystemClock.monotonicNanoseconds()
+        bench.wakeUps = 0
         try bench.unplug()
         try bench.run { !bench.isWell }
-        #expect(SystemClock.monotonicNanoseconds() - pulled < 2_000_000_000)
+        // By the hang-up itself, not by a silence that was noticed later.
+        #expect(bench.wakeUps <= 2)
         #expect(bench.losses.count == 1)
         #expect(bench.device.failure?.device.hasPrefix("/dev/pts/") == true)
 
@@ -102,10 +103,10 @@ struct AttachedDeviceTests {
         #expect(Self.processorNanoseconds() - before < 100_000_000)
         #expect(bench.losses.count == 1)
 
-        let back = SystemClock.monotonicNanoseconds()
         try bench.plugIn()
+        // The next attempt is due soon enough that the line has held its 100 ms within 3 s.
+        #expect(bench.device.nextDeadline <= Bench.now.advanced(byMilliseconds: 2900))
         try bench.run { bench.isWell }
-        #expect(SystemClock.monotonicNanoseconds() - back < 3_000_000_000)
         try bench.master.write(Self.badge)
         try bench.run { !bench.events.isEmpty }
         #expect(bench.device.failure == nil)
@@ -117,9 +118,8 @@ struct AttachedDeviceTests {
         try bench.run { bench.sent.count >= 3 }
         try bench.master.write(Self.temperature)
         try bench.run { bench.isWell }
-        let silent = SystemClock.monotonicNanoseconds()
+        #expect((bench.device.type.longestSilenceMilliseconds ?? .max) <= 2000)
         try bench.run { !bench.isWell }
-        #expect(SystemClock.monotonicNanoseconds() - silent < 3_000_000_000)
         #expect(bench.sent.count >= 6)
         #expect(bench.losses.first?.reason.hasPrefix("no valid frame for ") == true)
         try bench.master.write(Self.temperature)
@@ -204,11 +204,11 @@ private final class Bench {
         try directory.link("by-id", to: master.path)
     }
 
-    /// Runs the loop until `done`; fails after 10 s.
+    /// Runs the loop until `done`; fails after 60 s.
     func run(until done: () -> Bool) throws {
-        let limit = SystemClock.deadline(milliseconds: 10_000)
+        let limit = SystemClock.deadline(milliseconds: 60_000)
         while !done() {
-            try #require(SystemClock.monotonicNanoseconds() < limit, "what was awaited did not happen in 10 s")
+            try #require(SystemClock.monotonicNanoseconds() < limit, "what was awaited did not happen in 60 s")
             try turn(limit)
         }
     }

@@ -121,9 +121,8 @@ struct SimulatedGateTests {
         while SystemClock.monotonicNanoseconds() < limit { try bench.turn(limit) }
         #expect(bench.wakeUps <= 9, "poll returned \(bench.wakeUps) times in 2.5 s")
         try bench.server.listen()
-        let listening = SystemClock.monotonicNanoseconds()
+        #expect(bench.gate.nextDeadline <= bench.now.advanced(byMilliseconds: 1000))
         try bench.run { bench.gate.presence == .well }
-        #expect(SystemClock.monotonicNanoseconds() - listening < 2_000_000_000)
         #expect(bench.told == ["lost", "back"])
     }
 
@@ -152,7 +151,6 @@ struct SimulatedGateTests {
         let bench = try GateBench()
         try bench.run { bench.gate.presence == .well && bench.server.heard.count == 6 }
         bench.server.isAwake = false
-        let before = SystemClock.monotonicNanoseconds()
         var toggles = 0
         while bench.gate.presence == .well, toggles < 1_000_000 {
             bench.gate.set(.buzzer, toggles % 2 == 0, at: bench.now)
@@ -160,7 +158,6 @@ struct SimulatedGateTests {
             if bench.gate.nextDeadline <= bench.now { try bench.turn() }
         }
         #expect(bench.told.last == "lost")
-        #expect(SystemClock.monotonicNanoseconds() - before < 10_000_000_000)
     }
 
     @Test(

@@ -72,10 +72,10 @@ private final class Bench {
         try FileSystem.replace(directory.statement, with: bytes, mode: 0o640)
     }
 
-    /// The next letters; fails after 10 s.
+    /// The next letters; fails after 60 s.
     func next() throws -> [CredentialNews] {
         try #require(
-            try news.wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 10_000)),
+            try news.wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)),
             "no news in 10 s")
         return news.takeAll()
     }

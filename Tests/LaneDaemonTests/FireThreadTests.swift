@@ -26,7 +26,7 @@ private final class FireGate {
 
     /// Waits until this line was heard; nothing sleeps, both ends wait for bytes. Fails after 10 s.
     func await(_ line: String) throws {
-        let limit = SystemClock.deadline(milliseconds: 10_000)
+        let limit = SystemClock.deadline(milliseconds: 60_000)
         while true {
             while let end = text.firstIndex(of: "\n") {
                 let heard = String(text[..<end])
@@ -76,7 +76,7 @@ private final class FireGate {
         try gate.say("fire 1")
         try gate.await("emergency 0")
         gate.hangUp()
-        #expect(try fire.told.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 10_000)))
+        #expect(try fire.told.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)))
         let alarm = fire.isAlarm.load(ordering: .acquiring)
         #expect(alarm)
         try gate.await("emergency 1")

@@ -52,7 +52,7 @@ import Testing
         #expect(wakeUp.drain() == 2)
         #expect(wakeUp.drain() == 0)
         let thread = try NamedThread.start(name: "waker") { wakeUp.signal() }
-        #expect(try wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5000)))
+        #expect(try wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)))
         thread.join()
     }
 
@@ -61,12 +61,12 @@ import Testing
         let timer = try DeadlineTimer()
         let instant = SystemClock.deadline(milliseconds: 5)
         try timer.arm(at: instant)
-        #expect(try timer.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5000)))
+        #expect(try timer.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)))
         #expect(SystemClock.monotonicNanoseconds() >= instant)
         #expect(timer.drain())
         #expect(!timer.drain())
         try timer.arm(at: 0)
-        #expect(try timer.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5000)))
+        #expect(try timer.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)))
         try timer.arm(at: nil)
         #expect(try !timer.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5)))
     }

@@ -42,7 +42,7 @@ import Testing
             try? answers.writer.writeAll([outcome == .bytes(1) ? 1 : 0, waited == false ? 1 : 0])
         }
         var target = pthread_t()
-        #expect(try answers.reader.wait(for: .readable, until: SystemClock.deadline(milliseconds: 5000)))
+        #expect(try answers.reader.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)))
         _ = try withUnsafeMutableBytes(of: &target) { try answers.reader.read(into: $0) }
         var signals = 0
         let finished = try eventually {

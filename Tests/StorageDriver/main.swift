@@ -62,7 +62,7 @@ func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32, waiting: 
                 }
             }
         }
-        if waiting, number % 10 == 0, journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)) {
+        if waiting, number % 10 == 0, journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 60_000)) {
             say("synced \(journal.nextSequence - 1)")
         }
     }

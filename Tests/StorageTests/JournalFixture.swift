@@ -48,7 +48,7 @@ struct JournalFixture {
     ) throws -> JournalRecovery {
         let (journal, recovery) = try open(epoch: epoch, at: moment)
         try body(journal)
-        guard journal.close(by: SystemClock.deadline(milliseconds: 5000)) else {
+        guard journal.close(by: SystemClock.deadline(milliseconds: 60_000)) else {
             throw SystemFailure("close", directory.journal, code: 110)
         }
         return recovery

@@ -119,7 +119,7 @@ import Testing
         try fixture.run(epoch: 1) { try $0.add(9) }
         try fixture.run(epoch: 2) { journal in
             try journal.add(8)
-            #expect(journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)))
+            #expect(journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 60_000)))
             try journal.add()
         }
         let name = SegmentHeader.fileName(ordinal: 1)

@@ -96,7 +96,7 @@ import Testing
                 to: fixture.directory.cursor)
             let (journal, _) = try fixture.open(epoch: 4)
             #expect(journal.unacknowledged == left, "\(epoch) \(sequence)")
-            journal.close(by: SystemClock.deadline(milliseconds: 5000))
+            journal.close(by: SystemClock.deadline(milliseconds: 60_000))
             // Back to what it was.
             let name = SegmentHeader.fileName(ordinal: 2)
             var bytes = try #require(fixture.contents()[name])

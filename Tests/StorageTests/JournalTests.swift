@@ -50,7 +50,7 @@ import Testing
         try fixture.run(epoch: 1) { journal in
             for round in 0..<3 {
                 try journal.add(1 + round * 7)
-                #expect(journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 5000)))
+                #expect(journal.waitUntilSynced(by: SystemClock.deadline(milliseconds: 60_000)))
                 #expect(journal.unsynced == 0)
             }
         }
@@ -71,7 +71,7 @@ import Testing
             let used = name == names[0] ? 512 : 256
             #expect(bytes[used...].allSatisfy { $0 == 0 })
         }
-        journal.close(by: SystemClock.deadline(milliseconds: 5000))
+        journal.close(by: SystemClock.deadline(milliseconds: 60_000))
     }
 
     @Test("settings out of range are refused by name")

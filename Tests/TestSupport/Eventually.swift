@@ -5,7 +5,7 @@ import Posix
 /// With a descriptor, the condition is looked at again whenever that has something to read (or hung up), and the
 /// caller's condition has to read it. Without one it is looked at every millisecond: prefer a descriptor.
 public func eventually(
-    within milliseconds: Int = 5000, on descriptor: Descriptor? = nil, _ condition: () throws -> Bool
+    within milliseconds: Int = 60_000, on descriptor: Descriptor? = nil, _ condition: () throws -> Bool
 ) throws -> Bool {
     let deadline = SystemClock.deadline(milliseconds: milliseconds)
     let wait = PollSet(capacity: 1)

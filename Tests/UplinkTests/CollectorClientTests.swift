@@ -9,7 +9,7 @@ func perform(
     _ request: Request, on client: CollectorClient, receiver: (any BodyReceiver)? = nil
 ) throws -> ExchangeOutcome? {
     let exchange = try client.start(request, receiver: receiver)
-    let deadline = SystemClock.deadline(milliseconds: 20_000)
+    let deadline = SystemClock.deadline(milliseconds: 60_000)
     while SystemClock.monotonicNanoseconds() < deadline {
         _ = try client.wait(until: deadline)
         while let (done, outcome) = client.nextFinished() {
@@ -232,7 +232,7 @@ struct CollectorClientTests {
         _ = try client.start(Request(path: "/", timeoutMilliseconds: 60_000))
         let bell = try WakeUp()
         bell.signal()
-        let ready = try client.wait(until: SystemClock.deadline(milliseconds: 30_000), alsoFor: [bell.raw])
+        let ready = try client.wait(until: SystemClock.deadline(milliseconds: 60_000), alsoFor: [bell.raw])
         #expect(ready == [true])
     }
 }

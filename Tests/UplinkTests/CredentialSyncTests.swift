@@ -46,7 +46,7 @@ private final class Place {
 
     /// Lets it work until the condition holds; false after 20 s.
     func work(until condition: () throws -> Bool) throws -> Bool {
-        let deadline = SystemClock.deadline(milliseconds: 20_000)
+        let deadline = SystemClock.deadline(milliseconds: 60_000)
         while SystemClock.monotonicNanoseconds() < deadline {
             if try condition() { return true }
             sync.step(now: Self.now)

@@ -44,7 +44,7 @@ private final class Bench {
 
     private var now: MonotonicTime { MonotonicTime(nanoseconds: SystemClock.monotonicNanoseconds()) }
 
-    func work(within milliseconds: Int = 20_000, until condition: () throws -> Bool) throws -> Bool {
+    func work(within milliseconds: Int = 60_000, until condition: () throws -> Bool) throws -> Bool {
         let deadline = SystemClock.deadline(milliseconds: milliseconds)
         while SystemClock.monotonicNanoseconds() < deadline {
             if try condition() { return true }

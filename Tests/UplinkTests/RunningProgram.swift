@@ -37,7 +37,7 @@ final class RunningProgram {
     func send(_ signal: Int32) { if status == nil { kill(process, signal) } }
 
     /// Whether it has ended within the time; `status` says how then.
-    func hasEnded(within milliseconds: Int = 20_000) throws -> Bool {
+    func hasEnded(within milliseconds: Int = 60_000) throws -> Bool {
         if status != nil { return true }
         return try eventually(within: milliseconds) {
             var code: Int32 = 0

@@ -72,7 +72,7 @@ final class TestLane {
     func close() throws {
         guard let open = journal else { return }
         journal = nil
-        guard open.close(by: SystemClock.deadline(milliseconds: 5000)) else {
+        guard open.close(by: SystemClock.deadline(milliseconds: 60_000)) else {
             throw SystemFailure("close", directory.journal, code: 110)
         }
     }

@@ -81,7 +81,7 @@ struct UplinkProgramTests {
         try installation.start()
         let whole = lane.directory.incomingImage(version: 3)
         #expect(
-            try eventually(within: 20_000) {
+            try eventually(within: 60_000) {
                 try collector.stored == Set(lane.written) && FileSystem.statusIfPresent(whole) != nil
             })
         #expect(try installation.stop(with: signal) == 0, "\(installation.program?.output ?? "")")
@@ -106,10 +106,10 @@ struct UplinkProgramTests {
         defer { server.stop() }
         let installation = try Installation(server.url, lane: lane)
         try installation.start()
-        #expect(try eventually(within: 20_000) { server.requests.count >= 3 })
+        #expect(try eventually(within: 60_000) { server.requests.count >= 3 })
         // All three could take a minute by themselves.
         installation.program?.send(signal)
-        #expect(try installation.program?.hasEnded(within: 10_000) ?? false)
+        #expect(try installation.program?.hasEnded(within: 60_000) ?? false)
         #expect(installation.program?.status == 0)
     }
 
@@ -126,7 +126,7 @@ struct UplinkProgramTests {
         try installation.start(environment: ["NOTIFY_SOCKET": socket])
         var said = ""
         func hears(_ words: String) throws -> Bool {
-            try eventually(within: 20_000, on: supervisor) {
+            try eventually(within: 60_000, on: supervisor) {
                 var buffer = [UInt8](repeating: 0, count: 4096)
                 while case .bytes(let count) = try buffer.withUnsafeMutableBytes({ try supervisor.read(into: $0) }) {
                     said += String(decoding: buffer[..<count], as: UTF8.self) + "\n"
@@ -137,7 +137,7 @@ struct UplinkProgramTests {
         #expect(try hears("READY=1\nSTATUS=waiting: \(lane.directory.path) does not exist"), "\(said)")
         try lane.open(TestLane.epochs[0])
         try lane.append(5)
-        #expect(try eventually(within: 20_000) { collector.stored == Set(lane.written) })
+        #expect(try eventually(within: 60_000) { collector.stored == Set(lane.written) })
         #expect(try hears("STATUS=stored through 6 of epoch"), "\(said)")
         #expect(installation.program?.output.contains("does not exist") ?? false)
         #expect(try installation.stop() == 0)
@@ -155,12 +155,12 @@ struct UplinkProgramTests {
         defer { server.stop() }
         let installation = try Installation(server.url, lane: lane)
         try installation.start()
-        #expect(try eventually(within: 20_000) { collector.stored == Set(lane.written) })
+        #expect(try eventually(within: 60_000) { collector.stored == Set(lane.written) })
         try lane.wipe()
         try lane.open(TestLane.epochs[1])
         try lane.append(5)
-        #expect(try eventually(within: 20_000) { collector.stored == Set(lane.written) })
-        #expect(try eventually(within: 20_000) { lane.cursor == lane.written.last })
+        #expect(try eventually(within: 60_000) { collector.stored == Set(lane.written) })
+        #expect(try eventually(within: 60_000) { lane.cursor == lane.written.last })
         #expect(try installation.stop() == 0)
     }
 
@@ -179,7 +179,7 @@ struct UplinkProgramTests {
         var fed = 0
         var status = ""
         #expect(
-            try eventually(within: 20_000, on: supervisor) {
+            try eventually(within: 60_000, on: supervisor) {
                 var buffer = [UInt8](repeating: 0, count: 4096)
                 while case .bytes(let count) = try buffer.withUnsafeMutableBytes({ try supervisor.read(into: $0) }) {
                     let text = String(decoding: buffer[..<count], as: UTF8.self)
@@ -199,7 +199,7 @@ struct UplinkProgramTests {
         defer { server.stop() }
         let installation = try Installation(server.url, lane: lane)
         try installation.start()
-        #expect(try eventually(within: 20_000) { !server.requests.isEmpty })
+        #expect(try eventually(within: 60_000) { !server.requests.isEmpty })
         let second = try RunningProgram(
             "lanekeeper-uplink", ["--config", installation.configuration], output: lane.temporary.file("second"))
         #expect(try second.hasEnded())
@@ -239,8 +239,8 @@ struct UplinkProgramTests {
             }
         }
         try installation.start()
-        #expect(try eventually(within: 30_000) { collector.stored == Set(lane.written) })
-        #expect(try eventually(within: 30_000) { lane.cursor == lane.written.last })
+        #expect(try eventually(within: 60_000) { collector.stored == Set(lane.written) })
+        #expect(try eventually(within: 60_000) { lane.cursor == lane.written.last })
         #expect(collector.state.withLock { $0.broken } == [])
         #expect(try installation.stop() == 0)
     }
@@ -278,15 +278,15 @@ struct UplinkProgramTests {
         let installation = try Installation("http://127.0.0.1:\(port)", lane: lane, site: site.hex)
         try installation.start()
         #expect(
-            try eventually(within: 30_000) { lane.cursor == lane.written.last },
+            try eventually(within: 60_000) { lane.cursor == lane.written.last },
             "\(installation.program?.output ?? "") \(collector.output)")
         func incoming() throws -> [String] { try FileSystem.list(lane.directory.incoming) }
-        #expect(try eventually(within: 20_000) { try incoming().contains { $0.hasSuffix(".img") } })
-        #expect(try eventually(within: 20_000) { try incoming().contains("statement") })
+        #expect(try eventually(within: 60_000) { try incoming().contains { $0.hasSuffix(".img") } })
+        #expect(try eventually(within: 60_000) { try incoming().contains("statement") })
         try lane.append(30)
         try lane.open(TestLane.epochs[1])
         try lane.append(4)
-        #expect(try eventually(within: 20_000) { lane.cursor == lane.written.last })
+        #expect(try eventually(within: 60_000) { lane.cursor == lane.written.last })
         #expect(try installation.stop() == 0)
         collector.send(SIGTERM)
         #expect(try collector.hasEnded() && collector.status == 0)
