@@ -12,25 +12,29 @@ from test_one_badge import judged
 
 from lanesim_parts import crowd_log
 
-AT_ONCE_SECONDS = 1.0  # a bound for a loaded test machine; it takes about a millisecond
+AT_ONCE_SECONDS = 0.1  # and what the machine itself is late; it takes about a millisecond
 BOUND = 20
 
 
-async def seconds_until_open(gate) -> float:
+async def seconds_until_open(gate, lateness) -> float:
+    """And fails when that was not at once."""
+    lateness.allowance()
     began = time.monotonic()
     gate.set_contact("fire", 0)
     assert await gate.wait_until(lambda: gate.level["emergency"] == 1, BOUND), "no emergency"
-    return time.monotonic() - began
+    took = time.monotonic() - began
+    assert took < AT_ONCE_SECONDS + lateness.allowance()
+    return took
 
 
-def test_the_fire_contact_opens_every_lane_at_once_and_holds(open_stage, run):
+def test_the_fire_contact_opens_every_lane_at_once_and_holds(open_stage, run, lateness):
     async def scenario():
         walker, late = make_people("may pass: visitor", "code red")
         async with open_stage([walker, late], lanes=2) as stage:
             lanes = [lane.simulated for lane in stage.lanes]
             await lanes[0].visit(walker)
             for lane in lanes:
-                assert await seconds_until_open(lane.gate) < AT_ONCE_SECONDS
+                await seconds_until_open(lane.gate, lateness)
             for lane in lanes:
                 assert await lane.gate.wait_until(lambda: lane.gate.level["lamp_green"] == 1, BOUND)
                 await lane.gate.pulse("passage_forward")
@@ -59,7 +63,7 @@ def test_a_broken_fire_wire_reads_as_alarm(open_stage, run):
 
 
 @pytest.mark.skipif(not os.access("/dev/fuse", os.W_OK), reason="no FUSE on this machine")
-def test_a_lane_whose_disk_hangs_still_opens_on_fire(open_stage, run):
+def test_a_lane_whose_disk_hangs_still_opens_on_fire(open_stage, run, lateness):
     """The journal lies on a FUSE file system whose server is stopped: every write to it waits for ever."""
     disk = {}
 
@@ -85,9 +89,8 @@ def test_a_lane_whose_disk_hangs_still_opens_on_fire(open_stage, run):
                 lane.simulated.thermometer.somebody_stands_there(second.celsius)
                 await stage.wait_for("the daemon hangs in a write", lambda: hangs(lane.daemon.process.pid))
                 assert gate.level["release"] == 0
-                took = await seconds_until_open(gate)
+                took = await seconds_until_open(gate, lateness)
                 print(f"opened {took * 1000:.1f} ms after the fire contact, the journal's disk hanging")
-                assert took < AT_ONCE_SECONDS
                 assert hangs(lane.daemon.process.pid), "and it still hangs"
                 disk["server"].send_signal(signal.SIGCONT)
                 assert await gate.wait_until(lambda: gate.level["lamp_green"] == 1, BOUND), "then the lane says so too"

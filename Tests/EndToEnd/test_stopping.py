@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end each program cleanly, within its bound."""
+"""SIGTERM and SIGINT end each program cleanly, within its bound and what the machine itself is late."""
 
 import signal
 import subprocess
@@ -9,21 +9,21 @@ from conftest import make_people
 from test_one_badge import judged
 
 BOUNDS = {"daemon": 1.0, "uplink": 5.0, "collector": 5.0}
-MACHINE_SECONDS = 1.0  # a loaded test machine may take this much to notice an end
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_each_program_stops_with_status_0(open_stage, run, number):
+def test_each_program_stops_with_status_0(open_stage, run, lateness, number):
     async def scenario():
         async with open_stage(make_people("may pass: visitor")) as stage:
             lane = stage.lanes[0]
             for name, component in (("daemon", lane.daemon), ("uplink", lane.uplink), ("collector", stage.collector)):
+                lateness.allowance()
                 began = time.monotonic()
                 component.process.send_signal(number)
                 status = component.process.wait(30)
                 took = time.monotonic() - began
                 assert status == 0, (name, status, component.last_lines())
-                assert took < BOUNDS[name] + MACHINE_SECONDS, (name, took)
+                assert took < BOUNDS[name] + lateness.allowance(), (name, took)
 
     run(scenario())
 

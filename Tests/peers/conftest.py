@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "Simulators"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(TOP / "Simulators"), str(TOP / "Tests" / "python"), str(Path(__file__).resolve().parent)]
 
 from lanesim_parts import site  # noqa: E402
 from lanesim_parts.stage import PROGRAMS, Stage  # noqa: E402
 
+from lateness import lateness  # noqa: E402, F401
 from peer_lane import PeerLane  # noqa: E402
 
 SCENARIO_SECONDS = 120

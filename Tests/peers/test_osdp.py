@@ -149,7 +149,7 @@ def test_keys_and_the_tamper_contact_are_told(open_lane, reader_of, run):
     run(scenario())
 
 
-def test_one_lost_reply_costs_less_than_a_second(open_lane, reader_of, run):
+def test_one_lost_reply_costs_less_than_a_second(open_lane, reader_of, run, lateness):
     async def scenario():
         readers = []
         async with open_lane([VISITOR], reader_of(readers), reader=READER) as lane:
@@ -158,14 +158,15 @@ def test_one_lost_reply_costs_less_than_a_second(open_lane, reader_of, run):
             times = []
             for _ in range(8):
                 channels = lane.log().count("secure channel under this lane's key")
+                lateness.allowance()
                 reader.wire.lose_next_replies(1)
                 await lane.until("it is lost", lambda: len(reader.wire.lost) == len(times) + 1)
                 await lane.until(
                     "a new channel", lambda: lane.log().count("secure channel under this lane's key") > channels
                 )
                 times.append(time.monotonic() - reader.wire.lost[-1])
+                assert times[-1] < 1.0 + lateness.allowance(), times
                 await asyncio.sleep(1.1)
-            assert max(times) < 1.0, times
             assert lane.device("chip")["state"] == "present"
             assert "chip lost" not in lane.log()
             reader.card(VISITOR_W26, bits=26)
@@ -174,20 +175,22 @@ def test_one_lost_reply_costs_less_than_a_second(open_lane, reader_of, run):
     run(scenario())
 
 
-def test_a_reader_that_is_switched_off_is_lost_in_two_seconds_and_back_in_three(open_lane, reader_of, run):
+def test_a_reader_that_is_switched_off_is_lost_in_two_seconds_and_back_in_three(open_lane, reader_of, run, lateness):
     async def scenario():
         readers = []
         async with open_lane([VISITOR], reader_of(readers), reader=READER) as lane:
             reader = readers[0]
             await lane.until_device("chip", "present")
+            lateness.allowance()
             reader.power_off()
-            assert await lane.until("lost", lambda: "chip lost" in lane.log()) < 2.2
+            assert await lane.until("lost", lambda: "chip lost" in lane.log()) < 2.2 + lateness.allowance()
             await lane.until("out of service", lambda: lane.gate.level["lamp_red"] and lane.gate.level["lamp_amber"])
             await asyncio.sleep(4)
             backs = lane.log().count("chip is back")
             shown = len(reader.commands)
             reader.power_on()
-            assert await lane.until("back", lambda: lane.log().count("chip is back") > backs) < 3
+            lateness.allowance()
+            assert await lane.until("back", lambda: lane.log().count("chip is back") > backs) < 3 + lateness.allowance()
             await lane.until("it is shown again", lambda: len(reader.commands) > shown)
             reader.card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
@@ -195,7 +198,7 @@ def test_a_reader_that_is_switched_off_is_lost_in_two_seconds_and_back_in_three(
     run(scenario())
 
 
-def test_a_bad_cable_invents_no_badge_and_heals(open_lane, reader_of, run):
+def test_a_bad_cable_invents_no_badge_and_heals(open_lane, reader_of, run, lateness):
     async def scenario():
         readers = []
         async with open_lane([VISITOR], reader_of(readers), reader=READER) as lane:
@@ -205,10 +208,11 @@ def test_a_bad_cable_invents_no_badge_and_heals(open_lane, reader_of, run):
             await asyncio.sleep(10)
             assert lane.device("chip")["last_word"]
             assert lane.status()["since_start"]["presented"] == 0
+            lateness.allowance()
             reader.wire.damage = 0.0
             healed = await lane.until_device("chip", "present")
             await lane.until("the channel stands", reader.is_secured)
-            assert healed < 5
+            assert healed < 5 + lateness.allowance()
             await asyncio.sleep(1)
             reader.card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
