@@ -41,6 +41,10 @@ public struct KindRule: Sendable, Hashable {
     public var assessmentWindowMilliseconds: Int64?
     public var temperatureLimitCentidegrees: Int32?
     public var hours: OpeningHours?
+    public var antiPassback: AntiPassbackRule?
+    /// nil: it needs none.
+    public var escort: EscortRule?
+    public var identity: IdentityRule?
     public init() {}
 }
 
@@ -76,6 +80,7 @@ public struct AdmissionPolicy: Sendable, Hashable {
     public var whenClockDistrusted = WhenStale.refuse
 
     public var hours = OpeningHours.always
+    public var antiPassback = AntiPassbackRule()
     /// By the kind's raw value.
     public var kindRules = [KindRule](repeating: KindRule(), count: 8)
 
@@ -110,4 +115,5 @@ public struct AdmissionPolicy: Sendable, Hashable {
         kind.flatMap { rule(for: $0).temperatureLimitCentidegrees } ?? temperatureLimitCentidegrees
     }
     public func hours(for kind: HolderKind) -> OpeningHours { rule(for: kind).hours ?? hours }
+    public func antiPassback(for kind: HolderKind) -> AntiPassbackRule { rule(for: kind).antiPassback ?? antiPassback }
 }

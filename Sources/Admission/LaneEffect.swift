@@ -15,6 +15,8 @@ public enum LaneMessage: Sendable, Hashable {
     case presentBadge
     case holdStill
     case measureAgain
+    /// Keys and temperature would do; this is still to come.
+    case awaiting(Company)
     case admitted
     case refused(Reasons)
     case outOfService(ModeCause)

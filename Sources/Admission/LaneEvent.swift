@@ -11,6 +11,11 @@ public struct Decision: Sendable, Hashable {
     public var temperatureLimitCentidegrees: Int32
     public var credentials: CredentialsInForce
     public var policyDigest: PolicyDigest
+    public var antiPassback = AntiPassbackFinding.off
+    /// What was beside the badge, where the policy asks for it.
+    public var company: Company = []
+    /// Whoever accompanied this holder, or was accompanied; nobody when the policy does not ask.
+    public var partner = HolderNumber.nobody
 
     public init(
         presentation: Presentation, verdict: Verdict, reasons: Reasons, temperature: TemperatureFinding,
@@ -145,6 +150,10 @@ public enum LaneEvent: Sendable, Hashable {
     case releasedByHand(Releaser, PassageDirection)
     /// A cover was opened, or is closed again. Nobody is let in or kept out by it.
     case tamper(TamperContact, opened: Bool)
+    /// These rules are in force from here on.
+    case policy(PolicyDigest)
+    /// A technician made the lane forget this holder's passages, or everybody's (`nobody`).
+    case passagesForgotten(HolderNumber)
 }
 
 /// Why records are missing.
@@ -222,7 +231,7 @@ public struct LaneTotals: Sendable, Hashable {
             admitted &+= 1
             byHand &+= 1
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
-            .stopping, .tamper:
+            .stopping, .tamper, .policy, .passagesForgotten:
             break
         }
     }

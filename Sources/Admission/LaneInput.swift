@@ -99,6 +99,8 @@ public enum LaneInput: Sendable {
     case clock(ClockTrust, stepMilliseconds: Int64)
     /// A deadline may have been reached; harmless when none was.
     case timePassed
+    /// A technician lets this holder, or everybody (`nobody`), pass again in spite of anti-passback.
+    case forgetPassages(HolderNumber)
     /// The program ends: a release that is out ends as interrupted.
     case stopping
 }

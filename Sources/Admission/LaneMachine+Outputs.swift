@@ -48,9 +48,11 @@ extension LaneMachine {
         if mode == .freeExit { return (.ready, .walkThrough) }
         switch state {
         case .released: return (.admitted, .admitted)
-        case .measuring where mode == .outOfService, .waiting where mode == .outOfService:
+        case .measuring where mode == .outOfService, .awaiting where mode == .outOfService,
+            .waiting where mode == .outOfService:
             return (.outOfService, .outOfService(cause))
         case .measuring(let measuring): return (.working, measuring.first == nil ? .holdStill : .measureAgain)
+        case .awaiting(let awaiting): return (.working, .awaiting(awaitedCompany(awaiting)))
         case .waiting:
             if let refusal { return (.refused, .refused(refusal.reasons)) }
             return (.ready, .presentBadge)

@@ -17,6 +17,7 @@ extension LaneMachine {
         let now = step.moment.monotonic
         if case .released(let release) = state {
             end(release, .passed, .forward, &step)
+            if let holder = release.decision?.presentation.credential?.holder { passedHolders.add(holder, at: now) }
             followedDecision = release.decisionSequence
             tailgatingUntil = now.advanced(byMilliseconds: configuration.tailgatingWindowMilliseconds)
             return
@@ -69,6 +70,7 @@ extension LaneMachine {
         switch state {
         case .waiting: break
         case .measuring(let measuring): if now >= measuring.deadline { settle(measuring, &step) }
+        case .awaiting(let awaiting): if now >= awaiting.deadline { settle(awaiting, &step) }
         case .released(let release): if now >= release.deadline { end(release, .annulled, .forward, &step) }
         }
         if let shown = refusal, now >= shown.until { refusal = nil }
@@ -82,6 +84,7 @@ extension LaneMachine {
     /// that somebody chose.
     mutating func guardPressed(_ step: inout Step) {
         let now = step.moment.monotonic
+        if confirmByGuard(&step) { return }
         guard case .waiting = state, nextCandidate == nil, now >= gapUntil, !isStopping else { return }
         switch mode {
         case (.normal, _), (.outOfService, .readersLost), (.outOfService, .thermometerLost): break
@@ -132,6 +135,11 @@ extension LaneMachine {
         step.record(.device(device, lost: lost))
     }
 
+    mutating func forgetPassages(of holder: HolderNumber, _ step: inout Step) {
+        if holder == .nobody { passedHolders.forgetAll() } else { passedHolders.forget(holder) }
+        step.record(.passagesForgotten(holder))
+    }
+
     mutating func credentialsChanged(_ new: CredentialsInForce, _ step: inout Step) {
         let isOther = new.imageVersion != credentials.imageVersion || new.changeNumber != credentials.changeNumber
         credentials = new
@@ -157,6 +165,7 @@ extension LaneMachine {
                 state = .waiting
                 decideWithoutThermometer(measuring.candidate, &step)
             }
+        case .awaiting(let awaiting): if dismiss(awaiting.candidate, &step) { state = .waiting }
         case .released(let release): if gateLost { end(release, .interrupted, .forward, &step) }
         }
         if let next = nextCandidate, dismiss(next, &step) { nextCandidate = nil }

@@ -24,11 +24,19 @@ extension LaneMachine {
         switch state {
         case .waiting: if now < gapUntil { wait(candidate, &step) } else { begin(candidate, &step) }
         case .measuring(let measuring):
-            if isSameHolder(measuring.candidate.presentation, presentation) { return }
+            if isSameHolder(measuring.candidate.presentation, presentation) {
+                if presentation.type != measuring.candidate.presentation.type {
+                    var measuring = measuring
+                    confirm(&measuring.candidate, by: .secondIdentifier)
+                    state = .measuring(measuring)
+                }
+                return
+            }
             // Two people in one window: nobody knows whose temperature it is.
             state = .waiting
             decide(measuring.candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
             decide(candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
+        case .awaiting(let awaiting): self.presented(presentation, during: awaiting, &step)
         case .released(let release):
             // After a guard's release: whoever it was for has no badge, or one that is not read.
             let isTheSame = release.decision.map { isSameHolder($0.presentation, presentation) } ?? false
@@ -37,7 +45,7 @@ extension LaneMachine {
     }
 
     /// Keeps a badge until it can be judged: one, while another is released or the line falls after it.
-    private mutating func wait(_ candidate: Candidate, _ step: inout Step) {
+    mutating func wait(_ candidate: Candidate, _ step: inout Step) {
         if let next = nextCandidate, isSameHolder(next.presentation, candidate.presentation) { return }
         var mayWait = configuration.secondBadge == .wait
         if case .waiting = state { mayWait = true }
@@ -54,19 +62,21 @@ extension LaneMachine {
     /// Judges a badge, or begins to measure for it.
     mutating func begin(_ candidate: Candidate, _ step: inout Step) {
         refusal = nil
+        let now = step.moment.monotonic
+        var candidate = withRecentEscort(candidate, now)
+        candidate.presentedAt = now
         guard configuration.kind == .entry, let credential = candidate.presentation.credential else {
             decide(candidate, TemperatureFinding(outcome: .notTaken), adding: [], &step)
             return
         }
         guard policy.measuredKinds.contains(credential.kind) else {
-            decide(candidate, TemperatureFinding(outcome: .notRequired), adding: [], &step)
+            conclude(candidate, TemperatureFinding(outcome: .notRequired), adding: [], &step)
             return
         }
         guard !hasNoThermometer else {
             decideWithoutThermometer(candidate, &step)
             return
         }
-        let now = step.moment.monotonic
         let samplesSince = temperatures.start(
             of: now, atMost: policy.pairingWindowMilliseconds, afterDecision: temperaturesUsedUntil)
         // Samples that came at this very instant, but before the badge, are no newer than it.
@@ -82,7 +92,7 @@ extension LaneMachine {
 
     mutating func decideWithoutThermometer(_ candidate: Candidate, _ step: inout Step) {
         if policy.withoutThermometer == .admitMarked {
-            decide(candidate, TemperatureFinding(outcome: .admittedWithout), adding: [], &step)
+            conclude(candidate, TemperatureFinding(outcome: .admittedWithout), adding: [], &step)
         } else {
             decide(candidate, TemperatureFinding(outcome: .thermometerLost), adding: .thermometerLost, &step)
         }
@@ -128,7 +138,7 @@ extension LaneMachine {
             return
         }
         state = .waiting
-        decide(measuring.candidate, finding, adding: problem, &step)
+        conclude(measuring.candidate, finding, adding: problem, &step)
     }
 
     private func problem(_ finding: TemperatureFinding, _ kind: HolderKind?) -> Reasons {
@@ -143,9 +153,11 @@ extension LaneMachine {
 
     /// Everything but the temperature that stands against this presentation at an entrance.
     func keyReasons(_ candidate: Candidate, _ moment: Moment) -> Reasons {
-        Self.keyReasons(
+        let reasons = Self.keyReasons(
             candidate.presentation.lookup, policy: policy, credentials: candidate.credentials,
             leadsOutside: configuration.to == .outside, wall: moment.wall, clock: moment.clock)
+        return antiPassback(candidate.presentation, moment.monotonic) == .refused
+            ? reasons.union(.passedAlready) : reasons
     }
 
     /// The same for whoever explains a decision: what the lane would hold against a badge at `wall`, but for the
@@ -183,12 +195,13 @@ extension LaneMachine {
         forgetTemperatures(step.moment.monotonic)
         payOwedEnd(&step)
         let verdict: Verdict = reasons.isEmpty ? .admitted : .refused
-        let decision = decision(candidate, verdict, reasons, temperature)
+        let decision = decision(candidate, verdict, reasons, temperature, step.moment.monotonic)
         guard verdict == .admitted else {
             step.record(.decided(decision))
             show(reasons, &step)
             return
         }
+        noteAdmission(candidate, step.moment.monotonic)
         release(decision, &step)
     }
 
@@ -200,20 +213,27 @@ extension LaneMachine {
         if journal < .reserveOnly && !journalFault {
             let reasons = keyReasons(candidate, step.moment).union(reason)
             step.record(
-                .decided(decision(candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken))))
+                .decided(
+                    decision(
+                        candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken), step.moment.monotonic)))
         }
         show(reason, &step)
     }
 
     private func decision(
-        _ candidate: Candidate, _ verdict: Verdict, _ reasons: Reasons, _ temperature: TemperatureFinding
+        _ candidate: Candidate, _ verdict: Verdict, _ reasons: Reasons, _ temperature: TemperatureFinding,
+        _ now: MonotonicTime
     ) -> Decision {
-        Decision(
+        var decision = Decision(
             presentation: candidate.presentation, verdict: verdict, reasons: reasons, temperature: temperature,
             temperatureOffsetCentidegrees: policy.temperatureOffsetCentidegrees,
             temperatureLimitCentidegrees: policy.temperatureLimit(for: candidate.presentation.credential?.kind),
             credentials: candidate.credentials,
             policyDigest: policy.digest)
+        decision.antiPassback = antiPassback(candidate.presentation, now)
+        decision.company = candidate.company
+        decision.partner = candidate.partner
+        return decision
     }
 
     private mutating func show(_ reasons: Reasons, _ step: inout Step) {
@@ -223,7 +243,7 @@ extension LaneMachine {
         step.buzzerMilliseconds = 400
     }
 
-    private func isSameHolder(_ a: Presentation, _ b: Presentation) -> Bool {
+    func isSameHolder(_ a: Presentation, _ b: Presentation) -> Bool {
         if a.tag == b.tag && a.type == b.type { return true }
         guard let first = a.credential, let second = b.credential else { return false }
         return first.holder == second.holder

@@ -4,7 +4,7 @@
 // the shell must do comes back as an ordered list of `LaneEffect`. The machine reads no clock, touches no device and
 // allocates nothing. It has three parts that do not mix:
 //
-//   state      one presentation at a time: waiting → measuring → released → waiting
+//   state      one presentation at a time: waiting → measuring → (awaiting company) → released → waiting
 //   mode       what the lane as a whole does, derived from what is lost, full or burning: normal, free exit,
 //              emergency, out of service
 //   outputs    release line, lamps and words, derived from the two above at the end of every step; only changes
@@ -29,6 +29,7 @@ public struct LaneMachine: Sendable {
     enum State: Sendable {
         case waiting
         case measuring(Measuring)
+        case awaiting(Awaiting)
         case released(Release)
     }
 
@@ -37,6 +38,11 @@ public struct LaneMachine: Sendable {
     struct Candidate: Sendable {
         var presentation: Presentation
         var credentials: CredentialsInForce
+        /// When the lane turned to it.
+        var presentedAt = MonotonicTime(nanoseconds: 0)
+        /// What came beside it, where its kind's rule asks for that, and who the other one was.
+        var company: Company = []
+        var partner = HolderNumber.nobody
     }
 
     /// A badge was presented and its temperature is not settled.
@@ -81,6 +87,8 @@ public struct LaneMachine: Sendable {
     /// When that was last judged to be somebody else's.
     var temperaturesUsedUntil = MonotonicTime(nanoseconds: 0)
     var credentials = CredentialsInForce.none
+    var passedHolders = PassedHolders()
+    var recentAdmissions = RecentAdmissions()
 
     var fireAlarm = false
     var gateLost = false
@@ -168,8 +176,20 @@ public struct LaneMachine: Sendable {
         case .journal: break
         case .clock(let trust, let stepMilliseconds): step.record(.clock(trust, stepMilliseconds: stepMilliseconds))
         case .timePassed: timePassed(&step)
+        case .forgetPassages(let holder): forgetPassages(of: holder, &step)
         case .stopping: stop(&step)
         }
+        return finish(&step)
+    }
+
+    /// Other rules come into force: for everything that is decided from here on, whoever stands there already too.
+    public mutating func adopt(_ policy: AdmissionPolicy, at moment: Moment) -> LaneEffects {
+        var step = Step(moment)
+        begin(&step)
+        self.policy = policy
+        step.record(.policy(policy.digest))
+        // Who waits for company may need none any more.
+        if case .awaiting(let awaiting) = state { settle(awaiting, &step) }
         return finish(&step)
     }
 
@@ -210,6 +230,7 @@ public struct LaneMachine: Sendable {
         switch state {
         case .waiting: if nextCandidate != nil { earliest = min(earliest, gapUntil) }
         case .measuring(let measuring): earliest = min(earliest, measuring.deadline)
+        case .awaiting(let awaiting): earliest = min(earliest, awaiting.deadline)
         case .released(let release):
             earliest = min(earliest, release.deadline)
             if configuration.releaseMode == .pulse && outputs.release == true && !isHeldOpen {
@@ -227,6 +248,7 @@ public struct LaneMachine: Sendable {
 
     public var hasRelease: Bool { if case .released = state { true } else { false } }
     public var isMeasuring: Bool { if case .measuring = state { true } else { false } }
+    public var isAwaitingCompany: Bool { if case .awaiting = state { true } else { false } }
     public var credentialsInForce: CredentialsInForce { credentials }
     public var isInAlarm: Bool { fireAlarm }
     public func isTampered(_ contact: TamperContact) -> Bool { tampered & (1 << UInt32(contact.code)) != 0 }

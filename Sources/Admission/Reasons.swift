@@ -45,13 +45,17 @@ public struct Reasons: OptionSet, Sendable, Hashable {
     public static let clockNotTrusted = Reasons(bit: 45)
     // What the policy asks for beside the keys.
     public static let outsideHours = Reasons(bit: 48)
+    public static let passedAlready = Reasons(bit: 49)
+    public static let escortMissing = Reasons(bit: 50)
+    public static let identityNotConfirmed = Reasons(bit: 51)
 
     /// All reasons, in the order in which they are told.
     public static let ordered: [Reasons] = [
-        .temperatureMissing, .temperatureAmbiguous, .twoHolders, .laneBusy,
+        .temperatureMissing, .temperatureAmbiguous, .twoHolders, .laneBusy, .escortMissing, .identityNotConfirmed,
         .testMissing, .testExpired, .codeTooOld, .codeUnknown, .notActivated,
         .vaccineNotRecorded, .vaccineIncomplete, .notYetValid, .noLongerValid,
-        .outsideHours, .zoneNotGranted, .kindNotAdmitted, .unknownBadge, .conflict, .suspended, .revoked,
+        .outsideHours, .zoneNotGranted, .kindNotAdmitted, .passedAlready, .unknownBadge, .conflict, .suspended,
+        .revoked,
         .temperatureHigh, .codeYellow, .codeRed, .testPositive, .testInFuture, .codeInFuture,
         .thermometerLost, .outOfService, .noImage, .statementTooOld, .imageTooOld, .clockNotTrusted,
     ]
@@ -102,6 +106,9 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         case .imageTooOld: "image-too-old"
         case .clockNotTrusted: "clock-not-trusted"
         case .outsideHours: "outside-hours"
+        case .passedAlready: "passed-already"
+        case .escortMissing: "escort-missing"
+        case .identityNotConfirmed: "identity-not-confirmed"
         default: "several"
         }
     }

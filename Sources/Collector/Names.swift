@@ -56,6 +56,24 @@ extension IdentifierType {
     }
 }
 
+extension AntiPassbackFinding {
+    var name: String {
+        switch self {
+        case .off: "off"
+        case .notPassed: "not_passed"
+        case .reported: "reported"
+        case .refused: "refused"
+        }
+    }
+}
+
+extension Company {
+    var names: [String] {
+        [(Company.escort, "escort"), (.secondIdentifier, "second_identifier"), (.guardsButton, "guards_button")]
+            .filter { contains($0.0) }.map(\.1)
+    }
+}
+
 extension PassageDirection {
     var name: String {
         switch self {

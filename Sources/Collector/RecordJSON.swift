@@ -82,6 +82,8 @@ struct RecordJSON {
             return ("released_by_hand", [("by", .text(releaser.name)), ("direction", .text(direction.name))])
         case .tamper(let contact, let opened):
             return ("tamper", [("device", .text(contact.name)), ("opened", .truth(opened))])
+        case .policy(let digest): return ("policy", [("policy", .text(digest.hex))])
+        case .passagesForgotten(let holder): return ("passages_forgotten", [("holder", number(of: holder))])
         }
     }
 
@@ -103,7 +105,14 @@ struct RecordJSON {
                 ])
             ),
             ("policy", .text(decision.policyDigest.hex)),
+            ("anti_passback", .text(decision.antiPassback.name)),
+            ("company", .array(decision.company.names.map { .text($0) })),
+            ("partner", number(of: decision.partner)),
         ] + members(of: decision.credentials)
+    }
+
+    private func number(of holder: HolderNumber) -> JSONText {
+        holder == .nobody ? .null : .number(Int(holder.number))
     }
 
     private func members(of outcome: Outcome) -> [(String, JSONText)] {

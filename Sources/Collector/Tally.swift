@@ -100,7 +100,7 @@ struct Tally: Hashable, Sendable {
             self[.admitted] += 1
             self[.byHand] += 1
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
-            .stopping, .tamper:
+            .stopping, .tamper, .policy, .passagesForgotten:
             break
         }
         Crossing.forEach(in: record) { count($0) }

@@ -2,7 +2,8 @@
 /// 1970-01-01 UTC. The identifier is not in it: whoever asked has it.
 public struct ExplainReply: Codable, Sendable, Equatable {
     public struct Row: Codable, Sendable, Equatable {
-        /// vaccine, green_code, test, activated, validity, kind, zone, temperature, freshness, clock, lane.
+        /// vaccine, green_code, test, activated, validity, kind, zone, hours, escort, identity, anti_passback,
+        /// temperature, statement, image, clock, lane.
         public var subject: String
         /// What a person calls it: `48 h test`.
         public var name: String
@@ -63,13 +64,15 @@ public struct ExplainReply: Codable, Sendable, Equatable {
     public var verdict: String
     /// In the order of telling.
     public var reasons: [Reason]
+    /// Digest of the policy that judges: `policies/DIGEST.yaml` in the lane's directory. nil from an older lanekeeperd.
+    public var policy: String?
     /// What the display would say: Chinese / English.
     public var display: String
 
     public init(
         laneId: String, laneName: String, laneKind: String, from: String, to: String, atMilliseconds: Int64,
         lookup: String, kind: String?, type: String, imageVersion: UInt64, changeNumber: UInt64, rows: [Row],
-        verdict: String, reasons: [Reason], display: String
+        verdict: String, reasons: [Reason], policy: String? = nil, display: String
     ) {
         self.laneId = laneId
         self.laneName = laneName
@@ -85,6 +88,7 @@ public struct ExplainReply: Codable, Sendable, Equatable {
         self.rows = rows
         self.verdict = verdict
         self.reasons = reasons
+        self.policy = policy
         self.display = display
     }
 }

@@ -47,15 +47,15 @@ struct ControlDesk {
                 return refused("the lane did not look the badge up", "ask again")
             }
             let (mode, cause) = snapshot.machine.mode
-            return .explain(
-                Explanation(
-                    lane: ExplainedLane(
-                        id: settings.id.text, name: settings.name, servicePoint: settings.servicePoint,
-                        configuration: settings.lane),
-                    policy: snapshot.machine.policy, credentials: snapshot.machine.credentialsInForce,
-                    zones: snapshot.image?.zones ?? [], mode: mode, cause: cause,
-                    thermometerIsLost: snapshot.machine.isLost(.thermometer)
-                ).reply(presentation, question, now: snapshot.moment))
+            var explanation = Explanation(
+                lane: ExplainedLane(
+                    id: settings.id.text, name: settings.name, servicePoint: settings.servicePoint,
+                    configuration: settings.lane),
+                policy: snapshot.machine.policy, credentials: snapshot.machine.credentialsInForce,
+                zones: snapshot.image?.zones ?? [], mode: mode, cause: cause,
+                thermometerIsLost: snapshot.machine.isLost(.thermometer))
+            explanation.antiPassback = snapshot.machine.antiPassback(presentation, snapshot.moment.monotonic)
+            return .explain(explanation.reply(presentation, question, now: snapshot.moment))
         }
     }
 

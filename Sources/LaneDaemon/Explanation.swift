@@ -1,5 +1,6 @@
 import Admission
 import Control
+import Framing
 import Posix
 import Wording
 
@@ -30,6 +31,8 @@ public struct Explanation: Sendable {
     public var mode: LaneMode
     public var cause: ModeCause
     public var thermometerIsLost: Bool
+    /// What the lane remembers of this holder.
+    public var antiPassback = AntiPassbackFinding.off
 
     public init(
         lane: ExplainedLane, policy: AdmissionPolicy, credentials: CredentialsInForce, zones: [ShortName] = [],
@@ -63,6 +66,7 @@ public struct Explanation: Sendable {
             leadsOutside: lane.configuration.to == .outside, wall: instant, clock: now.clock
         ).union(measured.reasons)
         if mode == .outOfService { reasons.insert(.outOfService) }
+        if antiPassback == .refused { reasons.insert(.passedAlready) }
         // An exit lets people out, always, and an emergency everybody.
         if !isJudging { reasons = [] }
 
@@ -78,6 +82,7 @@ public struct Explanation: Sendable {
             reasons: Reasons.ordered.filter { reasons.contains($0) }.map {
                 .init(name: "\($0.name)", text: TechnicianWording.text($0, circumstances))
             },
+            policy: policy.digest.hex,
             display: VisitorWording.text(
                 mode == .emergency ? .emergency : reasons.isEmpty ? .walkThrough : .refused(reasons),
                 servicePoint: lane.servicePoint
@@ -190,7 +195,42 @@ public struct Explanation: Sendable {
                     row(
                         "hours", "opening hours", hours.isOpen(at: at.instant) ? "open" : "closed", "",
                         OpeningHoursText.text(hours), .outsideHours, true)
-                ])
+                ]) + besideRows(credential)
+    }
+
+    /// What the policy asks for beside the badge; none of it can be judged before somebody stands there.
+    private func besideRows(_ credential: Credential) -> [ExplainReply.Row] {
+        var rows: [ExplainReply.Row] = []
+        func row(_ subject: String, _ name: String, _ state: String, _ needs: String, _ turns: Bool?) {
+            rows.append(
+                .init(
+                    subject: subject, name: name, state: state, figure: "", needs: needs, isRequired: isJudging,
+                    turns: turns))
+        }
+        let rule = policy.rule(for: credential.kind)
+        if let escort = rule.escort {
+            let kinds = HolderKind.allCases.filter { escort.kinds.contains($0) }.map(\.wording.english)
+            row(
+                "escort", "escort", "to come",
+                "a badge of \(kinds.joined(separator: " or ")) within "
+                    + Figures.duration(milliseconds: escort.windowMilliseconds), nil)
+        }
+        if let identity = rule.identity {
+            let proofs = [(Company.secondIdentifier, "another identifier"), (.guardsButton, "the guard's button")]
+                .filter { identity.accepts.contains($0.0) }.map(\.1)
+            row(
+                "identity", "identity", "to come",
+                "\(proofs.joined(separator: " or ")) within "
+                    + Figures.duration(milliseconds: identity.windowMilliseconds), nil)
+        }
+        let forgotten = Figures.duration(milliseconds: policy.antiPassback(for: credential.kind).forgetMilliseconds)
+        switch antiPassback {
+        case .off: break
+        case .notPassed: row("anti_passback", "passed here", "not lately", "not in the last \(forgotten)", true)
+        case .reported: row("anti_passback", "passed here", "shortly before", "nothing; it is reported", true)
+        case .refused: row("anti_passback", "passed here", "shortly before", "not in the last \(forgotten)", false)
+        }
+        return rows
     }
 
     /// So that a key that is not required is shown with what would stand against it.

@@ -27,7 +27,34 @@ struct PolicySentences {
         }
         let hours = policy.hours(for: kind)
         parts.append(hours.isAlways ? "at any hour" : "open \(OpeningHoursText.text(hours))")
+        parts += company(kind)
         return "\(kind.name): \(parts.joined(separator: "; "))."
+    }
+
+    private func company(_ kind: HolderKind) -> [String] {
+        let rule = policy.rule(for: kind)
+        var parts: [String] = []
+        if let escort = rule.escort {
+            let kinds = HolderKind.allCases.filter { escort.kinds.contains($0) }.map { "\($0.name)" }
+            parts.append(
+                "only beside a badge of \(kinds.joined(separator: " or ")) presented at most "
+                    + "\(duration(escort.windowMilliseconds)) before or after")
+        }
+        if let identity = rule.identity {
+            let proofs = [
+                (Company.secondIdentifier, "another identifier of the same holder"),
+                (.guardsButton, "the guard's button"),
+            ].filter { identity.accepts.contains($0.0) }.map(\.1)
+            parts.append("\(proofs.joined(separator: " or ")) within \(duration(identity.windowMilliseconds))")
+        }
+        let antiPassback = policy.antiPassback(for: kind)
+        let again = "who passed here less than \(duration(antiPassback.forgetMilliseconds)) ago"
+        switch antiPassback.action {
+        case .off: break
+        case .report: parts.append("\(again) is admitted and reported")
+        case .refuse: parts.append("\(again) is refused")
+        }
+        return parts
     }
 
     private func keys(_ kind: HolderKind) -> String {

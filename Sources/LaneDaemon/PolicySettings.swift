@@ -81,6 +81,10 @@ struct PolicySettings {
             policy.hours = hours
             forEachKind { $0.hours = nil }
         }
+        if let rule = antiPassback(section) {
+            policy.antiPassback = rule
+            forEachKind { $0.antiPassback = nil }
+        }
         applyKinds(section)
     }
 
@@ -132,6 +136,45 @@ struct PolicySettings {
             rule.temperatureLimitCentidegrees = centidegrees(limit)
         }
         if let hours = OpeningHoursText.read(section) { rule.hours = hours }
+        if let antiPassback = antiPassback(section) { rule.antiPassback = antiPassback }
+        let escort = section.optionalSection("escort", orWord: "none")
+        if section.has("escort") { rule.escort = escort.map(escortRule) }
+        let identity = section.optionalSection("identity", orWord: "none")
+        if section.has("identity") { rule.identity = identity.map(identityRule) }
+    }
+
+    /// nil when it is left out.
+    private func antiPassback(_ section: Section) -> AntiPassbackRule? {
+        let group = section.optionalSection("anti_passback", orWord: "off")
+        guard section.has("anti_passback") else { return nil }
+        var rule = AntiPassbackRule()
+        guard let group else { return rule }
+        let action: AntiPassbackName = group.choice("action")
+        rule.action = action == .report ? .report : .refuse
+        rule.forgetMilliseconds =
+            Int64(
+                group.integer("forget_minutes", default: 30, in: 1...1440, unit: "minutes")) * 60_000
+        return rule
+    }
+
+    private func escortRule(_ section: Section) -> EscortRule {
+        let kinds: [KindName] = section.choices("kinds")
+        if section.has("kinds") && kinds.isEmpty {
+            section.refuse("kinds", "name at least one kind that may accompany")
+        }
+        return EscortRule(kinds: KindSet(kinds.map(\.kind)), windowMilliseconds: window(section, usual: 20))
+    }
+
+    private func identityRule(_ section: Section) -> IdentityRule {
+        let proofs: [ProofName] = section.choices("any_of")
+        if section.has("any_of") && proofs.isEmpty { section.refuse("any_of", "name at least one proof that will do") }
+        return IdentityRule(
+            accepts: proofs.reduce(into: Company()) { $0.insert($1.company) },
+            windowMilliseconds: window(section, usual: 15))
+    }
+
+    private func window(_ section: Section, usual: Int) -> Int64 {
+        Int64(section.integer("window_seconds", default: usual, in: 3...120, unit: "seconds")) * 1000
     }
 
     // MARK: Values
@@ -185,6 +228,14 @@ struct PolicySettings {
         case refuse, admit
         init(_ value: WhenStale) { self = value == .refuse ? .refuse : .admit }
         var value: WhenStale { self == .refuse ? .refuse : .admit }
+    }
+
+    private enum AntiPassbackName: String, CaseIterable { case report, refuse }
+
+    private enum ProofName: String, CaseIterable {
+        case secondIdentifier = "second-identifier"
+        case guardsButton = "guards-button"
+        var company: Company { self == .secondIdentifier ? .secondIdentifier : .guardsButton }
     }
 
     private enum KeyName: String, CaseIterable {

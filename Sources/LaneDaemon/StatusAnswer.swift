@@ -131,6 +131,10 @@ struct StatusAnswer {
             alarms.append(
                 "no badge has the zone \(machine.configuration.to.text): check lane.to against the feed's zones")
         }
+        if machine.forgetsPassagesEarly(at: snapshot.moment.monotonic) {
+            alarms.append(
+                "anti-passback: more than 2048 people passed within its time; the oldest passages are forgotten early")
+        }
         if snapshot.moment.clock != .trusted {
             alarms.append(
                 "wall clock not trusted (\(snapshot.moment.clock.name)): check time synchronisation (chronyc, timedatectl)"

@@ -61,6 +61,9 @@ struct EventJSON {
             return ("released-by-hand", ["by": EventNames.of(releaser), "direction": EventNames.of(direction)])
         case .tamper(let contact, let opened):
             return ("tamper", ["device": EventNames.of(contact), "opened": opened])
+        case .policy(let digest): return ("policy", ["policy": digest.hex])
+        case .passagesForgotten(let holder):
+            return ("passages-forgotten", holder == .nobody ? ["everybody": true] : ["holder": holder.number])
         }
     }
 
@@ -76,6 +79,9 @@ struct EventJSON {
         fields["temperature_offset_centidegrees"] = Int(decision.temperatureOffsetCentidegrees)
         fields["temperature_limit_centidegrees"] = Int(decision.temperatureLimitCentidegrees)
         fields["policy"] = decision.policyDigest.hex
+        fields["anti_passback"] = EventNames.of(decision.antiPassback)
+        if !decision.company.isEmpty { fields["company"] = EventNames.of(decision.company) }
+        if decision.partner != .nobody { fields["partner"] = decision.partner.number }
         return fields.merging(inForce(decision.credentials)) { first, _ in first }
     }
 

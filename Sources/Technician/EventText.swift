@@ -55,6 +55,9 @@ struct EventText {
             return ("by hand", "released by the \(words(EventNames.of(releaser))), \(name(direction))")
         case .tamper(let contact, let opened):
             return ("tamper", "\(EventNames.of(contact)) \(opened ? "OPENED" : "closed again")")
+        case .policy(let digest): return ("policy", "\(digest.hex) is in force")
+        case .passagesForgotten(let holder):
+            return ("forgotten", holder == .nobody ? "all passages" : "the passages of holder \(holder.number)")
         }
     }
 
@@ -66,6 +69,10 @@ struct EventText {
         } else if decision.temperature.outcome == .admittedWithout {
             text += ", WITHOUT TEMPERATURE"
         }
+        if decision.company.contains(.secondIdentifier) { text += ", with a second identifier" }
+        if decision.company.contains(.guardsButton) { text += ", confirmed by the guard" }
+        if decision.partner != .nobody { text += ", with holder \(decision.partner.number)" }
+        if decision.antiPassback == .reported { text += ", PASSED HERE SHORTLY BEFORE" }
         guard !decision.reasons.isEmpty else { return text }
         let circumstances = Circumstances(
             decision, policy: nil, clock: record.moment.clock, instant: record.moment.wall,
@@ -162,6 +169,20 @@ enum EventNames {
         case .thermometer: "thermometer"
         case .gate: "gate"
         }
+    }
+
+    static func of(_ finding: AntiPassbackFinding) -> String {
+        switch finding {
+        case .off: "off"
+        case .notPassed: "not-passed"
+        case .reported: "reported"
+        case .refused: "refused"
+        }
+    }
+
+    static func of(_ company: Company) -> [String] {
+        [(Company.escort, "escort"), (.secondIdentifier, "second-identifier"), (.guardsButton, "guards-button")]
+            .filter { company.contains($0.0) }.map(\.1)
     }
 
     static func totals(_ totals: LaneTotals) -> [(String, UInt32)] {

@@ -10,7 +10,8 @@ struct ExplainText {
     var text: String {
         var text = "\(reply.type) \(badge) at \(reply.laneId) \(reply.laneName), \(reply.laneKind): "
         text += "\(reply.from) → \(reply.to), judged for \(Timestamp.format(reply.atMilliseconds))\n"
-        text += "image \(reply.imageVersion), change \(reply.changeNumber)\n\n"
+        text +=
+            "image \(reply.imageVersion), change \(reply.changeNumber)\(reply.policy.map { ", policy \($0)" } ?? "")\n\n"
         var table = TextTable(indent: 2)
         table.add("", "", "IS", "FIGURE", "NEEDS")
         for row in reply.rows {

@@ -62,6 +62,9 @@ public struct ReasonWording: Sendable {
         .init(.imageTooOld, .otherLane, "证件数据过旧", "credential image too old"),
         .init(.clockNotTrusted, .otherLane, "通道时钟不可信", "clock not trusted"),
         .init(.outsideHours, .here(closedNow), "不在开放时段", "outside the opening hours"),
+        .init(.passedAlready, .desk(badge), "该证件刚刚入场", "passed here shortly before"),
+        .init(.escortMissing, .here(withEscort), "无陪同人员", "no escort came"),
+        .init(.identityNotConfirmed, .here(confirmIdentity), "身份未确认", "identity not confirmed"),
     ]
 
     // What the service point is asked for, in a word or two: two of them fit one display line.
@@ -76,6 +79,8 @@ public struct ReasonWording: Sendable {
     private static let holdStill = Bilingual("请站稳，重新测温", "Please hold still and try again")
     private static let faceThermometer = Bilingual("请对准测温仪，再刷一次证件", "Face the thermometer, try again")
     private static let oneByOne = Bilingual("请逐一刷证通过", "One person at a time, please")
+    private static let withEscort = Bilingual("请与陪同人员一起刷证", "Come with your escort, please")
+    private static let confirmIdentity = Bilingual("请重新刷证并确认身份", "Try again; show who you are")
     private static let closedNow = Bilingual("当前时段不开放", "Not open for you at this hour")
     private static let wait = Bilingual("请稍候再刷证件", "Please wait, then try again")
 }

@@ -10,11 +10,22 @@ public enum VisitorWording {
         switch message {
         case .presentBadge: Bilingual("请刷证件", "Please present your badge")
         case .holdStill: Bilingual("请站稳，正在测温", "Please hold still")
+        case .awaiting(let company): awaiting(company)
         case .measureAgain: Bilingual("请站稳，再测一次体温", "Please hold still, once more")
         case .admitted, .walkThrough: Bilingual("请通行", "Please walk through")
         case .refused(let reasons): refusal(reasons, servicePoint: servicePoint)
         case .outOfService: otherLane
         case .emergency: Bilingual("紧急情况：请直接通行", "Emergency: walk straight through")
+        }
+    }
+
+    /// What is still to come beside the badge.
+    private static func awaiting(_ company: Company) -> Bilingual {
+        if company.contains(.escort) { return Bilingual("请陪同人员刷证", "Your escort's badge, please") }
+        switch (company.contains(.secondIdentifier), company.contains(.guardsButton)) {
+        case (true, true): return Bilingual("请出示另一证件或等候确认", "Other badge, or wait for guard")
+        case (true, false): return Bilingual("请再出示另一种证件", "Now show your other badge")
+        default: return Bilingual("请等候工作人员确认", "Please wait for the guard")
         }
     }
 

@@ -74,6 +74,11 @@ final class VirtualLane {
         carryOut(machine.handle(input, at: moment))
     }
 
+    func adopt(_ policy: AdmissionPolicy) {
+        effects = []
+        carryOut(machine.adopt(policy, at: moment))
+    }
+
     func present(_ presentation: Presentation) { handle(.presented(presentation)) }
     func present(_ holder: UInt32 = 1) { present(makePresentation(holder)) }
 
@@ -236,6 +241,8 @@ final class VirtualLane {
         case .hour: "hour"
         case .hole: "hole"
         case .stopping: "stopping"
+        case .policy: "policy"
+        case .passagesForgotten: "forgotten"
         case .releasedByHand: "by-hand"
         case .tamper(_, let opened): opened ? "tampered" : "closed"
         }

@@ -61,7 +61,8 @@ struct TallyTests {
             .clock(.stepped, stepMilliseconds: 9), .hour(startSeconds: 0, LaneTotals()),
             .hole(epoch: epoch(1), firstSequence: 1, count: 2, .damaged, LaneTotals()), .stopping,
             .seenInEmergency(Presentation(tag: .none, type: .chip, lookup: .unknown, reader: 0)),
-            .tamper(.cabinet, opened: true),
+            .tamper(.cabinet, opened: true), .policy(PolicyDigest(low: 1, high: 2)),
+            .passagesForgotten(HolderNumber(3)),
         ]
         for event in events { #expect(counts(event) == [:]) }
     }

@@ -126,6 +126,34 @@ struct ExplanationTests {
         #expect(reply.row("temperature")?.figure.contains("offset +0.5 °C") == true)
     }
 
+    @Test("what is asked beside the badge is a row of its own that nobody can judge beforehand")
+    func beside() {
+        var explanation = makeExplanation()
+        var rule = KindRule()
+        rule.escort = EscortRule(kinds: KindSet([.staff]), windowMilliseconds: 20_000)
+        rule.identity = IdentityRule(accepts: .guardsButton, windowMilliseconds: 15_000)
+        explanation.policy.kindRules[Int(HolderKind.visitor.rawValue)] = rule
+        explanation.antiPassback = .refused
+        let reply = explain(explanation, temperature: 3650)
+        #expect(reply.row("escort")?.needs == "a badge of staff within 20 s")
+        #expect(reply.row("escort")?.turns == nil)
+        #expect(reply.row("identity")?.needs == "the guard's button within 15 s")
+        #expect(reply.row("anti_passback")?.turns == false)
+        #expect(reply.reasons.map(\.name) == ["passed-already"])
+        #expect(reply.policy == String(repeating: "0", count: 32))
+    }
+
+    @Test("outside the opening hours a badge is refused for that")
+    func hours() {
+        var explanation = makeExplanation()
+        let closed = OpeningHours.Daily(
+            fromMilliseconds: (now.milliseconds + hour) % (24 * hour), lengthMilliseconds: hour, toldOffsetMinutes: 480)
+        explanation.policy.hours = OpeningHours(daily: [closed])
+        #expect(explain(explanation, temperature: 3650).reasons.map(\.name) == ["outside-hours"])
+        #expect(explain(explanation, temperature: 3650).row("hours")?.state == "closed")
+        #expect(explain(explanation, temperature: 3650, at: now.milliseconds + hour).verdict == "admitted")
+    }
+
     @Test("a key that is not asked of a kind is shown and does not count")
     func notRequired() {
         var explanation = makeExplanation()

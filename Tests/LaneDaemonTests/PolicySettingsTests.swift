@@ -162,6 +162,59 @@ private let layered = """
         #expect(message.contains("lane.kind") && message.contains("rules.yaml:1:1: a:"), "\(message)")
     }
 
+    @Test("anti-passback, escorts and identity are read with their figures, and can be taken back nearer to the lane")
+    func company() throws {
+        let rules = """
+              anti_passback: { action: refuse, forget_minutes: 10 }
+              kinds:
+                media:
+                  escort: { kinds: [staff, security], window_seconds: 30 }
+                  identity: { any_of: [second-identifier, guards-button] }
+                staff: { anti_passback: { action: report } }
+              zones: { hall-4: { anti_passback: off, kinds: { media: { escort: none, identity: { any_of: [guards-button], window_seconds: 3 } } } } }
+            """
+        let policy = try read(rules).policy
+        let media = policy.rule(for: .media)
+        #expect(policy.antiPassback(for: .visitor).action == .refuse)
+        #expect(policy.antiPassback(for: .visitor).forgetMilliseconds == 600_000)
+        #expect(policy.antiPassback(for: .staff).action == .report)
+        #expect(policy.antiPassback(for: .staff).forgetMilliseconds == 1_800_000)
+        #expect(media.escort == EscortRule(kinds: KindSet([.staff, .security]), windowMilliseconds: 30_000))
+        #expect(
+            media.identity
+                == IdentityRule(accepts: [.secondIdentifier, .guardsButton], windowMilliseconds: 15_000))
+        #expect(policy.rule(for: .visitor) == KindRule())
+
+        let hall = try read(rules, to: "hall-4").policy
+        #expect(hall.rule(for: .media).escort == nil)
+        #expect(hall.rule(for: .media).identity == IdentityRule(accepts: .guardsButton, windowMilliseconds: 3000))
+        #expect(hall.antiPassback(for: .staff).action == .off)
+
+        let said = LaneSummary.text(try read(rules))
+        #expect(said.contains("only beside a badge of staff or security presented at most 30 s before or after"))
+        #expect(said.contains("another identifier of the same holder or the guard's button within 15 s"))
+        #expect(said.contains("who passed here less than 10 min ago is refused"))
+    }
+
+    @Test(
+        "a rule that asks for nothing, or for what there is not, is refused",
+        arguments: [
+            ("anti_passback: on", "policy.anti_passback"), ("anti_passback: {}", "policy.anti_passback.action"),
+            ("anti_passback: { action: refuse, forget_minutes: 0 }", "policy.anti_passback.forget_minutes"),
+            ("kinds: { media: { escort: { kinds: [] } } }", "policy.kinds.media.escort.kinds"),
+            ("kinds: { media: { escort: {} } }", "policy.kinds.media.escort.kinds"),
+            ("kinds: { media: { escort: maybe } }", "policy.kinds.media.escort"),
+            ("kinds: { media: { identity: { any_of: [face] } } }", "policy.kinds.media.identity.any_of[0]"),
+            (
+                "kinds: { media: { identity: { any_of: [guards-button], window_seconds: 2 } } }",
+                "policy.kinds.media.identity.window_seconds"
+            ),
+        ])
+    func refusesCompany(rule: String, key: String) throws {
+        let failure = #expect(throws: ConfigurationFailure.self) { _ = try read("  \(rule)") }
+        #expect("\(try #require(failure))".contains("\(key): "))
+    }
+
     @Test("sentences say what each kind needs, with figures")
     func sentences() throws {
         let settings = try read(layered + "\n  hours: [\"08:30-20:00+08:00\"]", to: "hall-4")

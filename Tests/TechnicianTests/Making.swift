@@ -107,4 +107,9 @@ let everyEvent: [(LaneEvent, String)] = [
     (.releasedByHand(.guardButton, .forward), "by hand      released by the guard button, forward"),
     (.tamper(.cabinet, opened: true), "tamper       cabinet OPENED"),
     (.tamper(.reader(1), opened: false), "tamper       reader-1 closed again"),
+    (
+        .policy(PolicyDigest(low: 0x0102, high: 0)), "policy       02010000000000000000000000000000 is in force"
+    ),
+    (.passagesForgotten(HolderNumber(7)), "forgotten    the passages of holder 7"),
+    (.passagesForgotten(.nobody), "forgotten    all passages"),
 ]

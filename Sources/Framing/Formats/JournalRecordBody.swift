@@ -7,13 +7,15 @@ import Admission
 //                    16 u8 reader · 17 u8 verdict · 18 u8 lookup: 0 unknown 1 found 2 conflict 3 no image
 //                    19 u8 key states: vaccine, code, test, activation, two bits each from bit 0
 //                    20 u8 temperature outcome · 21 u8 samples · 22 i16 median · 24 i16 ambient
-//                    26 i16 offset · 28 i16 limit (hundredths of °C) · 30 u16 -
+//                    26 i16 offset · 28 i16 limit (hundredths of °C)
+//                    30 u8 beside the badge: bit 0 escort, 1 second identifier, 2 guard's button
 //                    32 u64 reasons · 40 u32 sampled at, s · 44 u32 assessed at, s
 //                    48 u64 image version · 56 u64 change number
 //                    64 i64 image issued, ms · 72 i64 statement as of, ms (i64 min: none)
 //                    80 16 policy digest
-//                    96 u32 occupancy · 100 u32 its age, s · 104 u32 paired holder (each all ones: unknown)
-//                   108 u8 anti-passback state (0 off) · 109 u8 1 = the lane's zone is known to the image
+//                    96 u32 occupancy · 100 u32 its age, s · 104 u32 paired holder (each all ones: unknown, nobody)
+//                   108 u8 anti-passback: 0 off 1 not passed 2 reported 3 refused ·
+//                   109 u8 1 = the lane's zone is known to the image
 //   3 ended           0 10 tag · 10 u8 type · 11 u8 holder kind · 12 u32 holder · 16 u8 reader (255: released by hand)
 //                    17 u8 end: 1 passed 2 annulled 3 interrupted · 18 u8 direction
 //                    24 u64 decision's sequence · 32 16 decision's epoch (0: this record's own) · 48 u32 open for, ms
@@ -30,8 +32,11 @@ import Admission
 //  14 stopping        -
 //  15 released by hand   0 u8 who: 1 guard's button · 18 u8 direction
 //  16 tamper          0 u8 0–15 reader, 18 cabinet · 1 u8 1 = opened
+//  17 policy         80 16 digest of what is in force from here on
+//  18 passages forgotten  12 u32 holder (0: everybody)
 
 private let noStatement = Int64.min
+private let noPartner = UInt32.max
 
 extension LaneEvent {
     /// Writes the body and returns the record's kind. The buffer is zeroed and 112 bytes long.
@@ -100,6 +105,13 @@ extension LaneEvent {
             body.put(contact.code, at: 0)
             body.put(opened ? 1 : 0 as UInt8, at: 1)
             return 16
+        case .policy(let digest):
+            body.put(digest.low, at: 80)
+            body.put(digest.high, at: 88)
+            return 17
+        case .passagesForgotten(let holder):
+            body.put(holder.number, at: 12)
+            return 18
         }
     }
 
@@ -138,6 +150,8 @@ extension LaneEvent {
                 try read(Releaser.init(rawValue:), body, 0, "who released by hand"), try direction(body, 18))
         case 16:
             self = .tamper(try read(TamperContact.init(code:), body, 0, "tamper contact"), opened: body[1] != 0)
+        case 17: self = .policy(PolicyDigest(low: body.get(at: 80), high: body.get(at: 88)))
+        case 18: self = .passagesForgotten(HolderNumber(body.get(at: 12)))
         default: throw FormatError("record", "kind \(kind) is not known; a newer program wrote it")
         }
     }
@@ -245,7 +259,9 @@ extension Decision {
         body.put(policyDigest.high, at: 88)
         body.put(UInt32.max, at: 96)
         body.put(UInt32.max, at: 100)
-        body.put(UInt32.max, at: 104)
+        body.put(partner == .nobody ? noPartner : partner.number, at: 104)
+        body.put(company.rawValue, at: 30)
+        body.put(antiPassback.rawValue, at: 108)
     }
 
     fileprivate init(_ body: UnsafeRawBufferPointer) throws(FormatError) {
@@ -261,6 +277,10 @@ extension Decision {
             temperatureLimitCentidegrees: Int32(body.get(Int16.self, at: 28)),
             credentials: CredentialsInForce(body),
             policyDigest: PolicyDigest(low: body.get(at: 80), high: body.get(at: 88)))
+        company = Company(rawValue: body[30])
+        let holder: UInt32 = body.get(at: 104)
+        partner = holder == noPartner ? .nobody : HolderNumber(holder)
+        antiPassback = try read(AntiPassbackFinding.init(rawValue:), body, 108, "anti-passback state")
     }
 }
 

@@ -57,7 +57,7 @@ struct RandomRecords {
     mutating func centidegrees() -> Int32 { Int32(Int16(truncatingIfNeeded: word())) }
 
     mutating func decision() -> Decision {
-        Decision(
+        var decision = Decision(
             presentation: presentation(), verdict: below(2) == 0 ? .admitted : .refused,
             reasons: Reasons(rawValue: word()),
             temperature: TemperatureFinding(
@@ -65,6 +65,10 @@ struct RandomRecords {
                 ambientCentidegrees: centidegrees()),
             temperatureOffsetCentidegrees: centidegrees(), temperatureLimitCentidegrees: centidegrees(),
             credentials: credentials(), policyDigest: PolicyDigest(low: word(), high: word()))
+        decision.antiPassback = one(of: AntiPassbackFinding.allCases)
+        decision.company = Company(rawValue: UInt8(below(8)))
+        decision.partner = HolderNumber(below(2) == 0 ? 0 : UInt32(below(1_000_000)))
+        return decision
     }
 
     mutating func direction() -> PassageDirection { below(2) == 0 ? .forward : .backward }
@@ -95,9 +99,9 @@ struct RandomRecords {
         return totals
     }
 
-    static let eventKinds = 16
+    static let eventKinds = 18
 
-    /// An event of kind 1–16.
+    /// An event of kind 1–18.
     mutating func event(kind: Int) -> LaneEvent {
         switch kind {
         case 1: .epochStarted(previous: epoch(), lastSequence: word())
@@ -117,6 +121,8 @@ struct RandomRecords {
                 epoch: epoch(), firstSequence: word(), count: word(), one(of: HoleCause.allCases), totals())
         case 15: .releasedByHand(one(of: Releaser.allCases), direction())
         case 16: .tamper(one(of: [.reader(UInt8(below(16))), .cabinet]), opened: below(2) == 0)
+        case 17: .policy(PolicyDigest(low: word(), high: word()))
+        case 18: .passagesForgotten(HolderNumber(UInt32(below(1000))))
         default: .stopping
         }
     }

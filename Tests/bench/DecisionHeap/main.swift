@@ -23,8 +23,14 @@ struct Stage {
         let configuration = LaneConfiguration(
             kind: kind, from: .outside, to: ShortName("ring") ?? .outside, readerCount: 1,
             hasThermometer: kind == .entry)
+        var policy = AdmissionPolicy()
+        policy.hours.daily = [.init(fromMilliseconds: 0, lengthMilliseconds: 86_400_000)]
+        policy.antiPassback.action = .report
+        let media = Int(HolderKind.media.rawValue)
+        policy.kindRules[media].escort = EscortRule(kinds: KindSet([.visitor]), windowMilliseconds: 3000)
+        policy.kindRules[media].identity = IdentityRule(accepts: .guardsButton, windowMilliseconds: 3000)
         machine = LaneMachine(
-            configuration: configuration, policy: AdmissionPolicy(), nextSequence: 1, hourTotals: LaneTotals(),
+            configuration: configuration, policy: policy, nextSequence: 1, hourTotals: LaneTotals(),
             at: Moment(
                 monotonic: MonotonicTime(milliseconds: 1_000_000), wall: WallTime(seconds: 1_800_000_000),
                 clock: .trusted))
@@ -61,13 +67,13 @@ struct Stage {
                     destinationZoneBit: 1)))
     }
 
-    func presentation(_ holder: UInt32) -> Presentation {
+    func presentation(_ holder: UInt32, _ kind: HolderKind = .visitor) -> Presentation {
         let now = UInt32(moment.wall.seconds)
         return Presentation(
             tag: BadgeTag(low: UInt64(holder), high: 1), type: .chip,
             lookup: .found(
                 Credential(
-                    holder: HolderNumber(holder), kind: .visitor, vaccine: .full, healthCode: .green,
+                    holder: HolderNumber(holder), kind: kind, vaccine: .full, healthCode: .green,
                     assessedAtSeconds: now - 10, test: .negative, sampledAtSeconds: now - 10, activation: .activated,
                     zones: 1, validFromSeconds: nil, validUntilSeconds: nil)), reader: 0)
     }
@@ -132,6 +138,24 @@ let scenes: [(name: String, mayAllocate: Bool, play: () -> Void)] = [
             entering.wait(100)
             entering.measure(3640)
             entering.walk()
+        }
+    ),
+    (
+        "an escort and the guard's button, then neither", false,
+        {
+            entering.wait(4000)
+            entering.give(.presented(entering.presentation(holder + 1_000_000, .media)))
+            entering.measure(3640)
+            entering.give(.guardPressed)
+            entering.give(.presented(entering.presentation(holder)))
+            entering.walk()
+            entering.measure(3640)
+            entering.walk()
+            entering.wait(4000)
+            entering.give(.presented(entering.presentation(holder + 2_000_000, .media)))
+            entering.measure(3640)
+            entering.wait(4000)
+            entering.wait(4000)
         }
     ),
     (
