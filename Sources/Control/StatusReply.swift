@@ -133,6 +133,17 @@ public struct StatusReply: Codable, Sendable, Equatable {
         }
     }
 
+    /// What a visitor reads over the lane now, and nothing more than that.
+    public struct Display: Codable, Sendable, Equatable {
+        public var chinese: String
+        public var english: String
+
+        public init(chinese: String, english: String) {
+            self.chinese = chinese
+            self.english = english
+        }
+    }
+
     public static let mostLastDecisions = 10
 
     public var lane: Lane
@@ -158,6 +169,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
     public var lastDecisions: [LastDecision]
     /// What a technician should know, in English; empty when all is well.
     public var alarms: [String]
+    /// nil from a daemon that did not say it yet.
+    public var display: Display?
 
     public init(
         lane: Lane, version: String, processId: Int32, startedAtMilliseconds: Int64, nowMilliseconds: Int64,

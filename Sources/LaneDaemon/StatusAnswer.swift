@@ -14,7 +14,7 @@ struct StatusAnswer {
     func reply(_ snapshot: LaneSnapshot) -> StatusReply {
         let machine = snapshot.machine
         let (mode, cause) = machine.mode
-        return StatusReply(
+        var reply = StatusReply(
             lane: StatusReply.Lane(
                 id: lane.id.text, name: lane.name, kind: machine.configuration.kind == .entry ? "entry" : "exit",
                 from: machine.configuration.from.text, to: machine.configuration.to.text),
@@ -35,6 +35,9 @@ struct StatusAnswer {
                     reasons: Reasons.ordered.filter(entry.reasons.contains).map { "\($0.name)" })
             },
             alarms: alarms(snapshot))
+        let words = VisitorWording.text(machine.display.message, servicePoint: lane.servicePoint)
+        reply.display = StatusReply.Display(chinese: words.chinese, english: words.english)
+        return reply
     }
 
     private func devices(_ snapshot: LaneSnapshot) -> [StatusReply.Device] {

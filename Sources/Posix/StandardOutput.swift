@@ -30,6 +30,13 @@ public enum StandardOutput {
         return true
     }
 
+    /// Columns and rows of the terminal at stdout; nil when there is none or it does not say.
+    public static var terminalSize: (columns: Int, rows: Int)? {
+        var size = winsize()
+        guard ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return nil }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
     /// Whether a person's terminal is at stdout.
     public static var isTerminal: Bool { isatty(1) == 1 }
 }

@@ -15,6 +15,9 @@ public struct Lanectl {
             + "arguments,\n69 lanekeeperd does not answer, 77 no permission.",
         flags: [config, lane, run, state, json],
         subcommands: [
+            Subcommand(
+                "display",
+                summary: "what visitors read, over the whole terminal; a line per change in a pipe; Ctrl-C ends it"),
             Subcommand("status", summary: "how the lane, its devices, credentials and journal are"),
             Subcommand(
                 "events", summary: "the journal's records, read from its files; works with lanekeeperd down",
@@ -60,6 +63,9 @@ public struct Lanectl {
             switch arguments.subcommand {
             case "status": return try status(location)
             case "explain": return try explain(location)
+            case "display":
+                try VisitorDisplay(location, asJSON: arguments[Self.json]).run()
+                return ExitStatus.success.rawValue
             default: return try events(location)
             }
         } catch let failure as ControlFailure {
