@@ -99,8 +99,14 @@ struct FeedRowReader: Sendable {
             validUntilSeconds: untilSeconds)
     }
 
+    /// A reason may repeat what stands in the feed; what would disturb the terminal or the report's lines does not.
     private mutating func note(_ column: FeedColumn, _ reason: String) {
-        problems.append(FeedProblem(line: line, column: column.rawValue, reason: reason))
+        problems.append(FeedProblem(line: line, column: column.rawValue, reason: Self.withoutControls(reason)))
+    }
+
+    private static func withoutControls(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
     }
 
     // MARK: Texts and choices
@@ -146,9 +152,7 @@ struct FeedRowReader: Sendable {
     private func shown(_ bytes: ArraySlice<UInt8>) -> String {
         if bytes.isEmpty { return "an empty field" }
         let text = String(decoding: bytes.prefix(40), as: UTF8.self)
-        let safe = String(
-            String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
-        return "'\(safe)\(bytes.count > 40 ? "…" : "")'"
+        return "'\(text)\(bytes.count > 40 ? "…" : "")'"
     }
 
     // MARK: Identifiers

@@ -166,6 +166,15 @@ struct FeedRowTests {
         }
     }
 
+    @Test(
+        "a reason repeats no control character of the feed",
+        arguments: [FeedColumn.kind, .zones, .chip, .assessedAt, .validFrom])
+    func controls(_ column: FeedColumn) {
+        let found = problems([column: "2026\u{1B}[2J\n\u{9B}05"])
+        #expect(found.map(\.column) == [column.rawValue])
+        #expect(found.allSatisfy { !$0.reason.unicodeScalars.contains { $0.properties.generalCategory == .control } })
+    }
+
     @Test("all that is wrong with a row is told at once")
     func several() {
         let found = problems([.kind: "x", .vaccine: "y", .sampledAt: "z"])
