@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "docs/formats.md", "docs/operations.md", "docs/one-badge.md", "docs/adding-a-device.md", "Config/README.md"]
+DOCUMENTS = ["README.md", "docs/formats.md", "docs/operations.md", "docs/one-badge.md", "docs/adding-a-device.md",
+             "docs/fuzzing.md", "Config/README.md"]
 
 
 def files() -> list[str]:
