@@ -51,10 +51,21 @@ public struct SessionOutput: Sendable {
         return events[index]
     }
 
+    /// With no room left, a rejected frame is not told, and what is more than that takes the place of one: a single byte
+    /// may show that many beginnings of frames were none, and end a good one behind them.
     public mutating func append(_ event: DeviceEvent) {
-        guard eventCount < Self.eventCapacity else { return }
-        events[eventCount] = event
-        eventCount += 1
+        if eventCount < Self.eventCapacity {
+            events[eventCount] = event
+            eventCount += 1
+            return
+        }
+        if case .rejected = event { return }
+        for index in (0..<eventCount).reversed() {
+            guard case .rejected = events[index] else { continue }
+            for place in index..<eventCount - 1 { events[place] = events[place + 1] }
+            events[eventCount - 1] = event
+            return
+        }
     }
 
     /// All of `frame`, or nothing when it does not fit.

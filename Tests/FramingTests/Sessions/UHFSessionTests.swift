@@ -152,6 +152,16 @@ struct UHFSessionTests {
         }
     }
 
+    @Test("a tag is heard also when its last byte ends any number of false beginnings", arguments: 0...12)
+    func falseBeginnings(count: Int) {
+        var frame = bytes(Self.notices[2].frame)
+        // Each says that it ends where the good frame ends, and none has the sum for it.
+        for _ in 0..<count { frame = [0xBB, 0x02, 0x22, 0x00, UInt8(frame.count - 2)] + frame }
+        let feed = fed(UHFSession(UHFOptions()), frame)
+        #expect(tags(feed) == [Self.notices[2].epc])
+        #expect(feed.faults.count == min(count, SessionOutput.eventCapacity - (count < 4 ? 0 : 1)))
+    }
+
     @Test("random bytes never crash it and are no tag", arguments: 1...4 as ClosedRange<UInt64>)
     func randomBytes(seed: UInt64) {
         var random = SeededBytes(state: seed)
