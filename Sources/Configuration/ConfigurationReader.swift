@@ -64,6 +64,18 @@ public final class ConfigurationReader {
             entries: entries, position: tree.position, path: "", directory: FileSystem.parent(of: path), problems)
     }
 
+    /// The top settings that say something else in the other file, or stand in one of the two only, in the order of this
+    /// file and then of the other.
+    public func settingsThatDiffer(from other: ConfigurationReader) -> [String] {
+        let keys = root.keys + other.root.keys.filter { !root.has($0) }
+        return keys.filter { key in
+            let here = root.entries.first { $0.key == key }?.value
+            let there = other.root.entries.first { $0.key == key }?.value
+            guard let here, let there else { return true }
+            return !here.saysTheSame(as: there)
+        }
+    }
+
     /// Throws everything that is wrong with the file, when anything is.
     public func finish() throws(ConfigurationFailure) {
         root.reportUnknownKeys()

@@ -30,6 +30,20 @@ public struct Node: Equatable, Sendable {
     public let position: Position
     public let content: Content
 
+    /// Whether the other has the same contents, wherever they stand and in whatever order its settings are.
+    func saysTheSame(as other: Node) -> Bool {
+        switch (content, other.content) {
+        case (.sequence(let these), .sequence(let those)):
+            return these.count == those.count && zip(these, those).allSatisfy { $0.saysTheSame(as: $1) }
+        case (.mapping(let these), .mapping(let those)):
+            return these.count == those.count
+                && these.allSatisfy { entry in
+                    those.contains { $0.key == entry.key && $0.value.saysTheSame(as: entry.value) }
+                }
+        default: return content == other.content
+        }
+    }
+
     /// How messages name it.
     var kind: String {
         switch content {

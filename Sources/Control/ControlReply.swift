@@ -2,6 +2,9 @@
 public enum ControlReply: Sendable, Equatable {
     case status(StatusReply)
     case explain(ExplainReply)
+    case reloaded(ReloadReply)
+    /// It was done, and there is nothing to tell.
+    case done
     case error(ErrorReply)
 
     /// One line without its line feed; one that is too long, or cannot be written as JSON, becomes an error reply.
@@ -10,6 +13,8 @@ public enum ControlReply: Sendable, Equatable {
             switch self {
             case .status(let status): Wire(reply: "status", status: status)
             case .explain(let explain): Wire(reply: "explain", explain: explain)
+            case .reloaded(let reloaded): Wire(reply: "reloaded", reloaded: reloaded)
+            case .done: Wire(reply: "done")
             case .error(let error): Wire(reply: "error", error: error)
             }
         if let bytes = try? ControlProtocol.encode(wire), bytes.count <= ControlProtocol.longestReply { return bytes }
@@ -22,6 +27,8 @@ public enum ControlReply: Sendable, Equatable {
         let wire = try ControlProtocol.decode(Wire.self, from: line)
         if let status = wire.status { return .status(status) }
         if let explain = wire.explain { return .explain(explain) }
+        if let reloaded = wire.reloaded { return .reloaded(reloaded) }
+        if wire.reply == "done" { return .done }
         if let error = wire.error { return .error(error) }
         throw ErrorReply(
             code: .malformed, message: "a reply of the kind '\(wire.reply.prefix(40))'",
@@ -33,7 +40,24 @@ public enum ControlReply: Sendable, Equatable {
         var reply: String
         var status: StatusReply?
         var explain: ExplainReply?
+        var reloaded: ReloadReply?
         var error: ErrorReply?
+    }
+}
+
+/// What came of reading the configuration again.
+public struct ReloadReply: Codable, Sendable, Equatable {
+    /// Digest of the policy in force now.
+    public var policy: String
+    /// False when it was in force already.
+    public var isNew: Bool
+    /// Groups of the file that have changed and are read only at a start.
+    public var needRestart: [String]
+
+    public init(policy: String, isNew: Bool, needRestart: [String]) {
+        self.policy = policy
+        self.isNew = isNew
+        self.needRestart = needRestart
     }
 }
 
@@ -50,6 +74,8 @@ public struct ErrorReply: Error, Codable, Sendable, Equatable, CustomStringConve
         public static let unknownRequest = Code(rawValue: "unknown-request")
         /// An argument that can be read but not used.
         public static let badArgument = Code(rawValue: "bad-argument")
+        /// The configuration file is wrong; the message says where.
+        public static let badConfiguration = Code(rawValue: "bad-configuration")
         public static let notPermitted = Code(rawValue: "not-permitted")
         /// All places for clients are taken.
         public static let busy = Code(rawValue: "busy")
@@ -77,6 +103,8 @@ extension ControlReply {
             switch self {
             case .status(let status): try ControlProtocol.encode(status)
             case .explain(let explain): try ControlProtocol.encode(explain)
+            case .reloaded(let reloaded): try ControlProtocol.encode(reloaded)
+            case .done: try ControlProtocol.encode(["done": true])
             case .error(let error): try ControlProtocol.encode(error)
             }
         return String(decoding: bytes, as: UTF8.self)

@@ -36,7 +36,7 @@ public enum ControlProtocol {
 /// What a request does to the lane.
 public enum ControlAccess: Sendable {
     case reading
-    /// It moves something. None of version 1 does; those that come are for fewer people than reading.
+    /// It changes something: for root and the daemon's own user.
     case acting
 }
 
@@ -44,19 +44,30 @@ public enum ControlAccess: Sendable {
 public enum ControlRequest: Sendable, Equatable {
     case status
     case explain(ExplainRequest)
+    /// Read the policy again and bring it into force.
+    case reloadConfiguration
+    /// Let this badge's holder pass again in spite of anti-passback; nil: everybody.
+    case forgetPassages(BadgeRequest?)
 
     public var access: ControlAccess {
         switch self {
         case .status, .explain: .reading
+        case .reloadConfiguration, .forgetPassages: .acting
         }
     }
 
     /// One line without its line feed.
     func encoded() throws -> [UInt8] {
         switch self {
-        case .status: try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "status", explain: nil))
+        case .status: try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "status"))
         case .explain(let explain):
             try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "explain", explain: explain))
+        case .reloadConfiguration:
+            try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "reload-configuration"))
+        case .forgetPassages(let badge):
+            try ControlProtocol.encode(
+                Wire(
+                    v: ControlProtocol.version, request: "forget-passages", badge: badge, everybody: badge == nil))
         }
     }
 
@@ -92,10 +103,20 @@ public enum ControlRequest: Sendable, Equatable {
                     advice: "\"explain\" holds type and identifier_hex (texts), temperature_centidegrees and "
                         + "at_milliseconds (whole numbers, may be left out)")
             }
+        case "reload-configuration": return .reloadConfiguration
+        case "forget-passages":
+            guard let wire = try? ControlProtocol.decode(Wire.self, from: bytes),
+                (wire.badge != nil) != (wire.everybody == true)
+            else {
+                throw ErrorReply(
+                    code: .malformed, message: "a forget-passages request without whom",
+                    advice: "give \"badge\":{\"type\":\"chip\",\"identifier_hex\":\"…\"} or \"everybody\":true")
+            }
+            return .forgetPassages(wire.badge)
         default:
             throw ErrorReply(
                 code: .unknownRequest, message: "request '\(envelope.request.prefix(40))' is not known",
-                advice: "this lanekeeperd answers status and explain")
+                advice: "this lanekeeperd answers status, explain, reload-configuration and forget-passages")
         }
     }
 
@@ -108,6 +129,21 @@ public enum ControlRequest: Sendable, Equatable {
         var v: Int
         var request: String
         var explain: ExplainRequest?
+        var badge: BadgeRequest?
+        var everybody: Bool?
+    }
+}
+
+/// One badge.
+public struct BadgeRequest: Codable, Sendable, Equatable {
+    /// chip, code or epc.
+    public var type: String
+    /// As in `ExplainRequest`.
+    public var identifierHex: String
+
+    public init(type: String, identifierHex: String) {
+        self.type = type
+        self.identifierHex = identifierHex
     }
 }
 

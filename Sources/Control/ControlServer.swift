@@ -160,6 +160,12 @@ private final class ControlLoop {
             advice: "be root, or a member of group \(client.rights.group), the socket's")
     }
 
+    private func mayNotAct(_ client: ControlClientState) -> ErrorReply {
+        ErrorReply(
+            code: .notPermitted, message: "user \(client.peer.user) may look at this lane and not change it",
+            advice: "be root or user \(client.rights.owner), the daemon's")
+    }
+
     private func serve(_ client: ControlClientState) {
         do {
             if client.hasReply { try write(client) } else { try read(client) }
@@ -195,7 +201,9 @@ private final class ControlLoop {
         }
         do {
             let request = try ControlRequest.parse(line)
-            guard client.mayAsk(request.access) else { return .error(notPermitted(client)) }
+            guard client.mayAsk(request.access) else {
+                return .error(request.access == .acting ? mayNotAct(client) : notPermitted(client))
+            }
             return answer(request)
         } catch {
             return .error(error)

@@ -9,6 +9,8 @@ struct ControlDesk {
     let version: String
     let startedAtMilliseconds: Int64
     let questions: Mailbox<LaneQuestion>
+    let orders: Mailbox<LaneOrder>
+    let reload: PolicyReload
 
     /// The lane turns in well under a millisecond; this is for one that hangs in a disk.
     static let patienceMilliseconds = 2000
@@ -23,25 +25,66 @@ struct ControlDesk {
                     ).reply(snapshot))
             }
         case .explain(let question): return explain(question)
+        case .reloadConfiguration: return reloadConfiguration()
+        case .forgetPassages(let badge): return forgetPassages(badge)
         }
     }
 
-    private func explain(_ question: ExplainRequest) -> ControlReply {
+    private func reloadConfiguration() -> ControlReply {
+        do {
+            let outcome = try reload.reload()
+            return .reloaded(
+                ReloadReply(policy: outcome.digest.hex, isNew: outcome.isNew, needRestart: outcome.needRestart))
+        } catch PolicyReload.Failure.laneBusy {
+            return .error(ErrorReply(code: .unavailable, message: "\(PolicyReload.Failure.laneBusy)", advice: ""))
+        } catch {
+            return .error(
+                ErrorReply(
+                    code: .badConfiguration, message: "\(error)",
+                    advice: "the policy in force stays; correct this and ask again"))
+        }
+    }
+
+    private func forgetPassages(_ badge: BadgeRequest?) -> ControlReply {
+        guard let badge else { return forgetPassages(of: .nobody) }
+        let identifier: Identifier
+        do { identifier = try self.identifier(badge.type, badge.identifierHex) } catch { return .error(error) }
+        return ask(identifier) { snapshot in
+            guard let holder = snapshot.presentation?.credential?.holder else {
+                return refused("nobody has this badge in the image in force", "look with lanectl explain")
+            }
+            return forgetPassages(of: holder)
+        }
+    }
+
+    private func forgetPassages(of holder: HolderNumber) -> ControlReply {
+        orders.carryOut(.give(.forgetPassages(holder))) ? .done : .error(silence)
+    }
+
+    private func identifier(_ typeName: String, _ hexadecimal: String) throws(ErrorReply) -> Identifier {
         let type: IdentifierType? =
-            switch question.type {
+            switch typeName {
             case "chip": .chip
             case "code": .code
             case "epc": .epc
             default: nil
             }
         guard let type else {
-            return refused("type '\(question.type.prefix(20))' is not known", "give chip, code or epc")
+            throw ErrorReply(
+                code: .badArgument, message: "type '\(typeName.prefix(20))' is not known",
+                advice: "give chip, code or epc")
         }
-        guard let bytes = Hexadecimal.bytes(question.identifierHex), let identifier = Identifier(type, bytes: bytes)
-        else {
-            return refused(
-                "the identifier is not 1 to \(Identifier.longest) bytes in hexadecimal", "give its canonical bytes")
+        guard let bytes = Hexadecimal.bytes(hexadecimal), let identifier = Identifier(type, bytes: bytes) else {
+            throw ErrorReply(
+                code: .badArgument, message: "the identifier is not 1 to \(Identifier.longest) bytes in hexadecimal",
+                advice: "give its canonical bytes")
         }
+        return identifier
+    }
+
+    private func explain(_ question: ExplainRequest) -> ControlReply {
+        let identifier: Identifier
+        do { identifier = try self.identifier(question.type, question.identifierHex) } catch { return .error(error) }
         return ask(identifier) { snapshot in
             guard let presentation = snapshot.presentation else {
                 return refused("the lane did not look the badge up", "ask again")
@@ -63,12 +106,15 @@ struct ControlDesk {
         guard let question = try? LaneQuestion(identifier: identifier), questions.post(question),
             let snapshot = question.wait(milliseconds: Self.patienceMilliseconds)
         else {
-            return .error(
-                ErrorReply(
-                    code: .unavailable, message: "the lane did not answer within \(Self.patienceMilliseconds / 1000) s",
-                    advice: "look at its log (journalctl -u lanekeeperd@\(settings.id.text)) and its disk"))
+            return .error(silence)
         }
         return answer(snapshot)
+    }
+
+    private var silence: ErrorReply {
+        ErrorReply(
+            code: .unavailable, message: "the lane did not answer within \(Self.patienceMilliseconds / 1000) s",
+            advice: "look at its log (journalctl -u lanekeeperd@\(settings.id.text)) and its disk")
     }
 
     private func refused(_ message: String, _ advice: String) -> ControlReply {

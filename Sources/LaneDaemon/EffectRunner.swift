@@ -51,6 +51,10 @@ struct EffectRunner {
         perform(machine.handle(input, at: moment), at: moment)
     }
 
+    mutating func adopt(_ policy: AdmissionPolicy, at moment: Moment) {
+        perform(machine.adopt(policy, at: moment), at: moment)
+    }
+
     mutating func timePassed(at moment: Moment) {
         if moment.monotonic >= buzzerEnds {
             buzzerEnds = .never

@@ -3,7 +3,8 @@
 // One thread, blocked in poll(2), owns everything that a decision needs: it reads the badge, looks it up in memory, asks
 // the lane machine, writes the record and releases the gate. Nothing else runs on it. Three other threads hand it
 // letters through mailboxes and take its letters back: the fire thread (which has opened before it tells), the
-// credential thread (which verifies images and statements), and the control thread (which answers `lanectl`).
+// credential thread (which verifies images and statements), and the control thread (which answers `lanectl`). A fourth
+// reads the policy again when SIGHUP asks for it.
 //
 //     poll ─► fire ─► gate contacts ─► deadlines ─► readers, thermometer ─► letters ─► poll …
 //               └────────┴─────────────┴──────── LaneMachine.handle ─► EffectRunner.perform
@@ -46,6 +47,8 @@ final class LaneLoop {
         tellCredentialThread(clock.keeper.trust)
         runner.start(unfinished: unfinished, at: clock.moment())
         give(.journal(runner.journalState))
+        // On record: what decides from here on.
+        runner.adopt(runner.machine.policy, at: clock.moment())
         supervisor.ready(runner.statusLine)
         while !isStopping {
             try wait()
@@ -75,6 +78,7 @@ final class LaneLoop {
         var signals = 0
         var credentials = 0
         var questions = 0
+        var orders = 0
     }
 
     private func wait() throws(SystemFailure) {
@@ -84,6 +88,7 @@ final class LaneLoop {
         places.signals = set.add(parts.signals.raw, .readable)
         places.credentials = set.add(parts.credentialNews.wakeUp.raw, .readable)
         places.questions = set.add(parts.questions.wakeUp.raw, .readable)
+        places.orders = set.add(parts.orders.wakeUp.raw, .readable)
         parts.gate.add(to: set)
         for reader in parts.readers { reader.add(to: set) }
         parts.thermometer?.add(to: set)
@@ -182,9 +187,20 @@ final class LaneLoop {
         if set[places.credentials].contains(.readable) {
             for news in parts.credentialNews.takeAll() { take(news) }
         }
+        if set[places.orders].contains(.readable) {
+            for order in parts.orders.takeAll() { carryOut(order) }
+        }
         if set[places.questions].contains(.readable) {
             for question in parts.questions.takeAll() { question.answer(snapshot(for: question)) }
         }
+    }
+
+    private func carryOut(_ order: LaneOrder) {
+        switch order.deed {
+        case .adopt(let policy): runner.adopt(policy, at: clock.moment())
+        case .give(let input): give(input)
+        }
+        order.carriedOut()
     }
 
     private func take(_ news: CredentialNews) {
@@ -250,7 +266,7 @@ final class LaneLoop {
         while let signal = parts.signals.next() {
             switch signal {
             case .terminate, .interrupt: isStopping = true
-            case .reload: Log.notice("SIGHUP: the configuration is read at the start only; restart to change it")
+            case .reload: parts.reload.ask()
             }
         }
     }
@@ -279,5 +295,7 @@ struct LaneParts {
     let credentials: CredentialThread
     let credentialNews: Mailbox<CredentialNews>
     let questions: Mailbox<LaneQuestion>
+    let orders: Mailbox<LaneOrder>
+    let reload: PolicyReload
     let notifier: ServiceNotifier
 }

@@ -35,11 +35,11 @@ public enum LaneProgram {
             fire.end()
             fireThread?.join()
         }
-        try run(settings, version, signals, fire)
+        try run(settings, path, version, signals, fire)
     }
 
     private static func run(
-        _ settings: LaneSettings, _ version: String, _ signals: SignalWatch, _ fire: FireThread
+        _ settings: LaneSettings, _ path: String, _ version: String, _ signals: SignalWatch, _ fire: FireThread
     ) throws {
         let notifier = ServiceNotifier()
         let keys = try SiteKeys(settings)
@@ -47,7 +47,8 @@ public enum LaneProgram {
         let lock = try LaneLock(directory)
         try directory.prepareForDaemon()
         try FileSystem.makeDirectories(settings.runDirectory, mode: 0o750)
-        try PolicyArchive.keep(settings, in: directory)
+        let archive = PolicyArchive(directory)
+        try archive.keep(settings.policyContents, settings.policy.digest)
 
         let began = Moment(
             monotonic: .now(), wall: WallTime(milliseconds: SystemClock.wallMilliseconds()), clock: .trusted)
@@ -72,12 +73,17 @@ public enum LaneProgram {
                 directory: directory, lookSocket: "\(settings.runDirectory)/look.sock", trust: keys.trust),
             news: news)
         let credentialThread = try credentials.start()
+        let orders = try Mailbox<LaneOrder>(name: "orders", capacity: 16)
+        let reload = try PolicyReload(
+            path: path, started: settings, archive: archive, orders: orders,
+            clockIsTrusted: { credentials.clockIsTrusted.load(ordering: .relaxed) })
+        let reloadThread = try reload.start()
         let control = try ControlServer(
             path: "\(settings.runDirectory)/\(ControlProtocol.socketName)", excluded: { uplinkUser(directory) }
         ) { request in
             ControlDesk(
                 settings: settings, version: version, startedAtMilliseconds: began.wall.milliseconds,
-                questions: questions
+                questions: questions, orders: orders, reload: reload
             ).reply(request)
         }
         let loop = LaneLoop(
@@ -86,10 +92,12 @@ public enum LaneProgram {
                 readers: try settings.readers.map { try attach($0) },
                 thermometer: try settings.thermometer.map { try attach($0) },
                 gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
-                questions: questions, notifier: notifier),
+                questions: questions, orders: orders, reload: reload, notifier: notifier),
             runner: EffectRunner(machine: machine, journal: journal, gate: gate), clock: clock)
         defer {
             control.stop()
+            reload.end()
+            reloadThread.join()
             credentials.end()
             credentialThread.join()
             if !journal.close(by: SystemClock.deadline(milliseconds: 500)) {

@@ -39,6 +39,8 @@ struct LaneSettings: Sendable {
     var journalCapacityRecords: Int
     var journalReserveRecords: Int
     var journalRecordsPerSegment: Int
+    /// The lane's own file as it was read.
+    var configurationContents: [UInt8]
     /// The file that the policy stands in, as it was read; kept under its digest so that an old decision can be
     /// recomputed.
     var policyContents: [UInt8]
@@ -130,6 +132,7 @@ extension LaneSettings {
 
         let rules = source.rules(lane: idText, to: to)
         policy = rules.policy
+        configurationContents = reader.contents
         policyContents = source.file?.contents ?? reader.contents
         policyFile = source.file?.path
         policy.digest = PolicyDigest(bytes: try SHA256.hash(policyContents)) ?? .none

@@ -5,14 +5,15 @@ import Framing
 import Posix
 
 /// What `lanectl` does. Exit statuses: 0 done (`explain`: the badge would be admitted), 1 it went wrong, 2 `explain`: the
-/// badge would be refused, 64 wrong arguments, 69 no lanekeeperd answers, 77 this user may not.
+/// badge would be refused, 64 wrong arguments, 69 no lanekeeperd answers, 77 this user may not, 78 the configuration is wrong.
 public struct Lanectl {
     public static let refusedStatus: Int32 = 2
 
     public static let program = Program(
         name: "lanectl",
-        summary: "looks at a lane. Exit status: 0 done or admitted, 1 failed, 2 explain: refused, 64 wrong "
-            + "arguments,\n69 lanekeeperd does not answer, 77 no permission.",
+        summary: "looks at a lane, and changes what a technician may. Exit status: 0 done or admitted, 1 failed,\n"
+            + "2 explain: refused, 64 wrong arguments, 69 lanekeeperd does not answer, 77 no permission,\n"
+            + "78 the configuration is wrong.",
         flags: [config, lane, run, state, json],
         subcommands: [
             Subcommand(
@@ -28,7 +29,16 @@ public struct Lanectl {
                 operands: [
                     Operand("BADGE", help: "hexadecimal digits of a chip (or epc), or the text of a code")
                 ]),
+            Subcommand(
+                "config", summary: "config reload: read the policy again and bring it into force, or say what is wrong",
+                operands: [Operand("ACTION", help: "reload")]),
+            Subcommand(
+                "forget-passages", summary: "let somebody pass again in spite of anti-passback",
+                flags: [type, everybody],
+                operands: [Operand("BADGE", required: false, help: "as for explain; or give --everybody")]),
         ])
+
+    private static let everybody = Flag.present("everybody", help: "forget the passages of all")
 
     private static let config = Flag.path("config", "FILE", help: "the lane's lanekeeperd.yaml").optional
     private static let lane = Flag.text("lane", "ID", help: "a lane in the usual directories").optional
@@ -66,6 +76,8 @@ public struct Lanectl {
             case "display":
                 try VisitorDisplay(location, asJSON: arguments[Self.json]).run()
                 return ExitStatus.success.rawValue
+            case "config": return try configuration(location)
+            case "forget-passages": return try forgetPassages(location)
             default: return try events(location)
             }
         } catch let failure as ControlFailure {
@@ -96,6 +108,7 @@ public struct Lanectl {
             case .unavailable, .busy: .unavailable
             case .notPermitted: .noPermission
             case .badArgument: .usage
+            case .badConfiguration: .configuration
             default: .failure
             }
         }
@@ -121,8 +134,7 @@ public struct Lanectl {
     private func explain(_ location: LaneLocation) throws -> Int32 {
         let badge = arguments.operand("BADGE") ?? ""
         let typeName = arguments[Self.type]
-        let type: IdentifierType = typeName == "code" ? .code : typeName == "epc" ? .epc : .chip
-        let identifier = try BadgeText.identifier(badge, type: type)
+        let identifier = try BadgeText.identifier(badge, type: identifierType)
         let reply = try ControlClient(path: location.controlSocket).ask(
             .explain(
                 ExplainRequest(
@@ -132,6 +144,44 @@ public struct Lanectl {
         try StandardOutput.write(
             arguments[Self.json] ? try reply.json() + "\n" : ExplainText(reply: explanation, badge: badge).text)
         return explanation.verdict == Verdict.admitted.name ? ExitStatus.success.rawValue : Self.refusedStatus
+    }
+
+    private func configuration(_ location: LaneLocation) throws -> Int32 {
+        let action = arguments.operand("ACTION") ?? ""
+        guard action == "reload" else { return fail("config '\(action)' is not known; say: config reload", .usage) }
+        let reply = try ControlClient(path: location.controlSocket).ask(.reloadConfiguration)
+        guard case .reloaded(let reloaded) = reply else { throw unexpected(location) }
+        var text = "policy \(reloaded.policy) \(reloaded.isNew ? "is in force" : "was in force already")\n"
+        if !reloaded.needRestart.isEmpty {
+            text += "changed, and taken only at a restart: \(reloaded.needRestart.joined(separator: ", "))\n"
+        }
+        try StandardOutput.write(arguments[Self.json] ? try reply.json() + "\n" : text)
+        return ExitStatus.success.rawValue
+    }
+
+    private func forgetPassages(_ location: LaneLocation) throws -> Int32 {
+        let badge = arguments.operand("BADGE")
+        guard (badge != nil) != arguments[Self.everybody] else {
+            return fail("name one BADGE, or give --everybody", .usage)
+        }
+        let request = try badge.map { text in
+            BadgeRequest(
+                type: arguments[Self.type],
+                identifierHex: Hexadecimal.text(try BadgeText.identifier(text, type: identifierType).bytes))
+        }
+        let reply = try ControlClient(path: location.controlSocket).ask(.forgetPassages(request))
+        guard case .done = reply else { throw unexpected(location) }
+        try StandardOutput.write(
+            arguments[Self.json] ? try reply.json() + "\n" : "forgotten; it is on record\n")
+        return ExitStatus.success.rawValue
+    }
+
+    private var identifierType: IdentifierType {
+        switch arguments[Self.type] {
+        case "code": .code
+        case "epc": .epc
+        default: .chip
+        }
     }
 
     private func unexpected(_ location: LaneLocation) -> ControlFailure {

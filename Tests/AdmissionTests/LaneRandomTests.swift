@@ -28,6 +28,7 @@ private struct Fate {
         let holder = number(holders)
         if chance(oneIn: 30) { return makePresentation(holder, lookup: chance(oneIn: 2) ? .unknown : .conflict) }
         var credential = makeCredential(holder: holder, at: lane.wall)
+        credential.kind = [.visitor, .media, .staff][Int(holder / 2) % 3]
         if holder % 2 == 1 {
             switch holder % 12 {
             case 1: credential.vaccine = .partial
@@ -107,6 +108,13 @@ private struct Fate {
                 lane.isNewPresentation = false
             }
             if chance(oneIn: 80) { lane.give(.presented(other)) }
+            if tick >= 5, chance(oneIn: 20) {
+                var second = own
+                second.type = own.type == .chip ? .code : .chip
+                second.tag = makeTag(second.tag.low + 2_000_000)
+                lane.give(.presented(second))
+            }
+            if tick >= 5, chance(oneIn: 30) { lane.give(.guardPressed) }
             if chance(oneIn: 200) { fault() }
             lane.wait(100)
             guard lane.releaseLine, tick >= walksAt else { continue }
@@ -114,6 +122,7 @@ private struct Fate {
             if chance(oneIn: 15) { walk(.forward) }
             break
         }
+        if chance(oneIn: 10) { lane.give(.guardPressed) }
         if chance(oneIn: 40) { walk(chance(oneIn: 2) ? .forward : .backward) }
     }
 
@@ -139,7 +148,19 @@ private struct Fate {
         configuration.releaseGapMilliseconds = one([0, 100, 100])
         let without = one(WithoutThermometer.allCases)
         if without == .outOfService && kind == .entry { configuration.hasThermometer = true }
-        let policy = makePolicy { $0.withoutThermometer = without }
+        let policy = makePolicy {
+            $0.withoutThermometer = without
+            $0.antiPassback.action = one([.off, .off, .report, .refuse])
+            $0.antiPassback.forgetMilliseconds = one([1000, 60_000, 600_000])
+            $0.kindRules[Int(HolderKind.media.rawValue)].escort = one([
+                nil, nil, EscortRule(kinds: KindSet([.staff, .visitor]), windowMilliseconds: 5000),
+                EscortRule(kinds: KindSet([.media]), windowMilliseconds: 10_000),
+            ])
+            let proofs: [Company] = [.guardsButton, .secondIdentifier, [.guardsButton, .secondIdentifier]]
+            $0.kindRules[Int(HolderKind.staff.rawValue)].identity = one([
+                nil, nil, IdentityRule(accepts: one(proofs), windowMilliseconds: 5000),
+            ])
+        }
         return Fate(
             random: dice, lane: WatchedLane(configuration, policy: policy, random: dice.next), readers: readers)
     }

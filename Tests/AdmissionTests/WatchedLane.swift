@@ -28,6 +28,11 @@ final class WatchedLane {
     /// Plausible samples since somebody was last decided.
     private var samplesSinceDecision = 0
     private var random: () -> UInt64
+    /// When each holder was last presented and last passed, and the guard last pressed, in `elapsed`.
+    private var presentedAt: [HolderNumber: Int64] = [:]
+    private var passedAt: [HolderNumber: Int64] = [:]
+    private var guardPressedAt: Int64?
+    private var heals: UInt32 = 0
 
     struct Counts: Equatable {
         var admitted = 0, refused = 0, passed = 0, annulled = 0, interrupted = 0, pulses = 0
@@ -86,6 +91,10 @@ final class WatchedLane {
 
     func give(_ input: LaneInput) {
         if case .temperature(let sample) = input, sample.isPlausible { samplesSinceDecision += 1 }
+        if case .presented(let presentation) = input, let holder = presentation.credential?.holder {
+            presentedAt[holder] = elapsed
+        }
+        if case .guardPressed = input { guardPressedAt = elapsed }
         var fireBegins = false
         if case .fire(true) = input { fireBegins = !machine.isInAlarm }
         step(machine.handle(input, at: moment), fireBegins: fireBegins, "\(input)")
@@ -162,6 +171,8 @@ final class WatchedLane {
             if open.remove(outcome.decisionSequence) == nil {
                 note("the end of \(outcome.decisionSequence), which is not open")
             }
+            // One that the journal took late was earlier than this.
+            if outcome.end == .passed && !hadFault { passedAt[outcome.holder] = elapsed }
         case .hour(_, let totals): closedHours = closedHours + Counts(totals)
         default: break
         }
@@ -191,6 +202,7 @@ final class WatchedLane {
         guard let credential = decision.presentation.credential else { return note("admitted: nobody knows whom") }
         // The makers give even numbers to people who may pass.
         if credential.holder.number % 2 != 0 { note("admitted \(credential), who may not") }
+        checkCompany(decision, credential)
         if clock != .trusted { note("admitted by a clock that is not trusted") }
         switch decision.temperature.outcome {
         case .measured:
@@ -203,6 +215,30 @@ final class WatchedLane {
             if machine.policy.withoutThermometer != .admitMarked { note("admitted without a thermometer") }
         case .notRequired: if machine.policy.measuredKinds.contains(credential.kind) { note("not measured") }
         case .missing, .ambiguous, .thermometerLost, .notTaken: note("admitted on \(decision.temperature.outcome)")
+        }
+    }
+
+    private func checkCompany(_ decision: Decision, _ credential: Credential) {
+        let rule = machine.policy.rule(for: credential.kind)
+        if let escort = rule.escort {
+            let at = presentedAt[decision.partner] ?? -1_000_000
+            if decision.partner == credential.holder || !decision.company.contains(.escort) { note("no escort") }
+            // A badge that waited is judged some seconds after it was presented.
+            if elapsed - at > 2 * escort.windowMilliseconds + 10_000 { note("an escort long gone") }
+        }
+        if let identity = rule.identity {
+            let proofs = decision.company.intersection(identity.accepts)
+            if proofs.isEmpty { note("admitted without the proof of identity") }
+            if proofs.contains(.guardsButton) && elapsed - (guardPressedAt ?? -1_000_000) > identity.windowMilliseconds
+            {
+                note("no guard has pressed")
+            }
+        }
+        let antiPassback = machine.policy.antiPassback(for: credential.kind)
+        if antiPassback.action == .refuse, let passed = passedAt[credential.holder],
+            elapsed - passed < antiPassback.forgetMilliseconds
+        {
+            note("\(credential.holder) passed \(elapsed - passed) ms ago")
         }
     }
 
@@ -264,9 +300,11 @@ final class WatchedLane {
         if lamps != .ready || releaseLine || machine.hasRelease || !open.isEmpty { note("not ready when all is well") }
         let passed = counted.passed
         isNewPresentation = true
+        heals += 2
         give(
             .presented(
-                makePresentation(2_000_000, credential: makeCredential(holder: 2_000_000, at: wall))))
+                makePresentation(
+                    2_000_000 + heals, credential: makeCredential(holder: 2_000_000 + heals, at: wall))))
         isNewPresentation = false
         for _ in 0..<3 {
             wait(100)

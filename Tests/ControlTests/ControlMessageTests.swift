@@ -12,6 +12,8 @@ struct ControlMessageTests {
             ControlRequest.status,
             .explain(.init(type: "chip", identifierHex: "6f007b3972")),
             .explain(.init(type: "code", identifierHex: "00", temperatureCentidegrees: -5, atMilliseconds: .max)),
+            .reloadConfiguration, .forgetPassages(nil),
+            .forgetPassages(BadgeRequest(type: "chip", identifierHex: "6f007b3972")),
         ])
     func requests(request: ControlRequest) throws {
         let line = try request.encoded()
@@ -22,7 +24,8 @@ struct ControlMessageTests {
     @Test(
         "replies survive their line",
         arguments: [
-            ControlReply.status(makeStatus()), .explain(makeExplain()),
+            ControlReply.status(makeStatus()), .explain(makeExplain()), .done,
+            .reloaded(ReloadReply(policy: "00ff", isNew: true, needRestart: ["readers"])),
             .error(.init(code: .busy, message: "line\nfeed \"quoted\" 中文", advice: "")),
         ])
     func replies(reply: ControlReply) throws {
@@ -56,6 +59,12 @@ struct ControlMessageTests {
             (#"{"v":"1","request":"status"}"#, .malformed), (#"{"v":1,"request":7}"#, .malformed),
             (#"{"v":2,"request":"status"}"#, .unknownVersion),
             (#"{"v":1,"request":"open"}"#, .unknownRequest),
+            (#"{"v":1,"request":"forget-passages"}"#, .malformed),
+            (#"{"v":1,"request":"forget-passages","everybody":false}"#, .malformed),
+            (
+                #"{"v":1,"request":"forget-passages","everybody":true,"badge":{"type":"chip","identifier_hex":"00"}}"#,
+                .malformed
+            ),
             (#"{"v":1,"request":"explain"}"#, .malformed),
             (#"{"v":1,"request":"explain","explain":{"type":"chip"}}"#, .malformed),
             (

@@ -54,6 +54,7 @@ final class RunningServer: Sendable {
             switch request {
             case .status: .status(makeStatus())
             case .explain: .explain(makeExplain())
+            case .reloadConfiguration, .forgetPassages: .done
             }
         }
     ) throws {
