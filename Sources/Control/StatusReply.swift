@@ -171,6 +171,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
     public var alarms: [String]
     /// nil from a daemon that did not say it yet.
     public var display: Display?
+    /// Digest of the policy in force, likewise.
+    public var policy: String?
 
     public init(
         lane: Lane, version: String, processId: Int32, startedAtMilliseconds: Int64, nowMilliseconds: Int64,

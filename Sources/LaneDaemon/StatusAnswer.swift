@@ -36,6 +36,7 @@ struct StatusAnswer {
             },
             alarms: alarms(snapshot))
         let words = VisitorWording.text(machine.display.message, servicePoint: lane.servicePoint)
+        reply.policy = machine.policy.digest.hex
         reply.display = StatusReply.Display(chinese: words.chinese, english: words.english)
         return reply
     }

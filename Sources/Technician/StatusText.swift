@@ -16,6 +16,7 @@ struct StatusText {
         table.add("clock", status.clock == "trusted" ? "trusted" : "NOT TRUSTED: \(words(status.clock))")
         table.add("credentials", credentials)
         if status.credentials.imageVersion != 0 { table.add("", statement) }
+        if let policy = status.policy { table.add("policy", policy) }
         table.add("journal", journal)
         table.add("", "epoch \(status.journal.epoch), next record \(status.journal.nextSequence)")
         table.add(

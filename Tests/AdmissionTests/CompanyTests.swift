@@ -218,6 +218,7 @@ private func escorted(by kinds: [HolderKind] = [.staff], _ rule: inout KindRule)
         #expect(lane.machine.isAwaitingCompany)
         lane.wait(9000)
         #expect(lane.decisions.first?.reasons == .identityNotConfirmed)
+        #expect(lane.decisions.first?.company == [])
     }
 
     @Test(

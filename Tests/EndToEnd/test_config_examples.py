@@ -105,7 +105,8 @@ def test_what_the_example_of_a_policy_says_of_a_zone_and_a_lane_holds_there(site
     path = example("lanekeeperd.yaml", site)
     text = path.read_text(encoding="utf-8")
     hall = path.with_name("hall.yaml")
-    hall.write_text(text.replace("to: north-ring", "to: hall-4").replace("id: north-07", "id: north-09"), encoding="utf-8")
+    text = text.replace("to: north-ring", "to: hall-4").replace("id: north-07", "id: north-09")
+    hall.write_text(text, encoding="utf-8")
     said = check("lanekeeperd", hall).stdout
     assert "visitor: not admitted." in said
     assert "open 06:00-23:00+08:00" in next(line for line in said.splitlines() if line.startswith("staff: "))
@@ -115,7 +116,8 @@ def test_what_the_example_of_a_policy_says_of_a_zone_and_a_lane_holds_there(site
 def test_what_is_wrong_with_a_policy_is_told_at_its_place_in_its_own_file(site: Path) -> None:
     path = example("lanekeeperd.yaml", site)
     policy = path.with_name(POLICY)
-    policy.write_text(policy.read_text(encoding="utf-8").replace("hours: always\n", "hours: [8-20]\n", 1), encoding="utf-8")
+    text = policy.read_text(encoding="utf-8").replace("hours: always\n", "hours: [8-20]\n", 1)
+    policy.write_text(text, encoding="utf-8")
     wrong = check("lanekeeperd", path)
     assert wrong.returncode == EX_CONFIG
     assert re.search(r"policy\.yaml:\d+:\d+: hours\[0\]: '8-20' is not a time of the day", wrong.stderr), wrong.stderr

@@ -1,4 +1,4 @@
-"""The rules of a lane while it runs: reloaded whole or not at all, on record, kept; and what they ask for at the gate."""
+"""The rules of a lane while it runs: reloaded whole or not at all, on record, kept; what they ask for at the gate."""
 
 from __future__ import annotations
 
@@ -52,14 +52,17 @@ def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
             assert [event["policy"] for event in decided] == [first, second]
             assert decided[-1]["reasons"] == ["kind-not-admitted"]
             (explained,) = technician.asks("explain", visitor.chip.hex())
-            assert explained["policy"] == second
+            (status,) = technician.asks("status")
+            assert explained["policy"] == status["policy"] == second
+            assert second in technician("status").stdout
             assert "was in force already" in technician("config", "reload").stdout
 
             # A mistake leaves what is in force, and is told at its place.
             with_rules(lane, "  admits: [visitor]\n  test_window_hours: 480\n")
             wrong = technician("config", "reload")
             assert wrong.returncode == EX_CONFIG and not wrong.stdout
-            assert re.search(r"\.yaml:\d+:\d+: policy\.test_window_hours: '480' is out of range", wrong.stderr), wrong.stderr
+            place = r"\.yaml:\d+:\d+: policy\.test_window_hours: '480' is out of range"
+            assert re.search(place, wrong.stderr), wrong.stderr
             assert in_force(technician) == [first, second]
             assert (await lane.simulated.visit(visitor)).answer == crowd_log.REFUSED
 
@@ -75,7 +78,8 @@ def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
             log = (stage.logs / f"lanekeeperd-{lane.settings.id}.log").read_text(encoding="utf-8")
             assert "taken only at a restart: readers" in log
             assert "policy not reloaded, the old one stays: " in log
-            await stage.wait_for("the collector has it", lambda: third.encode() in stage.client.get("/v1/records?limit=1000"))
+            records = "/v1/records?limit=1000"
+            await stage.wait_for("the collector has it", lambda: third.encode() in stage.client.get(records))
 
     run(scenario())
 
