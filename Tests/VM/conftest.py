@@ -25,7 +25,7 @@ sys.path[:0] = [str(TOP / "Simulators"), str(HERE)]
 from lanesim_parts import feed, people, site, sorts  # noqa: E402
 from lanesim_parts.stage import free_port  # noqa: E402
 
-from guest import Guest, Wire  # noqa: E402
+from guest import Guest, GuestFailure, Wire  # noqa: E402
 from lane import Lane  # noqa: E402
 
 SERVE_SECONDS = 60.0
@@ -118,11 +118,14 @@ def lane(request, cache, initramfs, work, crowd):
     """The lane in a guest of its own, for all tests with one libgpiod."""
     directory = work / request.param
     directory.mkdir()
-    guest = Guest(directory, cache / "kernel", initramfs)
+    guest = Guest(directory, cache / "kernel", initramfs, cache / f"log-{request.param}")
     try:
         lane = Lane(guest, request.param, Wire(guest.uart), Wire(guest.usb))
         yield lane
         lane.stop()
+        # What a kernel says whose memory is no longer sound; nothing that was seen after that would count.
+        unsound = guest.ask("dmesg | grep -E 'BUG:|WARNING:|Oops|protection fault'")[1]
+        assert not unsound, unsound
         last = guest.end()
         assert last.strip() == "GUEST-RC 0", f"the guest said last: {last}"
     finally:
@@ -143,4 +146,7 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" and report.failed:
         lane = item.funcargs.get("lane") or item.funcargs.get("running")
         if lane is not None:
-            report.sections.append(("the daemon's log", lane.tail()))
+            try:
+                report.sections.append(("the daemon's log", lane.tail()))
+            except GuestFailure as failure:
+                report.sections.append(("the guest", str(failure)))

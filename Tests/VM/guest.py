@@ -36,17 +36,19 @@ def connect(path: Path, seconds: float) -> socket.socket:
 
 
 class Guest:
-    """Boots at once. /dev/ttyS1 (16550A) is `uart`, /dev/ttyUSB0 (FTDI behind xHCI) is `usb` in its directory."""
+    """Boots at once. /dev/ttyS1 (16550A) is `uart`, /dev/ttyUSB0 (FTDI behind xHCI) is `usb` in its directory. What its
+    console and QEMU say is in `logs`."""
 
-    def __init__(self, directory: Path, kernel: Path, initramfs: Path) -> None:
+    def __init__(self, directory: Path, kernel: Path, initramfs: Path, logs: Path) -> None:
         if not shutil.which(QEMU):
             raise GuestFailure(f"{QEMU} is not installed: Tests/install-packages")
         self.directory = directory
         self.uart = directory / "uart"
         self.usb = directory / "usb"
-        self.log = (directory / "console.log").open("w", encoding="utf-8")
+        logs.mkdir(parents=True, exist_ok=True)
+        self.log = (logs / "console.log").open("w", encoding="utf-8")
         console = directory / "console"
-        # An emulated processor everywhere: machines that build have no KVM as a rule.
+        # An emulated processor everywhere: machines that build have no KVM as a rule, or one that opens and then hangs.
         arguments = (
             "-accel tcg,thread=multi -M pc -cpu max -smp 1 -m 768 -nodefaults -no-user-config -display none -no-reboot"
             f" -kernel {kernel / 'vmlinuz'} -initrd {initramfs}"
@@ -59,7 +61,7 @@ class Guest:
         # work that comes out wrong, by several times.
         clock = "tsc=unstable clocksource=hpet noapictimer"
         append = f"console=ttyS0,115200 quiet loglevel=1 panic=-1 nokaslr mitigations=off {clock}"
-        self._errors = (directory / "qemu.log").open("wb")
+        self._errors = (logs / "qemu.log").open("wb")
         self.process = subprocess.Popen(
             [QEMU, *arguments, "-append", append], stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors
         )
@@ -90,7 +92,7 @@ class Guest:
             except queue.Empty:
                 raise GuestFailure(f"no answer within {seconds:g} s; it said: {said[-5:]}") from None
             if line is None:
-                raise GuestFailure(f"the guest ended; it said: {said[-20:]}")
+                raise GuestFailure(f"{self._ended()}; it said: {said[-20:]}")
             if line.startswith(f"@{number} "):
                 return int(line.split()[1]), "\n".join(said)
             said.append(line)
@@ -98,9 +100,23 @@ class Guest:
     def ask(self, command: str, seconds: float = COMMAND_SECONDS) -> tuple[int, str]:
         """The exit status of a shell command of one line in the guest, and what it printed."""
         assert "\n" not in command
-        self._number += 1
-        self._console.sendall(f"{self._number} {command}\n".encode())
+        self._send(command)
         return self._answer(self._number, seconds)
+
+    def _send(self, command: str) -> None:
+        self._number += 1
+        try:
+            self._console.sendall(f"{self._number} {command}\n".encode())
+        except OSError:
+            raise GuestFailure(self._ended()) from None
+
+    def _ended(self) -> str:
+        try:
+            status = f"with status {self.process.wait(1)}"
+        except subprocess.TimeoutExpired:
+            status = "its console"
+        qemu = Path(self._errors.name).read_text(encoding="utf-8", errors="replace").splitlines()
+        return f"the guest ended {status}; QEMU said: {qemu[-3:]}; the console's log: {self.log.name}"
 
     def sh(self, command: str, seconds: float = COMMAND_SECONDS) -> str:
         status, said = self.ask(command, seconds)
@@ -112,10 +128,9 @@ class Guest:
         """Whether a condition of the guest's shell holds within so many seconds of the guest."""
         return self.ask(f"within {seconds} '{condition}'", seconds * 3 + COMMAND_SECONDS)[0] == 0
 
-    def hand_over(self, command: str) -> None:
-        """Replaces PID 1, which then starts the agent that takes further commands."""
-        self._number += 1
-        self._console.sendall(f"{self._number} {command}\n".encode())
+    def start_systemd(self) -> None:
+        """As PID 1, which then starts the agent that takes further commands."""
+        self._send("systemd")
         self._answer(0, BOOT_SECONDS)
 
     def values(self, *lines: str) -> dict[str, int]:
@@ -124,8 +139,7 @@ class Guest:
 
     def end(self) -> str:
         """Powers it off; the last thing that it said, before what the kernel says of that."""
-        self._number += 1
-        self._console.sendall(f"{self._number} end\n".encode())
+        self._send("end")
         last = ""
         end = time.monotonic() + END_SECONDS
         while (line := self._answers.get(timeout=max(0.0, end - time.monotonic()))) is not None:

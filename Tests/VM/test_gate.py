@@ -1,8 +1,9 @@
 """Badges, contacts and fire at a gate of real GPIO lines."""
 
+import re
 from collections import Counter
 
-from lane import BACKWARD, EMERGENCY, FIRE, FORWARD, GREEN, IN_EMERGENCY, READY, RED, RELEASE
+from lane import BACKWARD, BOUND, BUTTON, COVER, EMERGENCY, FIRE, FORWARD, GREEN, IN_EMERGENCY, READY, RED, RELEASE
 
 
 def test_a_badge_that_may_pass_raises_the_release_until_somebody_walked(running, crowd):
@@ -21,9 +22,51 @@ def test_a_refused_badge_leaves_the_release_low(running, crowd):
 
 
 def test_a_passage_against_the_direction_is_wrong_way(running):
-    running.guest.sh(f"pull {BACKWARD} up; usleep 300000; pull {BACKWARD} down")
+    running.closes(BACKWARD)
     running.expect(READY)
     assert running.count("wrong-way") == 1
+
+
+def test_the_guards_button_lets_one_person_through(running):
+    running.closes(BUTTON)
+    running.expect({RELEASE: 1, GREEN: 1, RED: 0})
+    running.closes(BUTTON)  # somebody is let through already
+    running.walks()
+    running.expect(READY)
+    by_hand = [event["by"] for event in running.events() if event["event"] == "released-by-hand"]
+    assert by_hand == ["guard-button"]
+    assert running.count("passed") == 1
+
+
+def test_an_open_cabinet_is_told_and_keeps_nobody_out(running, crowd):
+    running.guest.sh(f"pull {COVER} up")
+    assert running.status_says("cabinet: tampered with"), running.status()
+    running.passes(crowd["may pass: visitor"])
+    running.guest.sh(f"pull {COVER} down")
+    over = '! lanectl status --config /run/lane.yaml | grep -qF "tampered with"'
+    assert running.guest.within(BOUND, over), running.status()
+    told = [(event["device"], event["opened"]) for event in running.events() if event["event"] == "tamper"]
+    assert told == [("cabinet", True), ("cabinet", False)]
+
+
+def test_the_kernel_shows_the_lines_as_the_daemons_and_where_they_stand(running, crowd):
+    """debugfs: ` gpio-503 (relay0              |lanekeeper          ) out hi`."""
+
+    def shown() -> dict[str, tuple[str, str]]:
+        found = re.findall(r"\(([a-z0-9]+) *\|(.*?) *\) (\w+ +\w+)", running.guest.sh("cat /sys/kernel/debug/gpio"))
+        return {line: (holder, " ".join(state.split())) for line, holder, state in found}
+
+    running.comes(crowd["may pass: visitor"])
+    running.expect({RELEASE: 1})
+    lines = shown()
+    assert {holder for holder, _ in lines.values()} == {"lanekeeper"}
+    assert len(lines) == 11
+    assert lines[RELEASE][1] == "out hi"
+    assert lines[EMERGENCY][1] == "out lo"
+    assert lines[FIRE][1].startswith("in hi")
+    running.walks()
+    running.expect(READY)
+    assert shown()[RELEASE] == ("lanekeeper", "out lo")
 
 
 def test_the_fire_line_opens_and_holds_until_the_loop_is_whole(running, crowd):
@@ -53,7 +96,7 @@ def test_a_fire_wire_that_is_open_when_the_daemon_starts_is_an_alarm(running):
     running.start()
     running.expect(IN_EMERGENCY)
     running.guest.sh(f"pull {FIRE} up")
-    running.expect(READY)
+    running.at_work()
 
 
 # How long each level stands, in milliseconds, beginning with the closed contact. A reed contact bounces some

@@ -1,7 +1,7 @@
 """How the relays stand while the lane's daemon does not run: what gate.on_stop says, whatever ended it."""
 
 import pytest
-from lane import BOUND, EMERGENCY, FIRE, LOCKED, OPEN, READY, RELEASE
+from lane import BOUND, EMERGENCY, FIRE, LOCKED, OPEN, RELEASE
 
 LEVELS = {"locked": LOCKED, "open": OPEN}
 
@@ -38,7 +38,7 @@ def test_the_relays_rest_as_configured_after(lane, rest, crowd, on_stop, signal)
     assert lane.guest.values(RELEASE, EMERGENCY) == LEVELS[on_stop], "and stay so"
     rest.end()
     lane.start()
-    lane.expect(READY)
+    lane.at_work()
     lane.passes(crowd["may pass: media"])
     lane.stop()
 
@@ -73,6 +73,6 @@ def test_who_starts_the_daemon_beside_a_gate_at_rest_is_told(lane, rest, crowd):
     lane.start()
     assert lane.says("lanekeeper-rest holds it"), lane.tail()
     rest.end()
-    lane.expect(READY)
+    lane.at_work()
     lane.passes(crowd["may pass: visitor"])
     lane.stop()
