@@ -95,6 +95,8 @@ private final class CredentialLoop {
     private var newestVersion: UInt64 = 0
     private var newestStatement: Statement?
     private var refused: [String: FileStatus] = [:]
+    /// The clock as it was when an image was refused for its date: another clock judges it again.
+    private var clockOfRefusal: ClockReading?
     private var nextLook: UInt64 = 0
     private var earliestLook: UInt64 = 0
 
@@ -136,21 +138,26 @@ private final class CredentialLoop {
     private var installer: ImageInstaller { ImageInstaller(settings.directory, trusting: settings.trust) }
     private var keptStatement: String { "\(settings.directory.path)/statement" }
 
+    /// The clock is not trusted either while it is behind what the site signed: the lane hears of that a moment later.
     private func moment() -> Moment {
-        Moment(
-            monotonic: .now(), wall: WallTime(milliseconds: SystemClock.wallMilliseconds()),
-            clock: owner.clockIsTrusted.load(ordering: .relaxed) ? .trusted : .behindFloor)
+        let wall = WallTime(milliseconds: SystemClock.wallMilliseconds())
+        let isBehind = newestStatement.map {
+            wall.advanced(byMilliseconds: ClockKeeper.agreementMilliseconds) < $0.asOf
+        }
+        let isTrusted = owner.clockIsTrusted.load(ordering: .relaxed) && isBehind != true
+        return Moment(monotonic: .now(), wall: wall, clock: isTrusted ? .trusted : .behindFloor)
     }
 
     /// The newest image that was verified before, and the newest statement. Both are verified again.
     private func startWithWhatIsKept() {
+        // Statements first: a controller that starts in 1970 learns from them that its image is not from the future.
+        readStatement(keptStatement, isLive: false)
+        readStatement(settings.directory.statement, isLive: false)
         do {
             let (image, refused) = try installer.loadNewest(at: moment())
             for problem in refused { Log.error("kept image: \(problem)") }
             if let image { hand(image) }
         } catch { Log.error("kept images: \(error)") }
-        readStatement(keptStatement, isLive: false)
-        readStatement(settings.directory.statement, isLive: false)
     }
 
     /// One connection: the word is read within 100 ms, and it does not matter much what it was.
@@ -169,10 +176,14 @@ private final class CredentialLoop {
         return bytes.starts(with: Array("look\n".utf8))
     }
 
-    /// Looks through `incoming`: an image that is newer than ours first, then the statement.
+    /// Looks through `incoming`: the statement first, which says what time it is, then an image that is newer than ours.
     private func look() {
-        takeImage()
         readStatement(settings.directory.statement, isLive: true)
+        if let before = clockOfRefusal, !before.agrees(with: ClockReading(moment())) {
+            clockOfRefusal = nil
+            refused = [:]
+        }
+        takeImage()
     }
 
     private func takeImage() {
@@ -191,6 +202,7 @@ private final class CredentialLoop {
                 Log.error("image refused, the one in force stays: \(error)")
                 if refused.count >= 64 { refused = [:] }
                 refused[path] = status
+                if case StorageError.image(_, .issuedInFuture) = error { clockOfRefusal = ClockReading(moment()) }
             }
         } catch { Log.error("images: \(error)") }
     }
@@ -230,5 +242,21 @@ private final class CredentialLoop {
     private func confirm() {
         guard let mark = owner.takeHandedBack() else { return }
         do { try AppliedFile.write(mark, to: settings.directory.applied) } catch { Log.error("\(error)") }
+    }
+}
+
+/// The wall clock at a look, beside the clock that never steps.
+private struct ClockReading {
+    let trust: ClockTrust
+    let offsetMilliseconds: Int64
+
+    init(_ moment: Moment) {
+        trust = moment.clock
+        offsetMilliseconds = moment.wall.milliseconds - Int64(moment.monotonic.nanoseconds / 1_000_000)
+    }
+
+    func agrees(with other: ClockReading) -> Bool {
+        trust == other.trust
+            && (offsetMilliseconds - other.offsetMilliseconds).magnitude <= ClockKeeper.agreementMilliseconds
     }
 }

@@ -48,7 +48,7 @@ private final class Bench {
         try UnixSocket.connect(look).writeAll(Array(word.utf8))
     }
 
-    func image(_ version: UInt64, signedBy other: Ed25519.SigningKey? = nil) throws {
+    func image(_ version: UInt64, issuedAt: Int64 = 1000, signedBy other: Ed25519.SigningKey? = nil) throws {
         var builder = try ImageBuilder(identifiers: 1, validityBaseSeconds: 0, zones: [])
         let identifier = try #require(Identifier(.chip, bytes: [1, 2, 3, 4, UInt8(version)]))
         try builder.add(
@@ -60,7 +60,7 @@ private final class Bench {
         _ = try builder.write(
             to: directory.incomingImage(version: version),
             title: ImageBuilder.Title(
-                site: site, version: version, changeNumber: 0, issuedAt: WallTime(milliseconds: 1000), holders: 1,
+                site: site, version: version, changeNumber: 0, issuedAt: WallTime(milliseconds: issuedAt), holders: 1,
                 badgeKeyFingerprint: badgeKey.fingerprint), signingWith: other ?? key)
     }
 
@@ -159,6 +159,27 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
         #expect(instants(seen) == [70_000])
         again.end()
         running.join()
+    }
+
+    @Test("an image that a wrong clock took for one from the future goes live when a statement tells the time")
+    func dateOfAWrongClock() throws {
+        let bench = try Bench()
+        bench.thread.clockIsTrusted.store(true, ordering: .relaxed)
+        let inAnHour = SystemClock.wallMilliseconds() + 3_600_000
+        try bench.image(3, issuedAt: inAnHour)
+        try bench.start()
+        // A second look begins after the first has ended, so the image was refused by then.
+        for asOf: Int64 in [5000, 6000] {
+            try bench.statement(3, asOf: asOf)
+            try bench.say("look\n")
+            #expect(instants(try bench.next()) == [asOf])
+        }
+        try bench.statement(3, asOf: inAnHour)
+        try bench.say("look\n")
+        var seen: [CredentialNews] = []
+        while versions(seen).isEmpty { seen += try bench.next() }
+        #expect(instants(seen) == [inAnHour])
+        bench.stop()
     }
 
     @Test("a statement with another word at the door does no harm, and a silent caller does not hold up the next")

@@ -41,7 +41,8 @@ public enum ImageRefusal: Error, Equatable, Sendable {
         case .foreignSignature: "compare `site.pub` with the collector's; if they are the same, treat this as an attack"
         case .otherBadgeKey: "install the collector's `badge.key` at this lane, or publish a new image"
         case .notNewer: "nothing to do, unless the collector lost its data: then `init` gave it another site"
-        case .issuedInFuture: "set the collector's clock right and publish again"
+        case .issuedInFuture:
+            "compare the clocks of lane and collector; the lane looks at it again when its own clock has changed"
         case .length, .damagedRegion, .damagedBody: "it is fetched again; if that goes on, check disk and memory"
         case .tooLarge: "publish fewer identifiers"
         case .notVerifiable: "check the installation of libcrypto (openssl)"
