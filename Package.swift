@@ -45,7 +45,9 @@ let package = Package(
     name: "Lanekeeper",
     products: [
         // Loaded with LD_PRELOAD by the tests of Storage; nothing of the product links it.
-        .library(name: "FailingCalls", type: .dynamic, targets: ["FailingCalls"])
+        .library(name: "FailingCalls", type: .dynamic, targets: ["FailingCalls"]),
+        // Loaded with LD_PRELOAD by `lanesim scenario` where a scenario sets the clock.
+        .library(name: "SimulatedClock", type: .dynamic, targets: ["SimulatedClock"]),
     ],
     targets: [
         // Pure rooms.
@@ -99,6 +101,7 @@ let package = Package(
         // Tests, one folder a room.
         .target(name: "TestSupport", dependencies: ["Posix"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "FailingCalls", path: "Tests/FailingCalls"),
+        .target(name: "SimulatedClock", path: "Simulators/SimulatedClock"),
         .executableTarget(
             name: "storage-driver", dependencies: ["Admission", "Framing", "Posix", "Cryptography", "Storage"],
             path: "Tests/StorageDriver", swiftSettings: strict),

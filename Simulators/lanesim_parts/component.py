@@ -52,6 +52,10 @@ class Component:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def hang_up(self) -> None:
+        """SIGHUP: it reads its configuration again."""
+        self.process.send_signal(signal.SIGHUP)
+
     def stop(self, seconds: float = 5.0) -> int:
         """SIGTERM; SIGKILL to its whole group when it is still there after so long. Its exit status."""
         if self.is_running:

@@ -37,6 +37,7 @@ class Gate:
         self.falls_commanded: Counter[str] = Counter()  # fell because the daemon said so, not because it died
         self.connections: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.away: set[str] = set()  # roles whose wire is cut: who connects is shut out
         self._observer = observer
         self._writers: dict[str, asyncio.StreamWriter] = {}
         self._changed = asyncio.Event()
@@ -105,6 +106,14 @@ class Gate:
         if writer := self._writers.get(role):
             writer.close()
 
+    def cut(self, role: str) -> None:
+        """The wire is cut, and stays so until `join`."""
+        self.away.add(role)
+        self.drop(role)
+
+    def join(self, role: str) -> None:
+        self.away.discard(role)
+
     # The daemon's side.
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,6 +126,9 @@ class Gate:
             role = {b"hello lane\n": "lane", b"hello fire\n": "fire"}.get(await reader.readline(), "")
             if not role:
                 self._fault("the first line was neither `hello lane` nor `hello fire`")
+                return
+            if role in self.away:
+                role = ""
                 return
             if role in self._writers:
                 self._fault(f"a second {role} connection while the first was open")

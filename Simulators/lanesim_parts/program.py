@@ -51,14 +51,29 @@ def main(arguments: list[str]) -> int:
     demo_options.add_argument("--keep", action="store_true", help="keep the directory with journals and database")
     demo_options.add_argument("--check-options", action="store_true", help="only see whether the options are right")
 
+    scenario_options = commands.add_parser("scenario", help="play scenario files (YAML) against the real lanekeeperd")
+    add_scenario(scenario_options)
+
     chosen = parser.parse_args(arguments)
     if chosen.command == "feed":
         return write_feed(chosen.people, chosen.seed, chosen.holders, chosen.out)
     if chosen.command == "run":
         return asyncio.run(run(chosen.run, chosen.lanes, chosen.people, chosen.rate, chosen.seed))
+    if chosen.command == "scenario":
+        from . import scenario  # needs python3-yaml, which nothing else here does
+
+        return scenario.main(chosen.files, chosen.binaries, chosen.jobs, chosen.keep, chosen.report)
     if chosen.check_options:
         return 0
     return demo.main(demo.Settings.from_options(chosen))
+
+
+def add_scenario(options: Options) -> None:
+    options.add_argument("files", type=Path, nargs="+", metavar="FILE", help="such as Simulators/scenarios/*.yaml")
+    options.add_argument("--binaries", type=Path, metavar="DIR", help="where the programs are; default: built last")
+    options.add_argument("--jobs", type=whole(1, 16), default=4, metavar="N", help="so many at once; default 4")
+    options.add_argument("--keep", action="store_true", help="keep the directory with journal and logs")
+    options.add_argument("--report", type=Path, metavar="FILE", help="write the outcomes there as JSON")
 
 
 def add_crowd(options: Options) -> None:

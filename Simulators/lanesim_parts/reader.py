@@ -29,20 +29,23 @@ class Reader:
     def __init__(self, link: Path, chance: random.Random, with_crlf: bool = False) -> None:
         self.line = SerialLine(link)
         self.with_crlf = with_crlf
+        self.readings = 0  # frames sent
+        self.last_read: dict[bytes, float] = {}  # when a chip's last frame went out, on the loop's clock
         self._chance = chance
         self._holding: asyncio.Task[None] | None = None
 
     def hold(self, chip: bytes, seconds: float) -> None:
         """Brings a chip into the field for a while. The first frame goes out now."""
         self.withdraw()
-        self._holding = asyncio.ensure_future(self._repeat(frame(chip, self.with_crlf), seconds))
+        self._holding = asyncio.ensure_future(self._repeat(chip, seconds))
 
     def withdraw(self) -> None:
         if self._holding:
             self._holding.cancel()
             self._holding = None
 
-    async def _repeat(self, data: bytes, seconds: float) -> None:
+    async def _repeat(self, chip: bytes, seconds: float) -> None:
+        data = frame(chip, self.with_crlf)
         clock = asyncio.get_running_loop().time
         end = clock() + seconds
         while True:
@@ -53,6 +56,8 @@ class Reader:
                 self.line.send(data[split:])
             else:
                 self.line.send(data)
+            self.readings += 1
+            self.last_read[chip] = clock()
             if clock() + REPEAT_SECONDS >= end:
                 return
             await asyncio.sleep(REPEAT_SECONDS)

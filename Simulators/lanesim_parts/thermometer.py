@@ -27,25 +27,31 @@ def frame(object_celsius: float, ambient_celsius: float) -> bytes:
 
 
 class Thermometer:
-    def __init__(self, link: Path, chance: random.Random, sends_by_itself: bool = False) -> None:
+    def __init__(
+        self, link: Path, chance: random.Random, sends_by_itself: bool = False, noise_celsius: float = 0.08
+    ) -> None:
         self.line = SerialLine(link)
+        self.samples = 0  # sent while somebody stood there and somebody listened
         self._chance = chance
         self._streaming = sends_by_itself
+        self._noise = noise_celsius
         self._heard = b""
-        self._body: float | None = None
+        self._bodies: tuple[float, ...] = ()
         self._task = asyncio.ensure_future(self._run())
 
-    def somebody_stands_there(self, celsius: float) -> None:
-        self._body = celsius
+    def somebody_stands_there(self, *celsius: float) -> None:
+        """One temperature, or several in turn: two people, or a hand and a face."""
+        self._bodies = celsius
 
     def nobody_stands_there(self) -> None:
-        self._body = None
+        self._bodies = ()
 
     def _reading(self) -> bytes:
         ambient = 24.0 + self._chance.uniform(-0.2, 0.2)
-        if self._body is None:
+        if not self._bodies:
             return frame(ambient + self._chance.uniform(-0.3, 0.3), ambient)
-        return frame(self._body + self._chance.uniform(-0.08, 0.08), ambient)
+        body = self._bodies[self.samples % len(self._bodies)]
+        return frame(body + self._chance.uniform(-self._noise, self._noise), ambient)
 
     async def _run(self) -> None:
         while True:
@@ -56,7 +62,7 @@ class Thermometer:
             if one_shot:
                 self._heard = b""
             if self._streaming or one_shot:
-                self.line.send(self._reading())
+                self.samples += self.line.send(self._reading()) and bool(self._bodies)
             await asyncio.sleep(FRAME_SECONDS)
 
     def close(self) -> None:
