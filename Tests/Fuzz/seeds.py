@@ -120,7 +120,7 @@ def osdp_plain() -> list[bytes]:
     return [
         b"\0" + online + answer(4, counted(card[1:])) + answer() * 3,
         b"\0" + online + SHOW + answer() * 5 + answer(1) + wait(21) + answer() * 2,
-        b"\1" + online + wait(7) + framed(card) + wait(8) + framed(keys) + wait(8) + framed(hexes("480100")),
+        b"\1" + online + wait(11) + framed(card) + wait(11) + framed(keys) + wait(11) + framed(hexes("480100")),
         b"\0" + answer(6) + wait(15) + online + answer(2, b"\7") + wait(28) + online + OPEN_AGAIN + online,
         b"\0" + wait(21) + wait(21) + answer() + framed(hexes("4101")) + wait(24) + online,
     ]
@@ -134,7 +134,7 @@ def osdp_secure() -> list[bytes]:
         online + answer(3) + online + answer(4, counted(card)) + online,
         online + answer(1) + wait(21) + wait(21) + online,
         online + answer(2, b"\x09") + online + SHOW + online,
-        online + framed(hexes("50") + card) + wait(21) + online,
+        online + wait(11) + framed(hexes("50") + card) + wait(21) + online,
         online + answer(6) + wait(16) + answer(7, b"\3") + wait(21) + online,
         answer() * 2 + framed(hexes("031200 76") + bytes(32), 1) + wait(26) + online,
     ]

@@ -143,11 +143,15 @@ struct Line<Session: DeviceSession> {
 protocol Peer {
     /// `data` with the device's own head and check around it.
     func framed(_ data: [UInt8], form: UInt8) -> [UInt8]
+    /// The same, as if it answered what was written; for devices whose frames tell.
+    func framed(_ data: [UInt8], form: UInt8, as reply: [UInt8]) -> [UInt8]
     /// What it says to everything that was written since its last answer; may take more of the input.
     mutating func answer(to written: [UInt8], form: UInt8, _ input: inout FuzzInput) -> [UInt8]
 }
 
 extension Peer {
+    func framed(_ data: [UInt8], form: UInt8, as reply: [UInt8]) -> [UInt8] { framed(data, form: form) }
+
     mutating func answer(to written: [UInt8], form: UInt8, _ input: inout FuzzInput) -> [UInt8] {
         framed(input.take(Int(input.byte())), form: form)
     }
@@ -179,12 +183,12 @@ enum LineScript {
             let form = step >> 3
             switch step & 7 {
             case 0: line.receive(input.take(Int(input.byte())))
-            case 1: line.receive(peer.framed(input.take(Int(input.byte())), form: form))
+            case 1: line.receive(peer.framed(input.take(Int(input.byte())), form: form, as: line.unanswered))
             case 2: line.wait(milliseconds: steps[Int(form)])
             case 3: line.oversleep(milliseconds: steps[Int(form)])
             case 4:
                 let place = Int(input.byte())
-                var frame = peer.framed(input.take(Int(input.byte())), form: form)
+                var frame = peer.framed(input.take(Int(input.byte())), form: form, as: line.unanswered)
                 if !frame.isEmpty { frame[place % frame.count] ^= 1 << (form & 7) }
                 line.receive(frame)
             case 5:

@@ -56,17 +56,19 @@ private struct OSDPPeer: Peer {
     /// The badges it was told to send.
     var given: Set<Identifier> = []
     private let form: CardForm
-    private var sequence: UInt8 = 0
 
     init(_ standIn: OSDPStandIn, form: CardForm) {
         self.standIn = standIn
         self.form = form
     }
 
+    func framed(_ data: [UInt8], form: UInt8) -> [UInt8] { framed(data, form: form, as: []) }
+
     /// Somebody else's packet with a right check and the awaited sequence: code and data, with form bit 0 a security
     /// block before them, with bit 1 a checksum instead of the CRC.
-    func framed(_ data: [UInt8], form: UInt8) -> [UInt8] {
+    func framed(_ data: [UInt8], form: UInt8, as reply: [UInt8]) -> [UInt8] {
         let usesCRC = form & 2 == 0
+        let sequence = Self.lastPacket(of: reply).map { $0[5] & 3 } ?? 0
         let length = 5 + data.count + (usesCRC ? 2 : 1)
         let control = sequence | (usesCRC ? 4 : 0) | (form & 1 != 0 ? 8 : 0)
         let bytes = [0x53, 0x80, UInt8(length & 0xFF), UInt8(length >> 8), control] + data
@@ -81,7 +83,6 @@ private struct OSDPPeer: Peer {
     /// 3 the reader was off and on before, 4 a card is held before it, 6 BUSY, 7 its end is missing.
     mutating func answer(to written: [UInt8], form: UInt8, _ input: inout FuzzInput) -> [UInt8] {
         guard let packet = Self.lastPacket(of: written) else { return [] }
-        sequence = packet[5] & 3
         switch form & 7 {
         case 3: standIn.restart()
         case 4: holdCard(input.take(Int(input.byte() & 0x1F)))
