@@ -71,8 +71,10 @@ class Guest:
             self._console = connect(console, 10)
             threading.Thread(target=self._listen, daemon=True).start()
             self._answer(0, BOOT_SECONDS)
-        except BaseException:
+        except BaseException as failure:
             self.kill()
+            if isinstance(failure, OSError):
+                raise GuestFailure(self._ended()) from None
             raise
 
     def _listen(self) -> None:
