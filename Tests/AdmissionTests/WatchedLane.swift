@@ -22,7 +22,10 @@ final class WatchedLane {
     private(set) var open: Set<UInt64> = []
     private(set) var counted = Counts()
     private var closedHours = Counts()
+    /// What the journal's records count since the newest closed hour.
+    private var openHour = LaneTotals()
     private var lost = Counts()
+    private var policy: AdmissionPolicy
     private(set) var newest: Decision?
     private var hadFault = false
     /// Plausible samples since somebody was last decided.
@@ -77,6 +80,7 @@ final class WatchedLane {
     init(_ configuration: LaneConfiguration, policy: AdmissionPolicy, random: @escaping () -> UInt64) {
         kind = configuration.kind
         self.random = random
+        self.policy = policy
         machine = LaneMachine(
             configuration: configuration, policy: policy, nextSequence: 1, hourTotals: LaneTotals(),
             at: Moment(monotonic: VirtualLane.monotonic(0), wall: noon, clock: .trusted))
@@ -99,6 +103,39 @@ final class WatchedLane {
         if case .fire(true) = input { fireBegins = !machine.isInAlarm }
         step(machine.handle(input, at: moment), fireBegins: fireBegins, "\(input)")
         if case .presented = input { checkExitOpens() }
+    }
+
+    /// New rules are in force; a decision must carry their figures.
+    func adopt(_ policy: AdmissionPolicy) {
+        self.policy = policy
+        step(machine.adopt(policy, at: moment), fireBegins: false, "adopt")
+    }
+
+    /// The program dies and is started again: the gate drops its release with the process, devices are opened anew, and
+    /// what the journal holds is all that is known.
+    func crash(readers: Int) {
+        let wasInAlarm = machine.isInAlarm
+        releaseLine = false
+        lamps = .outOfService
+        samplesSinceDecision = 0
+        passedAt = [:]
+        // What only the old machine knew is gone with it.
+        _ = machine.takeUnrecorded()
+        machine = LaneMachine(
+            configuration: machine.configuration, policy: policy, nextSequence: nextSequence,
+            hourTotals: openHour, at: moment)
+        let unfinished = open.max().map {
+            Outcome(
+                end: .interrupted, direction: .forward, decisionSequence: $0, decisionEpoch: nil, tag: .none,
+                type: .chip,
+                holder: .nobody, kind: nil, reader: 0, openMilliseconds: 0)
+        }
+        step(machine.start(unfinished: unfinished, at: moment), fireBegins: false, "start")
+        // The fire thread tells the new machine first, then the devices are found one by one.
+        if wasInAlarm { give(.fire(alarm: true)) }
+        give(.credentials(makeCredentials(at: wall)))
+        for device in [.gate, .thermometer] as [Device] { give(.deviceBack(device)) }
+        for index in 0..<readers { give(.deviceBack(.reader(UInt8(index)))) }
     }
 
     /// Lets time pass, and wakes the machine at each of its deadlines.
@@ -159,6 +196,7 @@ final class WatchedLane {
 
     private func write(_ event: LaneEvent, _ sequence: UInt64) {
         counted.add(event)
+        openHour.count(event)
         switch event {
         case .decided(let decision):
             newest = decision
@@ -173,7 +211,9 @@ final class WatchedLane {
             }
             // One that the journal took late was earlier than this.
             if outcome.end == .passed && !hadFault { passedAt[outcome.holder] = elapsed }
-        case .hour(_, let totals): closedHours = closedHours + Counts(totals)
+        case .hour(_, let totals):
+            closedHours = closedHours + Counts(totals)
+            openHour = LaneTotals()
         default: break
         }
     }
@@ -198,6 +238,7 @@ final class WatchedLane {
             if decision.verdict == .refused { note("an exit refused") }
             return
         }
+        if decision.policyDigest != policy.digest { note("decided by a policy that is not in force") }
         guard decision.verdict == .admitted else { return }
         guard let credential = decision.presentation.credential else { return note("admitted: nobody knows whom") }
         // The makers give even numbers to people who may pass.
@@ -210,7 +251,8 @@ final class WatchedLane {
             if Int(decision.temperature.sampleCount) > samplesSinceDecision {
                 note("admitted on samples that served before")
             }
-            if decision.temperature.medianCentidegrees >= 3730 { note("admitted with a fever") }
+            let shown = decision.temperature.medianCentidegrees + policy.temperatureOffsetCentidegrees
+            if shown >= policy.temperatureLimitCentidegrees { note("admitted with a fever") }
         case .admittedWithout:
             if machine.policy.withoutThermometer != .admitMarked { note("admitted without a thermometer") }
         case .notRequired: if machine.policy.measuredKinds.contains(credential.kind) { note("not measured") }

@@ -15,6 +15,12 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         print("\(test): LANEKEEPER_SEED=\(self.seed)")
     }
 
+    /// Without a word: for runs that begin a new seed many times a second, and tell it when it matters.
+    public init(quietly seed: UInt64) {
+        self.seed = seed
+        state = seed
+    }
+
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
