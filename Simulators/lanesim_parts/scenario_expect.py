@@ -81,8 +81,8 @@ async def scene(lane: ScenarioLane) -> str:
 
 
 def gate(part: Part) -> Look:
-    """`open` or `shut`, by the release and the emergency line."""
-    wanted = part.choice("gate", ("open", "shut"))
+    """`open`, `shut`, or `open outward` for a two-way lane that lets out only."""
+    wanted = part.choice("gate", ("open", "open outward", "shut"))
 
     async def look(lane: ScenarioLane) -> tuple[bool, str]:
         return gate_state(lane) == wanted, f"the gate is {gate_state(lane)}"
@@ -91,7 +91,9 @@ def gate(part: Part) -> Look:
 
 
 def gate_state(lane: ScenarioLane) -> str:
-    return "open" if lane.gate.is_open else "shut"
+    if lane.gate.level["release"] or lane.gate.level["emergency"]:
+        return "open"
+    return "open outward" if lane.gate.level.get("release_backward") else "shut"
 
 
 def lamp(part: Part) -> Look:

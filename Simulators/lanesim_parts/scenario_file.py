@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from . import scenario_people, scenario_steps
 from .scenario_node import Part, load
 from .scenario_people import ScenarioPerson
@@ -76,6 +74,8 @@ def check_lane(part: Part) -> None:
                 if "type" not in keys or "name" not in keys:
                     raise reader.refuse("a reader has a `name` and a `type`")
                 keys["type"].choice("type", scenario_steps.READER_TYPES)
-        elif name != "thermometer" or not value.is_text:
-            if not isinstance(value.node, yaml.MappingNode):
-                raise value.refuse(f"{name} is a group of `key: value`")
+        elif name == "schedule":
+            for entry in value.items("schedule"):
+                entry.fields("an entry of the schedule")
+        elif name != "thermometer" or not value.is_text:  # `absent`
+            value.fields(name)

@@ -13,8 +13,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from . import feed, site
 from .collector_client import CollectorClient
 from .component import Component, stop_all
@@ -24,7 +22,7 @@ from .reader import Reader
 from .scanner import Scanner
 from .scenario_clock import SimulatedClock
 from .scenario_file import Scenario
-from .scenario_node import merged, plain_values, written
+from .scenario_node import Node, composed, is_group, merged, plain_values, written
 from .scenario_records import JournalWatch
 from .sorts import ENTRY_ZONE
 from .stage import StageFailure, free_port
@@ -63,7 +61,7 @@ class ScenarioLane:
         self.answers: list[subprocess.CompletedProcess[str]] = []  # of lanectl
         self.log_cursor = 0
         self.heard: dict[str, int] = {}  # counters as they were when last expected
-        self._lane_node = yaml.compose("{}") if scenario.lane is None else scenario.lane.node
+        self._lane_node = composed("{}") if scenario.lane is None else scenario.lane.node
 
     def _note(self, event: dict[str, Any]) -> None:
         self.events.write(json.dumps(event, ensure_ascii=False) + "\n")
@@ -145,14 +143,14 @@ class ScenarioLane:
 
     def _configure(self) -> dict[str, Any]:
         """Writes lanekeeperd.yaml; what stands in it."""
-        node = merged(yaml.compose(self._usual()), self._lane_node)
+        node = merged(composed(self._usual()), self._lane_node)
         self._wire(node)
         text = written(node)
         # As the uplink's user and an editor would: another file in its place, never half of one.
         self._put(self.configuration, text.encode())
-        return plain_values(yaml.compose(text))
+        return plain_values(composed(text))
 
-    def reconfigure(self, node: yaml.Node) -> None:
+    def reconfigure(self, node: Node) -> None:
         self._lane_node = merged(self._lane_node, node)
         self._configure()
 
@@ -163,7 +161,7 @@ class ScenarioLane:
     def _usual(self) -> str:
         """An entrance from outside with a chip reader and a thermometer; an exit leads the other way."""
         site_id = (self.data / "keys" / "site.pub").read_text().split()[1]
-        lane = merged(yaml.compose("lane: {kind: entry}"), self._lane_node)
+        lane = merged(composed("lane: {kind: entry}"), self._lane_node)
         is_exit = plain_values(lane)["lane"]["kind"] == "exit"
         source, target = (ENTRY_ZONE, "outside") if is_exit else ("outside", ENTRY_ZONE)
         return f"""\
@@ -179,7 +177,7 @@ gate: {{ simulated: {{ socket: {site.quoted(self.gate.path)} }} }}
 journal: {{ capacity_records: 10000, reserve_records: 1000, records_per_segment: 256 }}
 """
 
-    def _wire(self, node: yaml.Node) -> None:
+    def _wire(self, node: Node) -> None:
         """Gives every device its simulated line, which no scenario needs to name."""
         for key, value in node.value:
             if key.value == "readers":
@@ -190,11 +188,11 @@ journal: {{ capacity_records: 10000, reserve_records: 1000, records_per_segment:
         ]
 
     @staticmethod
-    def _is_thermometer(key: yaml.Node, value: yaml.Node) -> bool:
-        return key.value == "thermometer" and isinstance(value, yaml.MappingNode)
+    def _is_thermometer(key: Node, value: Node) -> bool:
+        return key.value == "thermometer" and is_group(value)
 
-    def _on_line(self, node: yaml.Node, name: str) -> yaml.Node:
-        return merged(node, yaml.compose(f"port: {site.quoted(self.devices / f'{name}.tty')}"))
+    def _on_line(self, node: Node, name: str) -> Node:
+        return merged(node, composed(f"port: {site.quoted(self.devices / f'{name}.tty')}"))
 
     # Programs.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
+import yaml  # the one package that a simulator uses: Tests/check-arrows
 
 LONGEST_FILE = 64 * 1024
 
@@ -22,6 +22,9 @@ class ScenarioRefused(Exception):
 
     def __init__(self, path: Path, line: int, problem: str) -> None:
         super().__init__(f"{path}:{line}: {problem}")
+
+# A part of a file or of a configuration, as YAML was composed.
+Node = yaml.Node
 
 
 class Part:
@@ -88,7 +91,7 @@ class Part:
 
     def fields(self, what: str) -> dict[str, Part]:
         """A group's keys with their values; a key that stands twice is refused."""
-        if not isinstance(self.node, yaml.MappingNode):
+        if not is_group(self.node):
             raise self.refuse(f"{what} is a group of `key: value`")
         fields: dict[str, Part] = {}
         for key, value in self.node.value:
@@ -137,9 +140,17 @@ def load(path: Path) -> Part:
     return Part(path, node)
 
 
+def composed(text: str) -> yaml.Node:
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def is_group(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode)
+
+
 def merged(base: yaml.Node, over: yaml.Node) -> yaml.Node:
     """`base` with the keys of `over` put over it, group by group; lists and values are replaced whole."""
-    if not (isinstance(base, yaml.MappingNode) and isinstance(over, yaml.MappingNode)):
+    if not (is_group(base) and is_group(over)):
         return over
     result = {key.value: (key, value) for key, value in base.value}
     for key, value in over.value:

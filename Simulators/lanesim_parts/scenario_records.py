@@ -41,6 +41,8 @@ def words(record: dict[str, Any]) -> str:
             return f"clock {record['trust']}"
         case "tamper":
             return f"tamper {record['device']} {'opened' if record['opened'] else 'closed'}"
+        case "technician":
+            return f"technician {record['act']} {record.get('mode') or record.get('output') or ''}".rstrip()
         case _:
             return event
 

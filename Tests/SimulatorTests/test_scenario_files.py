@@ -65,7 +65,7 @@ def test_a_good_file_is_read_whole(tmp_path):
         (8, "comes: Li Na", "fire: burns", "fire knows no `burns`"),
         (8, "comes: Li Na", "contact: { passage_forward: shut }", "passage_forward knows no `shut`"),
         (8, "comes: Li Na", "reload: { polcy: {} }", "lane knows no `polcy`; did you mean `policy`?"),
-        (9, "gate: open", "gate: ajar", "gate knows no `ajar`; one of open, shut"),
+        (9, "gate: open", "gate: ajar", "gate knows no `ajar`; one of open, open outward, shut"),
         (9, "gate: open", "lamp: blue", "lamp knows no `blue`"),
         (9, "gate: open", "display: Please walk through", "display has Chinese and English"),
         (9, "gate: open", "buzzer: loud", "`once`, `twice`, `3 times` or `never` is wanted, not `loud`"),
