@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,11 +16,12 @@ from typing import Any
 
 from . import scenario_file
 from .component import ComponentDied
+from .scenario_await import StepFailed
 from .scenario_file import Scenario
-from .scenario_lane import BOUND_SECONDS, ScenarioLane
+from .scenario_lane import ScenarioLane
 from .scenario_node import ScenarioRefused
 from .scenario_records import words
-from .scenario_steps import Step, StepFailed
+from .scenario_steps import Step
 from .stage import StageFailure
 
 EX_DATAERR = 65

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import scenario_people
+from .scenario_await import BOUND_SECONDS, LOOK_SECONDS, StepFailed
 from .scenario_node import Part, unknown
 from .scenario_records import ExpectedRecord, plain, words
 
@@ -15,25 +16,13 @@ if TYPE_CHECKING:
     from .scenario_lane import ScenarioLane
     from .scenario_steps import Cast, Doing
 
-BOUND_SECONDS = 10.0
 LONGEST_SECONDS = 60.0
-LOOK_SECONDS = 0.02
 NEWEST_RECORDS = 6
 LAMPS = ("amber", "green", "red")
 COUNTERS = {"buzzer": "buzzer", "released": "release"}
 
 # One line of an `expect`: whether it holds now, and what is seen in its place.
 Look = Callable[["ScenarioLane"], Awaitable["tuple[bool, str]"]]
-
-
-async def until(holds: Callable[[], bool], expected: str, seen: Callable[[], str]) -> None:
-    from .scenario_steps import StepFailed
-
-    end = time.monotonic() + BOUND_SECONDS
-    while not holds():
-        if time.monotonic() > end:
-            raise StepFailed(f"{expected} within {BOUND_SECONDS:g} s", seen())
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 def expect(part: Part, cast: Cast) -> Doing:
@@ -49,8 +38,6 @@ def expect(part: Part, cast: Cast) -> Doing:
     lines = [(name, value.line, told(name, value), KEYS[name](value)) for name, value in fields.items()]
 
     async def do(lane: ScenarioLane) -> None:
-        from .scenario_steps import StepFailed
-
         end = time.monotonic() + seconds
         waiting = lines
         while waiting:

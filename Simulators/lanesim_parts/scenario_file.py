@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import scenario_people, scenario_steps
+from . import scenario_configuration, scenario_people, scenario_steps
 from .scenario_node import Part, load
 from .scenario_people import ScenarioPerson
 from .scenario_steps import Cast, Step
 
 FIELDS = ("title", "why", "lane", "clock", "image", "people", "before", "steps")
-GROUPS = ("lane", "readers", "thermometer", "gate", "policy", "journal", "schedule")  # of lanekeeperd.yaml
 IMAGES = ("in force", "none")
 LONGEST_TITLE = 90
 MOST_STEPS = 200
@@ -45,7 +44,7 @@ def read(path: Path) -> Scenario:
         raise fields["title"].refuse(f"a title is one line of at most {LONGEST_TITLE} characters")
     lane = fields.get("lane")
     if lane:
-        check_lane(lane)
+        scenario_configuration.check(lane)
     has_image = "image" not in fields or fields["image"].choice("image", IMAGES) == "in force"
     people = scenario_people.read(fields["people"]) if "people" in fields else {}
     cast = Cast(people)
@@ -63,19 +62,3 @@ def read(path: Path) -> Scenario:
             raise fields["before"].refuse(f"`{step.word}` in `before`: no daemon runs yet; {allowed} may stand there")
     clock = scenario_steps.read_clock(fields["clock"]) if "clock" in fields else None
     return Scenario(path, title, fields["why"].text("why"), lane, has_image, clock, people, before, steps)
-
-
-def check_lane(part: Part) -> None:
-    """Groups of lanekeeperd.yaml; what stands in them, lanekeeperd itself checks."""
-    for name, value in part.known_fields("lane", GROUPS).items():
-        if name == "readers":
-            for reader in value.items("readers"):
-                keys = reader.fields("a reader")
-                if "type" not in keys or "name" not in keys:
-                    raise reader.refuse("a reader has a `name` and a `type`")
-                keys["type"].choice("type", scenario_steps.READER_TYPES)
-        elif name == "schedule":
-            for entry in value.items("schedule"):
-                entry.fields("an entry of the schedule")
-        elif name != "thermometer" or not value.is_text:  # `absent`
-            value.fields(name)

@@ -20,6 +20,7 @@ from .gate import Gate
 from .people import Person
 from .reader import Reader
 from .scanner import Scanner
+from .scenario_await import BOUND_SECONDS, LOOK_SECONDS
 from .scenario_clock import SimulatedClock
 from .scenario_file import Scenario
 from .scenario_node import Node, composed, is_group, merged, plain_values, written
@@ -28,9 +29,7 @@ from .sorts import ENTRY_ZONE
 from .stage import StageFailure, free_port
 from .thermometer import Thermometer
 
-BOUND_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
-LOOK_SECONDS = 0.02  # how often what cannot be awaited is looked at
 LONGEST_REPLY = 512 * 1024
 LANE_ID = "lane-1"
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from . import scenario_expect, scenario_people
+from . import scenario_configuration, scenario_expect, scenario_people
 from .gate import PULSE_SECONDS
 from .reader import Reader
 from .scanner import Scanner
+from .scenario_await import StepFailed, until
 from .scenario_node import Part, unknown
 from .scenario_people import ScenarioPerson
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .scenario_clock import SimulatedClock
     from .scenario_lane import ScenarioLane
 
-READER_TYPES = ("rdm6300", "id-12la", "scanner")
 HELD_SECONDS = 0.5
 GONE_SECONDS = 0.8  # 0.6 in the product
 FOR_EVER = 3600.0
@@ -53,13 +53,6 @@ class Step:
     word: str
     text: str
     do: Doing
-
-
-class StepFailed(Exception):
-    """What was expected, and what was seen instead."""
-
-    def __init__(self, expected: str, seen: str) -> None:
-        super().__init__(f"expected {expected}\n  seen     {seen}")
 
 
 def read(part: Part, cast: Cast) -> Step:
@@ -113,7 +106,7 @@ def badge(part: Part, cast: Cast) -> Doing:
             await out_of_the_field(device, person.person.chip)
             before = device.readings
             device.hold(person.person.chip, FOR_EVER if stays else HELD_SECONDS)
-            await scenario_expect.until(lambda: device.readings > before, "the badge is read", lambda: "it was not")
+            await until(lambda: device.readings > before, "the badge is read", lambda: "it was not")
 
     return do
 
@@ -126,7 +119,7 @@ async def out_of_the_field(reader: Reader, chip: bytes) -> None:
     def is_gone() -> bool:
         return clock() - reader.last_read.get(chip, -FOR_EVER) > GONE_SECONDS
 
-    await scenario_expect.until(is_gone, "the badge was away", lambda: "it was not")
+    await until(is_gone, "the badge was away", lambda: "it was not")
 
 
 def reader_named(lane: ScenarioLane, name: str | None) -> Reader | Scanner:
@@ -180,7 +173,7 @@ def counted(part: Part, what: str, count: Callable[[ScenarioLane], int]) -> Doin
 
     async def do(lane: ScenarioLane) -> None:
         wanted = count(lane) + more
-        await scenario_expect.until(lambda: count(lane) >= wanted, f"{more} more {what}", lambda: f"{count(lane)}")
+        await until(lambda: count(lane) >= wanted, f"{more} more {what}", lambda: f"{count(lane)}")
 
     return do
 
@@ -312,9 +305,7 @@ def configuration(part: Part, cast: Cast) -> Doing:
     """Pieces of lanekeeperd.yaml that change, and nobody is told; `broken`: there is nonsense in it then."""
     is_broken = part.is_text and part.choice("configuration", ("broken",)) == "broken"
     if not is_broken:
-        from . import scenario_file
-
-        scenario_file.check_lane(part)
+        scenario_configuration.check(part)
 
     async def do(lane: ScenarioLane) -> None:
         if is_broken:
