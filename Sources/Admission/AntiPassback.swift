@@ -71,6 +71,15 @@ extension LaneMachine {
         return rule.action == .refuse ? .refused : .reported
     }
 
+    /// For a lane that starts: what its journal says of an earlier passage. Without a trusted clock, and beyond the start
+    /// of the monotonic clock, nobody knows how long ago it was, and it is not remembered.
+    public mutating func remember(_ holder: HolderNumber, passedAt passage: WallTime, at moment: Moment) {
+        let age = moment.wall.milliseconds(since: passage)
+        guard moment.clock == .trusted, age >= 0, age <= Int64(clamping: moment.monotonic.nanoseconds / 1_000_000)
+        else { return }
+        passedHolders.add(holder, at: moment.monotonic.advanced(byMilliseconds: -age))
+    }
+
     /// Whether passages that still count had to make room for newer ones: more people pass here within the time than can
     /// be remembered.
     public func forgetsPassagesEarly(at now: MonotonicTime) -> Bool {

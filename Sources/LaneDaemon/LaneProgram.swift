@@ -63,9 +63,11 @@ public enum LaneProgram {
 
         let gate = try makeGate(settings, at: .now())
         let clock = try WallClock(floor: recovery.newestTrustedWall ?? WallTime(milliseconds: 0))
-        let machine = LaneMachine(
+        var machine = LaneMachine(
             configuration: settings.lane, policy: settings.policy, nextSequence: journal.nextSequence,
             hourTotals: recovery.hourTotals, at: clock.moment())
+        let start = clock.moment()
+        for passage in recovery.passages { machine.remember(passage.holder, passedAt: passage.wall, at: start) }
         let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
         let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)
         let credentials = try CredentialThread(

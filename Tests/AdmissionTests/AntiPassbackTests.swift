@@ -145,6 +145,21 @@ extension VirtualLane {
         #expect(lane.decision?.verdict == .refused)
     }
 
+    @Test(
+        "a lane that starts remembers what its journal says, with the age it has",
+        arguments: [
+            (ClockTrust.trusted, 599_999, Verdict.refused), (.trusted, 600_000, .admitted), (.trusted, -1, .admitted),
+            (.stepped, 1000, .admitted), (.trusted, 6_000_000, .admitted),
+        ] as [(ClockTrust, Int64, Verdict)])
+    func remembers(clock: ClockTrust, age: Int64, verdict: Verdict) {
+        let lane = lane(.refuse, forget: 10 * minute)
+        var start = lane.moment
+        start.clock = clock
+        lane.machine.remember(HolderNumber(1), passedAt: start.wall.advanced(byMilliseconds: -age), at: start)
+        lane.present(1)
+        #expect(lane.decision?.verdict == verdict)
+    }
+
     @Test("who passes often takes one place")
     func often() {
         var table = PassedHolders()

@@ -110,6 +110,12 @@ def test_who_passed_is_refused_until_a_technician_lets_him_in_again(open_stage, 
             assert reset["holder"] == decided[0]["holder"]
             assert technician("forget-passages", "--everybody").returncode == 0
             assert (await lane.simulated.visit(visitor)).answer == crowd_log.RELEASED
+            # A restart forgets nobody: the journal knows.
+            lane.daemon.kill()
+            lane.start_daemon()
+            await stage.wait_for("the lane is up again", lambda: technician("status").returncode == 0)
+            assert (await lane.simulated.visit(other)).answer == crowd_log.RELEASED
+            assert (await lane.simulated.visit(visitor)).answer == crowd_log.REFUSED
             assert technician("forget-passages").returncode == 64
             assert technician("forget-passages", "ab00000000").returncode == 64
 

@@ -103,7 +103,8 @@ public final class Journal {
         return JournalRecovery(
             last: facts.last, holes: opened.scan.holes.map(\.event), holesRecorded: recorded,
             newestTrustedWall: facts.newestTrustedWall, outstanding: facts.outstanding, hourTotals: facts.hourTotals,
-            setAside: setAside, recordsHeld: opened.scan.recordsHeld, recordsDropped: opened.scan.recordsDropped)
+            passages: facts.passages.newest, setAside: setAside, recordsHeld: opened.scan.recordsHeld,
+            recordsDropped: opened.scan.recordsDropped)
     }
 
     /// Holes beyond these are recorded at the next openings.

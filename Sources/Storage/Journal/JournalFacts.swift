@@ -25,6 +25,7 @@ struct JournalFacts {
     var outstanding: Outcome?
     var hourTotals = LaneTotals()
     var reportedHoles: Set<Hole> = []
+    var passages = RecordedPassages()
 
     init(now: WallTime) { hourStartSeconds = Self.hourStart(now) }
 
@@ -36,6 +37,7 @@ struct JournalFacts {
     mutating func note(_ record: JournalRecord) {
         if record.moment.clock == .trusted { newestTrustedWall = record.moment.wall }
         if Self.hourStart(record.moment.wall) == hourStartSeconds { hourTotals.count(record.event) }
+        passages.note(record)
         switch record.event {
         case .decided(let decision) where decision.verdict == .admitted:
             // A lane never releases twice at once: an older decision's outcome stood in a hole between.
@@ -83,6 +85,8 @@ public struct JournalRecovery: Sendable {
     public var outstanding: Outcome?
     /// What the records of the wall hour of the opening count.
     public var hourTotals: LaneTotals
+    /// Who passed lately, oldest first; at most 2,048.
+    public var passages: [RecordedPassage]
     /// Segments with a damaged header, by the path they were renamed to. Their contents are untouched.
     public var setAside: [String]
     /// Records held, acknowledged ones among them.

@@ -1,0 +1,53 @@
+import Admission
+import Framing
+import Testing
+
+@testable import Storage
+
+private func ended(_ holder: UInt32, _ end: ReleaseEnd = .passed, _ direction: PassageDirection = .forward) -> LaneEvent
+{
+    .ended(
+        Outcome(
+            end: end, direction: direction, decisionSequence: 1, decisionEpoch: nil, tag: .none, type: .chip,
+            holder: HolderNumber(holder), kind: .visitor, reader: 0, openMilliseconds: 1))
+}
+
+@Suite("Passages by the records") struct RecordedPassagesTests {
+    @Test(
+        "the passages of earlier runs are found, not what was annulled, taken back, or dated by a clock nobody trusted")
+    func found() throws {
+        let fixture = try JournalFixture()
+        try fixture.run(epoch: 1) { journal in
+            try journal.add(ended(1), at: JournalFixture.moment(1))
+            try journal.add(ended(2, .annulled), at: JournalFixture.moment(2))
+            try journal.add(ended(3), at: JournalFixture.moment(3, .stepped))
+            try journal.add(ended(4), at: JournalFixture.moment(4))
+            try journal.add(ended(5), at: JournalFixture.moment(5))
+            try journal.add(ended(0), at: JournalFixture.moment(6))
+            try journal.add(.passagesForgotten(HolderNumber(4)), at: JournalFixture.moment(7))
+            try journal.add(ended(5, .passed, .backward), at: JournalFixture.moment(8))
+            try journal.add(ended(6), at: JournalFixture.moment(9))
+        }
+        let expected = [(UInt32(1), Int64(1)), (6, 9)].map {
+            RecordedPassage(holder: HolderNumber($0.0), wall: JournalFixture.moment($0.1).wall)
+        }
+        #expect(try fixture.run(epoch: 2).passages == expected)
+        let all = try fixture.run(epoch: 3) { try $0.add(.passagesForgotten(.nobody)) }
+        #expect(all.passages == expected)
+        #expect(try fixture.run(epoch: 4).passages == [])
+    }
+
+    @Test("as many as a lane remembers, the newest", arguments: [2047, 2048, 2049, 4096, 4097, 9000])
+    func bounded(count: Int) {
+        var passages = RecordedPassages()
+        for number in 1...count {
+            passages.note(
+                JournalRecord(
+                    event: ended(UInt32(number)), moment: JournalFixture.moment(Int64(number)),
+                    epoch: Epoch(low: 1, high: 7), sequence: UInt64(number), lane: JournalFixture.lane, from: .outside,
+                    to: JournalFixture.hall, unsyncedBefore: 0))
+        }
+        let newest = passages.newest.map(\.holder.number)
+        #expect(newest == Array(UInt32(max(1, count - 2047))...UInt32(count)))
+    }
+}
