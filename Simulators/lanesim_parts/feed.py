@@ -40,8 +40,8 @@ def rows(person: Person, now: datetime) -> Iterator[dict[str, str]]:
         "holder": person.holder,
         "kind": person.kind,
         "chip": person.chip.hex().upper(),
-        "code": f"EXPO-{person.number:08d}",
-        "epc": f"E200{person.number:020X}" if person.kind == "vehicle" else "",
+        "code": person.code,
+        "epc": person.epc if person.kind == "vehicle" else "",
         "zones": f"{ENTRY_ZONE}|hall-1" if person.number % 2 else ENTRY_ZONE,
         "vaccine": "full",
         "health_code": "green",
@@ -58,7 +58,7 @@ def rows(person: Person, now: datetime) -> Iterator[dict[str, str]]:
     row = {name: when(now, value) if isinstance(value, float) else value for name, value in base.items()}
     yield row
     if person.sort.twins:
-        yield row | {"holder": person.holder + "-TWIN", "code": f"EXPO-{person.number:08d}-T", "epc": ""}
+        yield row | {"holder": person.holder + "-TWIN", "code": f"{person.code}-T", "epc": ""}
 
 
 def when(now: datetime, hours: float) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LANE_OUTPUTS = ("release", "lamp_green", "lamp_red", "lamp_amber", "buzzer")
+LANE_OUTPUTS = ("release", "lamp_green", "lamp_red", "lamp_amber", "buzzer", "release_backward")
 FIRE_OUTPUTS = ("emergency",)
 PULSE_SECONDS = 0.08
 LONGEST_LINE = 64

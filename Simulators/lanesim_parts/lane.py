@@ -14,7 +14,7 @@ from . import crowd_log
 from .crowd_log import CrowdLog, Visit
 from .gate import Gate
 from .people import Person
-from .reader import Reader
+from .readers import AnyReader, ReaderSettings, open_reader
 from .thermometer import Thermometer
 
 
@@ -22,12 +22,17 @@ from .thermometer import Thermometer
 class LaneSettings:
     id: str
     name: str
-    kind: str  # entry | exit
+    kind: str  # entry | exit | two-way
     from_zone: str
     to_zone: str
     admits_vehicles: bool = False
     service_point: str = "N2"
     passage_timeout_milliseconds: int = 3000
+    readers: tuple[ReaderSettings, ...] = (ReaderSettings(),)
+
+    def reader_line(self, index: int) -> str:
+        """The name of that reader's line among the devices."""
+        return "reader.tty" if index == 0 else f"reader-{index}.tty"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,11 @@ class SimulatedLane:
         self.log = log
         self.patience = patience
         self._chance = chance
-        self.reader = Reader(run / "reader.tty", chance, with_crlf=chance.random() < 0.5)
+        self.readers: list[AnyReader] = [
+            open_reader(reader, run / settings.reader_line(index), chance)
+            for index, reader in enumerate(settings.readers)
+        ]
+        self.reader = self.readers[0]  # where people badge
         self.thermometer = Thermometer(run / "thermometer.tty", chance, sends_by_itself=chance.random() < 0.5)
         self.gate = Gate(run / "gate.sock", self._note)
         self._visits = 0
@@ -65,14 +74,16 @@ class SimulatedLane:
         await self.gate.open()
 
     async def close(self) -> None:
-        self.reader.close()
+        for reader in self.readers:
+            reader.close()
         self.thermometer.close()
         await self.gate.close()
 
     def _note(self, event: dict[str, Any]) -> None:
         self.log.note(self.settings.id, event)
         if event["what"] == "disconnected":  # what a daemon that died left unread is not for the next one
-            self.reader.line.forget_unread()
+            for reader in self.readers:
+                reader.line.forget_unread()
 
     def is_ready(self) -> bool:
         """Amber alone: the daemon is there, and nothing of the person before is left."""
@@ -130,7 +141,7 @@ class SimulatedLane:
         def is_answered() -> bool:
             return gate.rises["release"] > releases or gate.rises["lamp_red"] > refusals or is_cut()
 
-        self.reader.hold(person.chip, self._chance.uniform(0.4, 1.0))
+        self.reader.hold(self.reader.identifier_of(person), self._chance.uniform(0.4, 1.0))
         self.thermometer.somebody_stands_there(person.celsius)
         try:
             self.is_judging = True

@@ -23,6 +23,16 @@ class Person:
     def holder(self) -> str:
         return f"H{self.number:06d}"
 
+    @property
+    def code(self) -> str:
+        """Of the electronic badge."""
+        return f"EXPO-{self.number:08d}"
+
+    @property
+    def epc(self) -> str:
+        """Of the vehicle's pass, in hexadecimal."""
+        return f"E200{self.number:020X}"
+
     def leaving(self, sort: Sort, chip: bytes | None = None) -> Person:
         """The same person later, on the way out."""
         return replace(self, sort=sort, chip=chip or self.chip)

@@ -11,6 +11,7 @@ import asyncio
 import random
 from pathlib import Path
 
+from .people import Person
 from .serial_line import SerialLine
 
 REPEAT_SECONDS = 0.065
@@ -33,6 +34,10 @@ class Reader:
         self.last_read: dict[bytes, float] = {}  # when a chip's last frame went out, on the loop's clock
         self._chance = chance
         self._holding: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def identifier_of(person: Person) -> bytes:
+        return person.chip
 
     def hold(self, chip: bytes, seconds: float) -> None:
         """Brings a chip into the field for a while. The first frame goes out now."""

@@ -42,6 +42,11 @@ def siphash128(key: bytes, data: bytes) -> bytes:
     return low.to_bytes(8, "little") + high.to_bytes(8, "little")
 
 
+def tag(key: bytes, type: int, identifier: bytes) -> bytes:
+    """The ten bytes under which the site knows an identifier: hash of type ‖ length ‖ bytes."""
+    return siphash128(key, bytes([type, len(identifier)]) + identifier)[:10]
+
+
 def chip_tag(key: bytes, chip: bytes) -> bytes:
-    """The ten bytes under which the site knows a chip: hash of type ‖ length ‖ bytes, most significant first."""
-    return siphash128(key, bytes([CHIP, len(chip)]) + chip)[:10]
+    """A chip's number, most significant byte first."""
+    return tag(key, CHIP, chip)

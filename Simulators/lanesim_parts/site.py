@@ -51,6 +51,9 @@ def quoted(text: object) -> str:
 
 
 def daemon_configuration(lane: LaneSettings, site_id: str, keys: Path, devices: Path, state: Path, run: Path) -> str:
+    readers = "\n".join(
+        f"  - {reader.yaml(quoted(devices / lane.reader_line(index)))}" for index, reader in enumerate(lane.readers)
+    )
     kinds = [*PERSON_KINDS, VEHICLE] if lane.admits_vehicles else list(PERSON_KINDS)
     return f"""\
 site:
@@ -66,7 +69,7 @@ lane:
   service_point: {lane.service_point}
 directories: {{ state: {quoted(state)}, run: {quoted(run)} }}
 readers:
-  - {{ name: chip, type: rdm6300, port: {quoted(devices / "reader.tty")}, baud: 9600 }}
+{readers}
 thermometer: {{ type: gy-mcu90615, port: {quoted(devices / "thermometer.tty")}, baud: 9600 }}
 gate:
   simulated: {{ socket: {quoted(devices / "gate.sock")} }}

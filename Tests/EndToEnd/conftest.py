@@ -34,25 +34,26 @@ def binaries() -> Path:
 @pytest.fixture
 def open_stage(binaries, request):
     """`async with open_stage(people, lanes=…) as stage:` — a site that runs, ended and cleared away afterwards.
+    Its lanes are the simulator's usual ones, or those of `settings`.
 
     A short directory, because a Unix socket's path has at most 107 bytes. It stays when the test fails."""
     made = []
 
     @asynccontextmanager
-    async def open(crowd, lanes=1, seed=1, proxy=None, before_lanes=None, launchers=None):
+    async def open(crowd, lanes=1, seed=1, proxy=None, before_lanes=None, launchers=None, settings=None):
         directory = Path(tempfile.mkdtemp(prefix="lk-"))
         made.append(directory)
         stage = Stage(directory, binaries, seed)
         stage.launchers = launchers or {}
         try:
-            settings = site.lanes(lanes)
-            stage.make_site(crowd, settings)
+            chosen = settings or site.lanes(lanes)
+            stage.make_site(crowd, chosen)
             port = await stage.open_collector(None)
             if proxy is not None:
                 proxy.target = port
                 await proxy.open()
                 port = proxy.port
-            await stage.open_lanes(settings, port, prepare=before_lanes)
+            await stage.open_lanes(chosen, port, prepare=before_lanes)
             yield stage
         finally:
             await stage.close(keep=True)
