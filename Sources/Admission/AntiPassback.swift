@@ -62,7 +62,7 @@ struct PassedHolders: Sendable {
 extension LaneMachine {
     /// What a decision on this presentation would know of the holder's last passage.
     public func antiPassback(_ presentation: Presentation, _ now: MonotonicTime) -> AntiPassbackFinding {
-        guard configuration.kind == .entry, let credential = presentation.credential else { return .off }
+        guard !leaves(presentation.direction), let credential = presentation.credential else { return .off }
         let rule = policy.antiPassback(for: credential.kind)
         guard rule.action != .off else { return .off }
         guard let passage = passedHolders.passage(of: credential.holder),

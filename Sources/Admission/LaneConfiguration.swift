@@ -1,5 +1,10 @@
 /// Which way a lane lets people through. A lane stands between two zones and leads from the one to the other.
-public enum LaneKind: UInt8, Sendable { case entry = 1, exit = 2 }
+public enum LaneKind: UInt8, Sendable {
+    case entry = 1
+    case exit = 2
+    /// An entry from → to, and an exit to → from: each reader serves one of the two.
+    case twoWay = 3
+}
 
 /// How the gate board understands a release.
 public enum ReleaseMode: UInt8, Sendable {
@@ -22,6 +27,8 @@ public struct LaneConfiguration: Sendable {
     public var from: ShortName
     public var to: ShortName
     public var readerCount: Int
+    /// A bit for each reader of a two-way lane whose badges go out, to → from.
+    public var outwardReaders: UInt16 = 0
     public var hasThermometer: Bool
     public var releaseMode: ReleaseMode
     public var secondBadge = SecondBadge.wait
@@ -47,5 +54,10 @@ public struct LaneConfiguration: Sendable {
         self.readerCount = readerCount
         self.hasThermometer = hasThermometer
         self.releaseMode = releaseMode
+    }
+
+    /// Which way who holds a badge to this reader wants to go.
+    public func direction(ofReader reader: UInt8) -> PassageDirection {
+        kind == .twoWay && outwardReaders & (1 << UInt16(min(reader, 15))) != 0 ? .backward : .forward
     }
 }

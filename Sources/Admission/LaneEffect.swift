@@ -30,6 +30,8 @@ public enum LaneEffect: Sendable, Hashable {
     /// `LaneMachine.recordFailed` is called.
     case record(LaneEvent, sequence: UInt64)
     case release(Bool)
+    /// The other way, to → from; of a two-way lane only.
+    case releaseBackward(Bool)
     case lamps(LampState)
     case buzzer(milliseconds: Int64)
     case message(LaneMessage)

@@ -179,6 +179,9 @@ public struct LaneTotals: Sendable, Hashable {
     public var anonymousBackward: UInt32 = 0
     /// Let through without a badge; each is one of `admitted`.
     public var byHand: UInt32 = 0
+    /// Of `passed` and of `tailgating`, those that went to → from.
+    public var passedBackward: UInt32 = 0
+    public var tailgatingBackward: UInt32 = 0
 
     public init() {}
 
@@ -196,6 +199,8 @@ public struct LaneTotals: Sendable, Hashable {
         result.anonymousForward = operation(a.anonymousForward, b.anonymousForward)
         result.anonymousBackward = operation(a.anonymousBackward, b.anonymousBackward)
         result.byHand = operation(a.byHand, b.byHand)
+        result.passedBackward = operation(a.passedBackward, b.passedBackward)
+        result.tailgatingBackward = operation(a.tailgatingBackward, b.tailgatingBackward)
         return result
     }
 
@@ -216,13 +221,17 @@ public struct LaneTotals: Sendable, Hashable {
             if decision.verdict == .admitted { admitted &+= 1 } else { refused &+= 1 }
         case .ended(let outcome):
             switch outcome.end {
-            case .passed: passed &+= 1
+            case .passed:
+                passed &+= 1
+                if outcome.direction == .backward { passedBackward &+= 1 }
             case .annulled: annulled &+= 1
             case .interrupted: interrupted &+= 1
             }
         case .pulse(let pulse, let direction, _):
             switch pulse {
-            case .tailgating: tailgating &+= 1
+            case .tailgating:
+                tailgating &+= 1
+                if direction == .backward { tailgatingBackward &+= 1 }
             case .forced: forced &+= 1
             case .wrongWay: wrongWay &+= 1
             case .anonymous: if direction == .forward { anonymousForward &+= 1 } else { anonymousBackward &+= 1 }

@@ -5,12 +5,18 @@ public struct Presentation: Sendable, Hashable {
     public var lookup: BadgeLookup
     /// Index of the reader in the configuration.
     public var reader: UInt8
+    /// Which way that reader's badges go; the machine sets it.
+    public var direction: PassageDirection
 
-    public init(tag: BadgeTag, type: IdentifierType, lookup: BadgeLookup, reader: UInt8) {
+    public init(
+        tag: BadgeTag, type: IdentifierType, lookup: BadgeLookup, reader: UInt8,
+        direction: PassageDirection = .forward
+    ) {
         self.tag = tag
         self.type = type
         self.lookup = lookup
         self.reader = reader
+        self.direction = direction
     }
 
     public var credential: Credential? {

@@ -29,7 +29,9 @@ extension LaneMachine {
 
     /// What the candidate's kind needs beside it and has not got.
     func missingCompany(_ candidate: Candidate) -> Reasons {
-        guard configuration.kind == .entry, let kind = candidate.presentation.credential?.kind else { return [] }
+        guard !leaves(candidate.presentation.direction), let kind = candidate.presentation.credential?.kind else {
+            return []
+        }
         let rule = policy.rule(for: kind)
         var missing: Reasons = []
         if rule.escort != nil && !candidate.company.contains(.escort) { missing.insert(.escortMissing) }
@@ -59,7 +61,8 @@ extension LaneMachine {
 
     /// Somebody who was admitted here shortly before may be the escort.
     func withRecentEscort(_ candidate: Candidate, _ now: MonotonicTime) -> Candidate {
-        guard let credential = candidate.presentation.credential, candidate.partner == .nobody,
+        guard !leaves(candidate.presentation.direction), let credential = candidate.presentation.credential,
+            candidate.partner == .nobody,
             let rule = policy.rule(for: credential.kind).escort,
             let escort = recentAdmissions.escort(for: credential.holder, rule, at: now)
         else { return candidate }
@@ -71,7 +74,9 @@ extension LaneMachine {
 
     /// Who is admitted may accompany somebody else, unless they are company already.
     mutating func noteAdmission(_ candidate: Candidate, _ now: MonotonicTime) {
-        guard configuration.kind == .entry, let credential = candidate.presentation.credential else { return }
+        guard !leaves(candidate.presentation.direction), let credential = candidate.presentation.credential else {
+            return
+        }
         recentAdmissions.add(credential, at: now, partner: candidate.partner)
         recentAdmissions.pair(candidate.partner, with: credential.holder)
     }

@@ -3,6 +3,7 @@
 /// The outputs as the gate last heard them; nil = nobody knows, so they are said again.
 struct Outputs: Sendable {
     var release: Bool?
+    var releaseBackward: Bool?
     var lamps: LampState?
     var message: LaneMessage?
     static let unknown = Outputs()
@@ -14,6 +15,11 @@ extension LaneMachine {
         if outputs.release != release {
             outputs.release = release
             effects.append(.release(release))
+        }
+        let backward = releaseBackwardLevel(at: step.moment.monotonic)
+        if configuration.kind == .twoWay && outputs.releaseBackward != backward {
+            outputs.releaseBackward = backward
+            effects.append(.releaseBackward(backward))
         }
         let (lamps, message) = display
         if outputs.lamps != lamps {
@@ -36,7 +42,7 @@ extension LaneMachine {
 
     private func releaseLevel(at now: MonotonicTime) -> Bool {
         if isHeldOpen { return true }
-        guard case .released(let release) = state else { return false }
+        guard case .released(let release) = state, release.direction == .forward else { return false }
         return configuration.releaseMode == .level || now < release.pulseEnds
     }
 

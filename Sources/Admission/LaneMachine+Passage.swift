@@ -15,18 +15,18 @@ extension LaneMachine {
 
     private mutating func pulsedForward(_ step: inout Step) {
         let now = step.moment.monotonic
-        if case .released(let release) = state {
-            end(release, .passed, .forward, &step)
-            if let holder = release.decision?.presentation.credential?.holder { passedHolders.add(holder, at: now) }
-            followedDecision = release.decisionSequence
-            tailgatingUntil = now.advanced(byMilliseconds: configuration.tailgatingWindowMilliseconds)
+        if case .released(let release) = state, release.direction == .forward {
+            passed(release, &step)
             return
         }
         switch mode.mode {
         case .emergency, .freeExit: step.record(.pulse(.anonymous, .forward, decisionSequence: 0))
         case .normal, .outOfService:
             step.buzzerMilliseconds = 1000
-            if now < tailgatingUntil {
+            if hasRelease {
+                // Somebody was let out, and somebody else goes in.
+                step.record(.pulse(.wrongWay, .forward, decisionSequence: 0))
+            } else if now < tailgatingUntil && followedDirection == .forward {
                 step.record(.pulse(.tailgating, .forward, decisionSequence: followedDecision))
             } else {
                 step.record(.pulse(.forced, .forward, decisionSequence: 0))
@@ -34,7 +34,24 @@ extension LaneMachine {
         }
     }
 
+    /// Who was let through has walked.
+    mutating func passed(_ release: Release, _ step: inout Step) {
+        end(release, .passed, &step)
+        if let holder = release.decision?.presentation.credential?.holder {
+            // Who has left may come in again.
+            if leaves(release.direction) {
+                passedHolders.forget(holder)
+            } else {
+                passedHolders.add(holder, at: step.moment.monotonic)
+            }
+        }
+        followedDecision = release.decisionSequence
+        followedDirection = release.direction
+        tailgatingUntil = step.moment.monotonic.advanced(byMilliseconds: configuration.tailgatingWindowMilliseconds)
+    }
+
     private mutating func pulsedBackward(_ step: inout Step) {
+        if configuration.kind == .twoWay && pulsedOut(&step) { return }
         if mode.mode == .emergency {
             step.record(.pulse(.anonymous, .backward, decisionSequence: 0))
         } else {
@@ -43,7 +60,7 @@ extension LaneMachine {
         }
     }
 
-    mutating func end(_ release: Release, _ end: ReleaseEnd, _ direction: PassageDirection, _ step: inout Step) {
+    mutating func end(_ release: Release, _ end: ReleaseEnd, _ step: inout Step) {
         let presentation = release.decision?.presentation
         var decisionSequence = release.decisionSequence
         if release.isDecisionOwed {
@@ -57,7 +74,7 @@ extension LaneMachine {
         step.record(
             .ended(
                 Outcome(
-                    end: end, direction: direction, decisionSequence: decisionSequence, decisionEpoch: nil,
+                    end: end, direction: release.direction, decisionSequence: decisionSequence, decisionEpoch: nil,
                     tag: presentation?.tag ?? .none, type: presentation?.type ?? .chip,
                     holder: presentation?.credential?.holder ?? .nobody, kind: presentation?.credential?.kind,
                     reader: presentation?.reader ?? Outcome.noReader,
@@ -71,7 +88,7 @@ extension LaneMachine {
         case .waiting: break
         case .measuring(let measuring): if now >= measuring.deadline { settle(measuring, &step) }
         case .awaiting(let awaiting): if now >= awaiting.deadline { settle(awaiting, &step) }
-        case .released(let release): if now >= release.deadline { end(release, .annulled, .forward, &step) }
+        case .released(let release): if now >= release.deadline { end(release, .annulled, &step) }
         }
         if let shown = refusal, now >= shown.until { refusal = nil }
         guard !gateLost else { return }
@@ -105,7 +122,7 @@ extension LaneMachine {
             pulseEnds: now.advanced(byMilliseconds: configuration.pulseMilliseconds))
         step.record(release.grant)
         state = .released(release)
-        step.recordsFirst = configuration.kind == .entry
+        step.recordsFirst = !leaves(release.direction)
     }
 
     mutating func tamperChanged(_ contact: TamperContact, _ opened: Bool, _ step: inout Step) {
@@ -148,7 +165,7 @@ extension LaneMachine {
 
     /// A release that is out ends; who is being measured or waits is not let in any more.
     mutating func stop(_ step: inout Step) {
-        if case .released(let release) = state { end(release, .interrupted, .forward, &step) }
+        if case .released(let release) = state { end(release, .interrupted, &step) }
         isStopping = true
         leaveStateThatModeForbids(&step)
         step.record(.stopping)
@@ -166,13 +183,14 @@ extension LaneMachine {
                 decideWithoutThermometer(measuring.candidate, &step)
             }
         case .awaiting(let awaiting): if dismiss(awaiting.candidate, &step) { state = .waiting }
-        case .released(let release): if gateLost { end(release, .interrupted, .forward, &step) }
+        case .released(let release): if gateLost { end(release, .interrupted, &step) }
         }
         if let next = nextCandidate, dismiss(next, &step) { nextCandidate = nil }
     }
 
     /// Whether the mode is one in which nobody is decided; then this one is recorded as what it is.
     private mutating func dismiss(_ candidate: Candidate, _ step: inout Step) -> Bool {
+        if mayLeave(candidate) { return false }
         switch mode.mode {
         case .emergency: step.record(.seenInEmergency(candidate.presentation))
         case .outOfService: refuseUnmeasured(candidate, .outOfService, &step)

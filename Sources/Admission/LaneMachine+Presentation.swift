@@ -3,6 +3,8 @@
 extension LaneMachine {
     mutating func presented(_ presentation: Presentation, _ step: inout Step) {
         guard !isStopping else { return }
+        var presentation = presentation
+        presentation.direction = configuration.direction(ofReader: presentation.reader)
         let now = step.moment.monotonic
         guard chips.appear(presentation, at: now, goneAfter: configuration.chipGoneMilliseconds) else {
             // Who was judged still stands there: what was measured meanwhile is nobody else's.
@@ -17,6 +19,7 @@ extension LaneMachine {
             step.record(.seenInEmergency(presentation))
             return
         case .outOfService:
+            guard !mayLeave(candidate) else { break }
             refuseUnmeasured(candidate, .outOfService, &step)
             return
         case .normal, .freeExit: break
@@ -32,11 +35,20 @@ extension LaneMachine {
                 }
                 return
             }
+            // Who stands on the other side is not before the thermometer.
+            if presentation.direction != measuring.candidate.presentation.direction { return wait(candidate, &step) }
             // Two people in one window: nobody knows whose temperature it is.
             state = .waiting
             decide(measuring.candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
             decide(candidate, TemperatureFinding(outcome: .notTaken), adding: .twoHolders, &step)
-        case .awaiting(let awaiting): self.presented(presentation, during: awaiting, &step)
+        case .awaiting(let awaiting):
+            guard presentation.direction == awaiting.candidate.presentation.direction else {
+                // Nobody who leaves waits for somebody else's escort.
+                state = .waiting
+                decide(awaiting.candidate, awaiting.temperature, adding: missingCompany(awaiting.candidate), &step)
+                return begin(candidate, &step)
+            }
+            self.presented(presentation, during: awaiting, &step)
         case .released(let release):
             // After a guard's release: whoever it was for has no badge, or one that is not read.
             let isTheSame = release.decision.map { isSameHolder($0.presentation, presentation) } ?? false
@@ -51,7 +63,7 @@ extension LaneMachine {
         if case .waiting = state { mayWait = true }
         if mayWait && nextCandidate == nil {
             nextCandidate = candidate
-        } else if configuration.kind == .exit {
+        } else if leaves(candidate.presentation.direction) {
             // Never refused: a chip that is still in the field when the way is free is read again.
             chips.forget(candidate.presentation)
         } else {
@@ -65,7 +77,7 @@ extension LaneMachine {
         let now = step.moment.monotonic
         var candidate = withRecentEscort(candidate, now)
         candidate.presentedAt = now
-        guard configuration.kind == .entry, let credential = candidate.presentation.credential else {
+        guard !leaves(candidate.presentation.direction), let credential = candidate.presentation.credential else {
             decide(candidate, TemperatureFinding(outcome: .notTaken), adding: [], &step)
             return
         }
@@ -189,7 +201,7 @@ extension LaneMachine {
     mutating func decide(
         _ candidate: Candidate, _ temperature: TemperatureFinding, adding extra: Reasons, _ step: inout Step
     ) {
-        let isExit = configuration.kind == .exit
+        let isExit = leaves(candidate.presentation.direction)
         // An exit lets people out, always; what would have stood against them is not asked.
         let reasons = isExit ? [] : keyReasons(candidate, step.moment).union(extra)
         forgetTemperatures(step.moment.monotonic)
@@ -208,7 +220,7 @@ extension LaneMachine {
     /// A refusal for a reason of the lane's own, which does not wait for a temperature. At an exit nobody is refused:
     /// there is nothing to record or to show.
     mutating func refuseUnmeasured(_ candidate: Candidate, _ reason: Reasons, _ step: inout Step) {
-        guard configuration.kind == .entry else { return }
+        guard !leaves(candidate.presentation.direction) else { return }
         forgetTemperatures(step.moment.monotonic)
         if journal < .reserveOnly && !journalFault {
             let reasons = keyReasons(candidate, step.moment).union(reason)
@@ -288,6 +300,8 @@ struct ChipsInField: Sendable {
     struct Chip: Sendable {
         var tag = BadgeTag.none
         var type = IdentifierType.chip
+        /// Held to a reader of the other side it is another presentation.
+        var direction = PassageDirection.forward
         var lastRead = MonotonicTime(nanoseconds: 0)
         var isKnown = false
     }
@@ -304,7 +318,9 @@ struct ChipsInField: Sendable {
             }
             if chips[index].lastRead < chips[oldest].lastRead { oldest = index }
         }
-        chips[oldest] = Chip(tag: presentation.tag, type: presentation.type, lastRead: now, isKnown: true)
+        chips[oldest] = Chip(
+            tag: presentation.tag, type: presentation.type, direction: presentation.direction, lastRead: now,
+            isKnown: true)
         return true
     }
 
@@ -314,5 +330,6 @@ struct ChipsInField: Sendable {
 
     private func isSame(_ chip: Chip, _ presentation: Presentation) -> Bool {
         chip.isKnown && chip.tag == presentation.tag && chip.type == presentation.type
+            && chip.direction == presentation.direction
     }
 }

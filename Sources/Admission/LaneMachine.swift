@@ -69,6 +69,8 @@ public struct LaneMachine: Sendable {
         /// With pulses: when the line falls again although the release still stands.
         var pulseEnds: MonotonicTime
 
+        var direction: PassageDirection { decision?.presentation.direction ?? .forward }
+
         /// What stands in the record that released.
         var grant: LaneEvent { decision.map(LaneEvent.decided) ?? .releasedByHand(.guardButton, .forward) }
     }
@@ -111,9 +113,10 @@ public struct LaneMachine: Sendable {
 
     var forward = PassageContact()
     var backward = PassageContact()
-    /// A forward pulse before this follows the passage of `followedDecision`.
+    /// A pulse of `followedDirection` before this follows the passage of `followedDecision`.
     var tailgatingUntil = MonotonicTime(nanoseconds: 0)
     var followedDecision: UInt64 = 0
+    var followedDirection = PassageDirection.forward
 
     var refusal: (reasons: Reasons, until: MonotonicTime)?
     var outputs = Outputs.unknown
@@ -233,7 +236,7 @@ public struct LaneMachine: Sendable {
         case .awaiting(let awaiting): earliest = min(earliest, awaiting.deadline)
         case .released(let release):
             earliest = min(earliest, release.deadline)
-            if configuration.releaseMode == .pulse && outputs.release == true && !isHeldOpen {
+            if configuration.releaseMode == .pulse && isPulsing(release.direction) {
                 earliest = min(earliest, release.pulseEnds)
             }
         }
@@ -267,8 +270,7 @@ public struct LaneMachine: Sendable {
     public var mode: (mode: LaneMode, cause: ModeCause) {
         if fireAlarm { return (.emergency, .fire) }
         if gateLost { return (.outOfService, .gateLost) }
-        let allReaders = Self.allReaders(configuration.readerCount)
-        let noReader = readersLost & allReaders == allReaders
+        let noReader = areLost(readers: .forward)
         if configuration.kind == .exit { return noReader ? (.freeExit, .readersLost) : (.normal, .none) }
         if journal >= .reserveOnly { return (.outOfService, .journalFull) }
         if journalFault { return (.outOfService, .journalFault) }
@@ -294,7 +296,7 @@ public struct LaneMachine: Sendable {
         beginNext(&step)
         let (mode, cause) = mode
         if (recordedMode != mode || recordedCause != cause)
-            && !(journalFault || (configuration.kind == .entry && journal >= .full))
+            && !(journalFault || (configuration.kind != .exit && journal >= .full))
         {
             recordedMode = mode
             recordedCause = cause
@@ -315,7 +317,7 @@ public struct LaneMachine: Sendable {
             return
         }
         let mode = mode.mode
-        guard mode == .normal || mode == .freeExit else { return }
+        guard mode == .normal || mode == .freeExit || mayLeave(next) else { return }
         nextCandidate = nil
         // What was measured while it waited was of whoever walked.
         forgetTemperatures(step.moment.monotonic)
@@ -358,7 +360,7 @@ public struct LaneMachine: Sendable {
     private mutating func tryJournalAgain(_ step: inout Step) {
         journalFault = false
         // The record of the mode is the attempt: nothing opens before it is taken.
-        step.recordsFirst = configuration.kind == .entry
+        step.recordsFirst = configuration.kind != .exit
     }
 
     /// Undoes what the records of the newest step meant, from `event` on.
@@ -399,7 +401,7 @@ public struct LaneMachine: Sendable {
     /// is open, and the decision is owed.
     private mutating func takeBackRelease(of sequence: UInt64) -> Bool {
         guard case .released(var release) = state, release.decisionSequence == sequence else { return false }
-        if configuration.kind == .entry {
+        if !leaves(release.direction) {
             state = .waiting
         } else {
             release.isDecisionOwed = true

@@ -143,6 +143,7 @@ struct RecordJSON {
             ("tag", .text(presentation.tag.hex)),
             ("identifier", .text(presentation.type.name)),
             ("reader", .number(Int(presentation.reader))),
+            ("direction", .text(presentation.direction.name)),
             ("lookup", .text(lookup)),
             ("holder", presentation.credential.map { .number(Int($0.holder.number)) } ?? .null),
             ("holder_id", holderID.map { .text($0) } ?? .null),
@@ -176,7 +177,8 @@ struct RecordJSON {
             ("passed", totals.passed), ("annulled", totals.annulled), ("interrupted", totals.interrupted),
             ("tailgating", totals.tailgating), ("forced", totals.forced), ("wrong_way", totals.wrongWay),
             ("anonymous_forward", totals.anonymousForward), ("anonymous_backward", totals.anonymousBackward),
-            ("by_hand", totals.byHand),
+            ("by_hand", totals.byHand), ("passed_backward", totals.passedBackward),
+            ("tailgating_backward", totals.tailgatingBackward),
         ]
         return .object(counts.map { ($0.0, .number(Int($0.1))) })
     }

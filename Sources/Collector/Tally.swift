@@ -150,9 +150,13 @@ struct Crossing: Hashable, Sendable {
         case .pulse(.tailgating, let direction, _), .pulse(.anonymous, let direction, _):
             body(Crossing(record, direction))
         case .hole(_, _, _, .noRoom, let totals):
-            let forward = Int64(totals.passed) + Int64(totals.tailgating) + Int64(totals.anonymousForward)
+            // A damaged body may say more of the one than there is of the whole; no lane does.
+            let backward =
+                Int64(totals.passedBackward) + Int64(totals.tailgatingBackward) + Int64(totals.anonymousBackward)
+            let forward =
+                Int64(totals.passed) - Int64(totals.passedBackward) + Int64(totals.tailgating)
+                - Int64(totals.tailgatingBackward) + Int64(totals.anonymousForward)
             if forward > 0 { body(Crossing(record, .forward, count: forward)) }
-            let backward = Int64(totals.anonymousBackward)
             if backward > 0 { body(Crossing(record, .backward, count: backward)) }
         default: break
         }

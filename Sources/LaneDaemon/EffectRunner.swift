@@ -97,6 +97,7 @@ struct EffectRunner {
                     return
                 }
             case .release(let on): gate.set(.release, on, at: moment.monotonic)
+            case .releaseBackward(let on): gate.set(.releaseBackward, on, at: moment.monotonic)
             case .lamps(let state): setLamps(state, at: moment.monotonic)
             case .buzzer(let milliseconds):
                 gate.set(.buzzer, true, at: moment.monotonic)
@@ -128,7 +129,8 @@ struct EffectRunner {
     /// New people at an entrance use the room; what must be told in any case may use the reserve.
     private func purpose(of event: LaneEvent) -> RecordPurpose {
         switch event {
-        case .decided where !isExit, .releasedByHand where !isExit: .entrance
+        case .decided(let decision) where !isExit && decision.presentation.direction == .forward: .entrance
+        case .releasedByHand where !isExit: .entrance
         default: .reserve
         }
     }

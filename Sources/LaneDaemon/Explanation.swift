@@ -71,7 +71,7 @@ public struct Explanation: Sendable {
         if !isJudging { reasons = [] }
 
         return ExplainReply(
-            laneId: lane.id, laneName: lane.name, laneKind: isEntry ? "entry" : "exit",
+            laneId: lane.id, laneName: lane.name, laneKind: lane.configuration.kind.name,
             from: lane.configuration.from.text, to: lane.configuration.to.text, atMilliseconds: instant.milliseconds,
             lookup: lookupName(presentation.lookup), kind: presentation.credential.map { "\($0.kind.name)" },
             type: typeName(presentation.type), imageVersion: credentials.imageVersion,
@@ -102,7 +102,7 @@ public struct Explanation: Sendable {
     }
 
     private let notJudged = "not judged: clock not trusted"
-    private var isEntry: Bool { lane.configuration.kind == .entry }
+    private var isEntry: Bool { lane.configuration.kind != .exit }
     private var isJudging: Bool { isEntry && mode != .emergency }
 
     private func lookupName(_ lookup: BadgeLookup) -> String {

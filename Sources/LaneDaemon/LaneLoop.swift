@@ -57,7 +57,7 @@ final class LaneLoop {
             serviceGate()
             giveTime()
             serviceDevices()
-            display.show(runner.machine.display, on: parts.readers)
+            display.show(runner.machine, on: parts.readers)
             readMail()
             lookAtClock()
             lookAtJournal()

@@ -15,6 +15,8 @@ struct LaneSettings: Sendable {
         var options = DeviceOptions()
         /// Where an OSDP reader's key is, and whether a new reader may be given it; nil without secure channel.
         var readerKey: ReaderKeySetting?
+        /// Of a reader in a two-way lane: its badges go out.
+        var isOutward = false
     }
 
     enum GateWiring: Sendable {
@@ -78,7 +80,21 @@ extension LaneSettings {
         self = settings
     }
 
-    private enum KindName: String, CaseIterable { case entry, exit }
+    private enum KindName: String, CaseIterable {
+        case entry, exit
+        case twoWay = "two-way"
+        var kind: LaneKind {
+            switch self {
+            case .entry: .entry
+            case .exit: .exit
+            case .twoWay: .twoWay
+            }
+        }
+    }
+    private enum DirectionName: String, CaseIterable {
+        case inward = "in"
+        case outward = "out"
+    }
     private enum ReleaseName: String, CaseIterable { case level, pulse }
     private enum SecondBadgeName: String, CaseIterable { case wait, refuse }
 
@@ -94,7 +110,8 @@ extension LaneSettings {
         id = ShortName(idText) ?? .outside
         name = lane.text("name", rule: .displayName)
         servicePoint = lane.text("service_point", default: "", rule: Self.servicePointRule)
-        let kind: KindName = lane.choice("kind")
+        let kindName: KindName = lane.choice("kind")
+        let kind = kindName.kind
         let from = ShortName(lane.text("from", rule: Self.zoneRule)) ?? .outside
         let to = ShortName(lane.text("to", rule: Self.zoneRule)) ?? .outside
         if from == to { lane.refuse("to", "a lane leads from one zone to another; both are \(from.text)") }
@@ -106,7 +123,12 @@ extension LaneSettings {
         runDirectory = directories?.path("run", default: "/run/lanekeeper/\(idText)") ?? "/run/lanekeeper/\(idText)"
 
         readers = root.sections("readers", count: 1...8).map {
-            Self.device($0, DeviceType.readers, name: $0.text("name", rule: .displayName))
+            var line = Self.device($0, DeviceType.readers, name: $0.text("name", rule: .displayName))
+            line.isOutward = Self.isOutward($0, kind)
+            return line
+        }
+        if kind == .twoWay, readers.allSatisfy({ !$0.isOutward }) || readers.allSatisfy(\.isOutward) {
+            lane.refuse("kind", "a two-way lane has readers of both directions: give each `direction: in` or `out`")
         }
         let thermometerSection = root.optionalSection("thermometer", orWord: "absent")
         thermometer = thermometerSection.map { Self.device($0, DeviceType.thermometers, name: "thermometer") }
@@ -115,10 +137,13 @@ extension LaneSettings {
         let gateSection = root.section("gate")
         let rest: GateRest = gateSection.choice("on_stop", default: .locked)
         onStop = rest
-        gate = Self.wiring(gateSection, onStop: rest)
+        gate = Self.wiring(gateSection, kind, onStop: rest)
         var configuration = LaneConfiguration(
-            kind: kind == .entry ? .entry : .exit, from: from, to: to, readerCount: readers.count,
+            kind: kind, from: from, to: to, readerCount: readers.count,
             hasThermometer: thermometer != nil)
+        for (index, reader) in readers.enumerated() where reader.isOutward {
+            configuration.outwardReaders |= 1 << UInt16(index)
+        }
         let release: ReleaseName = gateSection.choice("release", default: .level)
         configuration.releaseMode = release == .level ? .level : .pulse
         configuration.secondBadge = secondBadge == .wait ? .wait : .refuse
@@ -137,7 +162,7 @@ extension LaneSettings {
         policyFile = source.file?.path
         policy.digest = PolicyDigest(bytes: try SHA256.hash(policyContents)) ?? .none
         // The machine does as with a lost thermometer. Nobody should find out at the gate that this means: refuse.
-        if kind == .entry, thermometer == nil, !rules.saysWithoutThermometer, root.has("thermometer") {
+        if kind != .exit, thermometer == nil, !rules.saysWithoutThermometer, root.has("thermometer") {
             root.refuse(
                 "thermometer",
                 "is absent, so write what becomes of people at policy.temperature.without_thermometer: "
@@ -174,13 +199,26 @@ extension LaneSettings {
         return line
     }
 
-    private static func wiring(_ gate: Section, onStop: GateRest) -> GateWiring {
+    /// Only a two-way lane leaves a choice; elsewhere the word may stand for whoever reads the file.
+    private static func isOutward(_ reader: Section, _ kind: LaneKind) -> Bool {
+        let usual: DirectionName = kind == .exit ? .outward : .inward
+        let direction: DirectionName =
+            kind == .twoWay ? reader.choice("direction") : reader.choice("direction", default: usual)
+        if kind != .twoWay && direction != usual {
+            reader.refuse(
+                "direction",
+                "is `\(usual.rawValue)` for every reader of this kind of lane; `lane.kind: two-way` has both")
+        }
+        return kind == .twoWay && direction == .outward
+    }
+
+    private static func wiring(_ gate: Section, _ kind: LaneKind, onStop: GateRest) -> GateWiring {
         let simulated = gate.optionalSection("simulated")
         let gpio = gate.optionalSection("gpio")
         if simulated != nil && gpio != nil {
             gate.refuse("gpio", "a gate is either simulated or on GPIO lines, not both")
         }
-        if let gpio { return GPIOWiring.read(gpio, onStop: onStop) }
+        if let gpio { return GPIOWiring.read(gpio, kind, onStop: onStop) }
         guard let simulated else {
             gate.refuse("simulated", "is missing; give either gate.simulated or gate.gpio")
             return .simulated(socket: "")
@@ -191,7 +229,7 @@ extension LaneSettings {
 
 /// The `gate.gpio` group.
 private enum GPIOWiring {
-    static func read(_ section: Section, onStop: GateRest) -> LaneSettings.GateWiring {
+    static func read(_ section: Section, _ kind: LaneKind, onStop: GateRest) -> LaneSettings.GateWiring {
         let chip = section.text("chip")
         let lines = section.section("lines")
         let inverted = Set(section.texts("active_low", count: 0...names.count, rule: lineName))
@@ -205,11 +243,17 @@ private enum GPIOWiring {
         }
         var outputs: [GateOutput: GPIOLine] = [:]
         for output in GateOutput.allCases {
-            outputs[output] = line("\(output.name)", required: output == .release)
+            outputs[output] = line(
+                "\(output.name)", required: output == .release || (output == .releaseBackward && kind == .twoWay))
+        }
+        if outputs[.releaseBackward] != nil && kind != .twoWay {
+            lines.refuse("release_backward", "is of a two-way lane's gate; this lane lets through one way")
         }
         var contacts: [GateContact: GPIOLine] = [:]
         for contact in GateContact.allCases {
-            contacts[contact] = line("\(contact.name)", required: contact == .passageForward)
+            contacts[contact] = line(
+                "\(contact.name)",
+                required: contact == .passageForward || (contact == .passageBackward && kind == .twoWay))
         }
         let fire = line("fire", required: false)
         let emergency = line("emergency", required: false)

@@ -8,12 +8,20 @@ enum LaneSummary {
         let lane = settings.lane
         let policy = settings.policy
         var lines = [
-            "Lane \(settings.id.text) (\(settings.name)) is an \(lane.kind == .entry ? "entry" : "exit") from \(lane.from.text) to \(lane.to.text)."
+            "Lane \(settings.id.text) (\(settings.name)) is \(article(lane.kind)) from \(lane.from.text) to \(lane.to.text)."
         ]
-        for reader in settings.readers {
+        for (index, reader) in settings.readers.enumerated() {
             lines.append(
                 "Reader \(reader.name): \(reader.type.name) on \(reader.port), \(reader.baud ?? reader.type.usualBaud) baud."
             )
+            if lane.kind == .twoWay {
+                let isOut = lane.direction(ofReader: UInt8(index)) == .backward
+                lines.append(
+                    isOut
+                        ? "  It lets everybody out, from \(lane.to.text) to \(lane.from.text), and refuses nobody."
+                        : "  It lets in, from \(lane.from.text) to \(lane.to.text)."
+                )
+            }
             if reader.type.name == "osdp" { lines.append(channel(reader.readerKey)) }
         }
         if let thermometer = settings.thermometer {
@@ -45,6 +53,14 @@ enum LaneSummary {
         )
         lines.append("Policy digest \(policy.digest.hex), of \(settings.policyFile ?? "this file").")
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func article(_ kind: LaneKind) -> String {
+        switch kind {
+        case .entry: "an entry"
+        case .exit: "an exit"
+        case .twoWay: "a two-way lane: in"
+        }
     }
 
     private static func channel(_ key: ReaderKeySetting?) -> String {

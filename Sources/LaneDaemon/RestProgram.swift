@@ -111,7 +111,9 @@ private struct RestLoop {
 
     /// A release is not remembered by a gate that is lost: it is asked for again whenever it is well.
     private func drive() {
-        gate.set(.release, rest == .open || fire?.isEmergencySet == true, at: .now())
+        for output in GateOutput.allCases where output.isRelease {
+            gate.set(output, rest == .open || fire?.isEmergencySet == true, at: .now())
+        }
     }
 
     private func isAskedToStop() -> Bool {

@@ -16,7 +16,7 @@ struct StatusAnswer {
         let (mode, cause) = machine.mode
         var reply = StatusReply(
             lane: StatusReply.Lane(
-                id: lane.id.text, name: lane.name, kind: machine.configuration.kind == .entry ? "entry" : "exit",
+                id: lane.id.text, name: lane.name, kind: machine.configuration.kind.name,
                 from: machine.configuration.from.text, to: machine.configuration.to.text),
             version: version, processId: Invocation.processID, startedAtMilliseconds: startedAtMilliseconds,
             nowMilliseconds: snapshot.moment.wall.milliseconds, mode: mode.name, modeCause: cause.name,

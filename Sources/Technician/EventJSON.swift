@@ -115,6 +115,7 @@ struct EventJSON {
     private func badge(_ presentation: Presentation) -> [String: Any] {
         var fields: [String: Any] = [
             "tag": presentation.tag.hex, "type": EventNames.of(presentation.type), "reader": Int(presentation.reader),
+            "direction": EventNames.of(presentation.direction),
         ]
         switch presentation.lookup {
         case .unknown: fields["lookup"] = "unknown"

@@ -96,7 +96,7 @@ struct EventText {
             case .conflict: "conflicting \(name(presentation.type)) \(presentation.tag.hex)"
             case .noImage: "\(name(presentation.type)) \(presentation.tag.hex), no image"
             }
-        return "\(badge) at reader \(presentation.reader)"
+        return "\(badge) at reader \(presentation.reader)" + (presentation.direction == .backward ? " going out" : "")
     }
 
     private func inForce(_ credentials: CredentialsInForce) -> String {
@@ -191,7 +191,8 @@ enum EventNames {
             ("passed", totals.passed), ("annulled", totals.annulled), ("interrupted", totals.interrupted),
             ("tailgating", totals.tailgating), ("forced", totals.forced), ("wrong_way", totals.wrongWay),
             ("anonymous_forward", totals.anonymousForward), ("anonymous_backward", totals.anonymousBackward),
-            ("by_hand", totals.byHand),
+            ("by_hand", totals.byHand), ("passed_backward", totals.passedBackward),
+            ("tailgating_backward", totals.tailgatingBackward),
         ]
     }
 }

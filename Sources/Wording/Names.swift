@@ -58,6 +58,17 @@ public enum Key: CaseIterable, Sendable {
     }
 }
 
+extension LaneKind {
+    /// As JSON and the configuration write it.
+    public var name: String {
+        switch self {
+        case .entry: "entry"
+        case .exit: "exit"
+        case .twoWay: "two-way"
+        }
+    }
+}
+
 extension LaneMode {
     public var wording: Bilingual {
         switch self {

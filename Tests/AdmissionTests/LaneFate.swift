@@ -128,9 +128,10 @@ struct Fate {
             if tick >= 5, chance(oneIn: 30) { lane.give(.guardPressed) }
             if chance(oneIn: 200) { fault() }
             lane.wait(100)
-            guard lane.releaseLine, tick >= walksAt else { continue }
-            walk(.forward)
-            if chance(oneIn: 15) { walk(.forward) }
+            guard lane.releaseLine || lane.backwardLine, tick >= walksAt else { continue }
+            let way: PassageDirection = lane.backwardLine && !lane.releaseLine ? .backward : .forward
+            walk(way)
+            if chance(oneIn: 15) { walk(way) }
             break
         }
         if chance(oneIn: 10) { lane.give(.guardPressed) }
@@ -167,14 +168,15 @@ extension Fate {
         var random = dice
         func one<T>(_ values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
         let readers = one([1, 1, 2, 3])
-        let kind = one([LaneKind.entry, .entry, .exit])
+        let kind = readers > 1 ? one([LaneKind.entry, .exit, .twoWay]) : one([LaneKind.entry, .entry, .exit])
         var configuration = makeConfiguration(
-            kind, readers: readers, hasThermometer: kind == .entry && one([true, true, true, false]),
+            kind, readers: readers, hasThermometer: kind != .exit && one([true, true, true, false]),
             releaseMode: one([.level, .pulse]))
+        if kind == .twoWay { configuration.outwardReaders = 1 << UInt16(readers - 1) }
         configuration.secondBadge = one([.wait, .refuse])
         configuration.releaseGapMilliseconds = one([0, 100, 100])
         let without = one([WithoutThermometer.refuse, .admitMarked, .outOfService])
-        if without == .outOfService && kind == .entry { configuration.hasThermometer = true }
+        if without == .outOfService && kind != .exit { configuration.hasThermometer = true }
         let policy = makePolicy {
             $0.withoutThermometer = without
             $0.antiPassback.action = one([.off, .off, .report, .refuse])

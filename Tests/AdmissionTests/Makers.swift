@@ -43,9 +43,10 @@ func makeConfiguration(
     _ change: (inout LaneConfiguration) -> Void = { _ in }
 ) -> LaneConfiguration {
     var configuration = LaneConfiguration(
-        kind: kind, from: kind == .entry ? .outside : makeName("north-ring"),
-        to: kind == .entry ? makeName("north-ring") : .outside, readerCount: readers,
-        hasThermometer: hasThermometer ?? (kind == .entry), releaseMode: releaseMode)
+        kind: kind, from: kind == .exit ? makeName("north-ring") : .outside,
+        to: kind == .exit ? .outside : makeName("north-ring"), readerCount: readers,
+        hasThermometer: hasThermometer ?? (kind != .exit), releaseMode: releaseMode)
+    if kind == .twoWay { configuration.outwardReaders = 0b10 }
     change(&configuration)
     return configuration
 }

@@ -24,6 +24,8 @@ final class VirtualLane {
 
     var records: [Record] = []
     var releaseLine = false
+    /// The other way, of a two-way lane.
+    var backwardLine = false
     var lamps = LampState.outOfService
     var message = LaneMessage.presentBadge
     var buzzes: [Int64] = []
@@ -143,6 +145,7 @@ final class VirtualLane {
             case .release(let on):
                 if on && !releaseLine { noteRelease() }
                 releaseLine = on
+            case .releaseBackward(let on): backwardLine = on
             case .lamps(let state): lamps = state
             case .message(let text): message = text
             case .buzzer(let milliseconds): buzzes.append(milliseconds)
@@ -202,10 +205,16 @@ final class VirtualLane {
             case .releasedByHand:
                 tally["admitted", default: 0] += 1
                 tally["byHand", default: 0] += 1
-            case .ended(let outcome): tally["\(outcome.end)", default: 0] += 1
+            case .ended(let outcome):
+                tally["\(outcome.end)", default: 0] += 1
+                if outcome.end == .passed && outcome.direction == .backward {
+                    tally["passedBackward", default: 0] += 1
+                }
             case .pulse(.anonymous, let direction, _):
                 tally[direction == .forward ? "anonymousForward" : "anonymousBackward", default: 0] += 1
-            case .pulse(let pulse, _, _): tally["\(pulse)", default: 0] += 1
+            case .pulse(let pulse, let direction, _):
+                tally["\(pulse)", default: 0] += 1
+                if pulse == .tailgating && direction == .backward { tally["tailgatingBackward", default: 0] += 1 }
             default: break
             }
         }
@@ -219,6 +228,7 @@ final class VirtualLane {
         switch effect {
         case .record(let event, _): "record \(name(event))"
         case .release(let on): "release \(on ? 1 : 0)"
+        case .releaseBackward(let on): "backward \(on ? 1 : 0)"
         case .lamps(let state): "lamps \(state)"
         case .buzzer(let milliseconds): "buzzer \(milliseconds)"
         case .message: "message"
@@ -256,7 +266,7 @@ extension LaneTotals {
             ("presented", presented), ("admitted", admitted), ("refused", refused), ("passed", passed),
             ("annulled", annulled), ("interrupted", interrupted), ("tailgating", tailgating), ("forced", forced),
             ("wrongWay", wrongWay), ("anonymousForward", anonymousForward), ("anonymousBackward", anonymousBackward),
-            ("byHand", byHand),
+            ("byHand", byHand), ("passedBackward", passedBackward), ("tailgatingBackward", tailgatingBackward),
         ]
         return Dictionary(uniqueKeysWithValues: all.filter { $0.1 != 0 }.map { ($0.0, Int($0.1)) })
     }

@@ -5,6 +5,8 @@ import Admission
 final class WatchedLane {
     var machine: LaneMachine
     let kind: LaneKind
+    /// The one reader whose badges go out, in a two-way lane.
+    let outwardReader: UInt8
     var elapsed: Int64 = 0
     var clock = ClockTrust.trusted
     var wallError: Int64 = 0
@@ -16,6 +18,7 @@ final class WatchedLane {
     private(set) var mostRecords = 0
 
     private(set) var releaseLine = false
+    private(set) var backwardLine = false
     private(set) var lamps = LampState.outOfService
     private(set) var nextSequence: UInt64 = 1
     /// Records that let somebody through and whose end is not on record.
@@ -79,6 +82,7 @@ final class WatchedLane {
 
     init(_ configuration: LaneConfiguration, policy: AdmissionPolicy, random: @escaping () -> UInt64) {
         kind = configuration.kind
+        outwardReader = UInt8(configuration.outwardReaders.trailingZeroBitCount)
         self.random = random
         self.policy = policy
         machine = LaneMachine(
@@ -102,7 +106,7 @@ final class WatchedLane {
         var fireBegins = false
         if case .fire(true) = input { fireBegins = !machine.isInAlarm }
         step(machine.handle(input, at: moment), fireBegins: fireBegins, "\(input)")
-        if case .presented = input { checkExitOpens() }
+        if case .presented(let presentation) = input { checkExitOpens(presentation) }
     }
 
     /// New rules are in force; a decision must carry their figures.
@@ -188,6 +192,9 @@ final class WatchedLane {
             case .release(let on):
                 if on { checkRelease() }
                 releaseLine = on
+            case .releaseBackward(let on):
+                if kind != .twoWay { note("the line of another kind of lane") }
+                backwardLine = on
             case .lamps(let state): lamps = state
             case .buzzer, .message: break
             }
@@ -201,16 +208,18 @@ final class WatchedLane {
         case .decided(let decision):
             newest = decision
             checkDecision(decision)
-            if decision.verdict == .admitted { begins(sequence) }
+            if decision.verdict == .admitted { begins(sequence, decision.presentation.direction) }
         case .releasedByHand:
             if machine.isInAlarm { note("released by hand in a fire") }
-            begins(sequence)
+            begins(sequence, .forward)
         case .ended(let outcome):
             if open.remove(outcome.decisionSequence) == nil {
                 note("the end of \(outcome.decisionSequence), which is not open")
             }
             // One that the journal took late was earlier than this.
-            if outcome.end == .passed && !hadFault { passedAt[outcome.holder] = elapsed }
+            if outcome.end == .passed && !hadFault {
+                passedAt[outcome.holder] = outcome.direction == .forward ? elapsed : nil
+            }
         case .hour(_, let totals):
             closedHours = closedHours + Counts(totals)
             openHour = LaneTotals()
@@ -218,23 +227,23 @@ final class WatchedLane {
         }
     }
 
-    private func begins(_ sequence: UInt64) {
+    private func begins(_ sequence: UInt64, _ direction: PassageDirection) {
         if !open.isEmpty { note("a second release while one is out") }
-        if kind == .entry && releaseLine { note("the line did not fall between two releases") }
+        if kind != .exit && direction == .forward && releaseLine { note("the line did not fall between two releases") }
         open.insert(sequence)
     }
 
     // MARK: The promises
 
     private func checkRelease() {
-        guard kind == .entry, !machine.isInAlarm else { return }
+        guard kind != .exit, !machine.isInAlarm else { return }
         if open.isEmpty { note("the gate opens and no admission is on record") }
     }
 
     private func checkDecision(_ decision: Decision) {
         defer { if decision.temperature.outcome != .notTaken { samplesSinceDecision = 0 } }
         if (decision.verdict == .admitted) != decision.reasons.isEmpty { note("verdict and reasons differ") }
-        if kind == .exit {
+        if kind == .exit || decision.presentation.direction == .backward {
             if decision.verdict == .refused { note("an exit refused") }
             return
         }
@@ -284,10 +293,16 @@ final class WatchedLane {
         }
     }
 
-    private func checkExitOpens() {
-        guard kind == .exit, machine.mode.mode == .normal || machine.mode.mode == .freeExit else { return }
+    private func checkExitOpens(_ presentation: Presentation) {
+        switch kind {
+        case .entry: return
+        case .exit: guard machine.mode.mode == .normal || machine.mode.mode == .freeExit else { return }
+        case .twoWay: guard presentation.reader == outwardReader, !machine.isLost(.gate) else { return }
+        }
         // Either the gate is open for somebody, or the line falls for a moment and somebody waits.
-        if !releaseLine && !machine.hasRelease && machine.deadline > VirtualLane.monotonic(elapsed + 100)
+        if kind == .twoWay && machine.isMeasuring { return }
+        if !releaseLine && !backwardLine && !machine.hasRelease
+            && machine.deadline > VirtualLane.monotonic(elapsed + 100)
             && isNewPresentation
         {
             note("an exit does not open")
@@ -300,9 +315,13 @@ final class WatchedLane {
         if machine.isInAlarm {
             if !releaseLine { note("closed in a fire") }
             if lamps != .emergency { note("lamps \(lamps) in a fire") }
-        } else if kind == .entry {
+        } else if kind != .exit {
             if releaseLine && !machine.hasRelease { note("open for nobody") }
             if releaseLine && open.count != 1 { note("open with \(open.count) admissions on record") }
+        }
+        if kind == .twoWay && machine.isInAlarm && !backwardLine { note("closed to whoever leaves in a fire") }
+        if releaseLine && backwardLine && !machine.isInAlarm && !machine.isLost(.reader(outwardReader)) {
+            note("open both ways")
         }
         if open.count > 1 { note("\(open.count) releases are out") }
         if !hadFault && open.count != (machine.hasRelease ? 1 : 0) {

@@ -12,6 +12,7 @@ struct SimulatedGateTests {
         #expect(
             bench.server.heard == [
                 "hello lane", "release 0", "lamp_green 0", "lamp_red 0", "lamp_amber 0", "buzzer 0",
+                "release_backward 0",
             ])
         #expect(bench.gate.presence == .well)
     }
@@ -19,7 +20,7 @@ struct SimulatedGateTests {
     @Test("outputs go out at once, in order, and only when they change")
     func outputs() throws {
         let bench = try GateBench()
-        try bench.run { bench.gate.presence == .well && bench.server.heard.count == 6 }
+        try bench.run { bench.gate.presence == .well && bench.server.heard.count == 7 }
         bench.server.forget()
         bench.gate.set(.lampGreen, true, at: bench.now)
         bench.gate.set(.release, true, at: bench.now)
@@ -65,6 +66,7 @@ struct SimulatedGateTests {
         #expect(
             bench.server.heard == [
                 "hello lane", "release 0", "lamp_green 1", "lamp_red 1", "lamp_amber 0", "buzzer 0",
+                "release_backward 0",
             ])
         #expect(bench.told == ["back", "lost", "back"])
     }
@@ -138,7 +140,7 @@ struct SimulatedGateTests {
     @Test("a gate that stops reading is lost within seconds, however little it was sent")
     func stalled() throws {
         let bench = try GateBench()
-        try bench.run { bench.gate.presence == .well && bench.server.heard.count == 6 }
+        try bench.run { bench.gate.presence == .well && bench.server.heard.count == 7 }
         bench.server.isAwake = false
         bench.gate.set(.release, true, at: bench.now)
         try bench.run { bench.told.last == "lost" }
@@ -149,7 +151,7 @@ struct SimulatedGateTests {
     @Test("setting outputs of a gate that does not read never blocks")
     func neverBlocks() throws {
         let bench = try GateBench()
-        try bench.run { bench.gate.presence == .well && bench.server.heard.count == 6 }
+        try bench.run { bench.gate.presence == .well && bench.server.heard.count == 7 }
         bench.server.isAwake = false
         var toggles = 0
         while bench.gate.presence == .well, toggles < 1_000_000 {

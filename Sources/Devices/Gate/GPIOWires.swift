@@ -207,7 +207,7 @@ extension Gate {
                 chip: settings.chip, outputs: GateOutput.allCases.map { settings.outputs[$0] },
                 contacts: GateContact.allCases.map { settings.contacts[$0] },
                 debounceMilliseconds: settings.debounceMilliseconds, consumer: settings.consumer,
-                restLevels: GateOutput.allCases.map { $0 == .release && settings.onStop == .open }, at: now))
+                restLevels: GateOutput.allCases.map { $0.isRelease && settings.onStop == .open }, at: now))
     }
 }
 

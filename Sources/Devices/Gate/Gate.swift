@@ -8,6 +8,11 @@ public enum GateOutput: Int, Sendable, CaseIterable {
     case lampRed = 2
     case lampAmber = 3
     case buzzer = 4
+    /// Lets through to → from; of a two-way lane's gate, which has a line for each way.
+    case releaseBackward = 5
+
+    /// Whether it lets somebody through.
+    public var isRelease: Bool { self == .release || self == .releaseBackward }
 
     /// As the socket and the configuration write it.
     public var name: StaticString { WireNames.lane.outputs[rawValue] }
@@ -63,7 +68,7 @@ public final class Gate {
     public private(set) var failure: DeviceFailure?
 
     private let wires: any Wires
-    private var wanted = InlineArray<5, Bool>(repeating: false)
+    private var wanted = InlineArray<6, Bool>(repeating: false)
     private var told = InlineArray<4, Bool>(repeating: false)
     private var known = InlineArray<4, Bool>(repeating: false)
     private var greetingBy = MonotonicTime.never
@@ -84,7 +89,7 @@ public final class Gate {
 
     /// Sets an output, at once. While the gate is not well, lamps and buzzer are remembered; a release is not.
     public func set(_ output: GateOutput, _ on: Bool, at now: MonotonicTime) {
-        guard wanted[output.rawValue] != on, output != .release || !on || presence == .well else { return }
+        guard wanted[output.rawValue] != on, !output.isRelease || !on || presence == .well else { return }
         wanted[output.rawValue] = on
         wires.drive(output.rawValue, on, at: now)
     }
@@ -147,7 +152,7 @@ public final class Gate {
     private func lose(_ failure: DeviceFailure, _ report: (GateEvent) -> Void) {
         self.failure = failure
         greetingBy = .never
-        wanted[GateOutput.release.rawValue] = false
+        for output in GateOutput.allCases where output.isRelease { wanted[output.rawValue] = false }
         guard presence != .lost else { return }
         presence = .lost
         report(.lost(failure))

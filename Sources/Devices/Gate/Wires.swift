@@ -34,7 +34,7 @@ struct WireNames {
     let contacts: [StaticString]
 
     static let lane = WireNames(
-        role: "lane", outputs: ["release", "lamp_green", "lamp_red", "lamp_amber", "buzzer"],
+        role: "lane", outputs: ["release", "lamp_green", "lamp_red", "lamp_amber", "buzzer", "release_backward"],
         contacts: ["passage_forward", "passage_backward", "guard_button", "tamper"])
     static let fire = WireNames(role: "fire", outputs: ["emergency"], contacts: ["fire"])
 }

@@ -9,6 +9,7 @@ import Admission
 //                    20 u8 temperature outcome · 21 u8 samples · 22 i16 median · 24 i16 ambient
 //                    26 i16 offset · 28 i16 limit (hundredths of °C)
 //                    30 u8 beside the badge: bit 0 escort, 1 second identifier, 2 guard's button
+//                    31 u8 direction: 0 or 1 forward, 2 backward
 //                    32 u64 reasons · 40 u32 sampled at, s · 44 u32 assessed at, s
 //                    48 u64 image version · 56 u64 change number
 //                    64 i64 image issued, ms · 72 i64 statement as of, ms (i64 min: none)
@@ -20,15 +21,15 @@ import Admission
 //                    17 u8 end: 1 passed 2 annulled 3 interrupted · 18 u8 direction
 //                    24 u64 decision's sequence · 32 16 decision's epoch (0: this record's own) · 48 u32 open for, ms
 //   4 pulse          17 u8 1 tailgating 2 forced 3 wrong way 4 anonymous · 18 u8 direction · 24 u64 decision followed
-//   5 seen in emergency   0–16 and 18 as in 2
+//   5 seen in emergency   0–16, 18 and 31 as in 2
 //   6 fire            0 u8 1 = alarm
 //   7 device          0 u8 device · 1 u8 1 = lost
 //   8 contact         0 u8 direction · 1 u8 1 = stuck
 //   9 mode            0 u8 mode · 1 u8 cause
 //  10 credentials    48 u64 image version · 56 u64 change · 64 i64 issued · 72 i64 statement · 109 u8 as in 2
 //  11 clock           0 u8 trust · 8 i64 step, ms
-//  12 hour            0 i64 start, s · 8 12 × u32 totals
-//  13 hole            0 16 epoch · 16 u64 first sequence · 24 u64 count · 32 u8 cause · 36 12 × u32 totals
+//  12 hour            0 i64 start, s · 8 14 × u32 totals
+//  13 hole            0 16 epoch · 16 u64 first sequence · 24 u64 count · 32 u8 cause · 36 14 × u32 totals
 //  14 stopping        -
 //  15 released by hand   0 u8 who: 1 guard's button · 18 u8 direction
 //  16 tamper          0 u8 0–15 reader, 18 cabinet · 1 u8 1 = opened
@@ -182,6 +183,7 @@ extension Presentation {
         body.put(tag.high, at: 8)
         body.put(type.rawValue, at: 10)
         body.put(reader, at: 16)
+        body.put(direction.rawValue, at: 31)
         switch lookup {
         case .unknown: body.put(0 as UInt8, at: 18)
         case .conflict: body.put(2 as UInt8, at: 18)
@@ -220,7 +222,7 @@ extension Presentation {
         }
         self.init(
             tag: Framing.tag(body), type: try read(IdentifierType.init(rawValue:), body, 10, "identifier type"),
-            lookup: lookup, reader: body[16])
+            lookup: lookup, reader: body[16], direction: body[31] == 0 ? .forward : try Framing.direction(body, 31))
     }
 }
 
@@ -316,6 +318,7 @@ extension LaneTotals {
     private static let fields: [WritableKeyPath<LaneTotals, UInt32> & Sendable] = [
         \.presented, \.admitted, \.refused, \.passed, \.annulled, \.interrupted, \.tailgating, \.forced, \.wrongWay,
         \.anonymousForward, \.anonymousBackward, \.byHand,
+        \.passedBackward, \.tailgatingBackward,
     ]
 
     fileprivate func encode(into body: UnsafeMutableRawBufferPointer, at offset: Int) {

@@ -42,7 +42,8 @@ struct JournalFacts {
         case .decided(let decision) where decision.verdict == .admitted:
             // A lane never releases twice at once: an older decision's outcome stood in a hole between.
             outstanding = Outcome(
-                interrupting: decision.presentation, .forward, epoch: record.epoch, sequence: record.sequence)
+                interrupting: decision.presentation, decision.presentation.direction, epoch: record.epoch,
+                sequence: record.sequence)
         case .releasedByHand(_, let direction):
             outstanding = Outcome(interrupting: nil, direction, epoch: record.epoch, sequence: record.sequence)
         case .ended(let outcome):

@@ -96,6 +96,8 @@ struct RandomRecords {
         totals.anonymousForward = UInt32(truncatingIfNeeded: word())
         totals.anonymousBackward = UInt32(truncatingIfNeeded: word())
         totals.byHand = UInt32(truncatingIfNeeded: word())
+        totals.passedBackward = UInt32(truncatingIfNeeded: word())
+        totals.tailgatingBackward = UInt32(truncatingIfNeeded: word())
         return totals
     }
 
