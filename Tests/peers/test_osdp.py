@@ -77,8 +77,13 @@ def test_a_visitor_is_admitted_and_another_refused_and_the_reader_shows_it(open_
 def test_chinese_where_the_display_can(open_lane, reader_of, run):
     async def scenario():
         readers = []
-        async with open_lane([VISITOR], reader_of(readers), reader=READER + ", text_encoding: utf-8") as lane:
-            await lane.until("the text", lambda: readers[0].text().startswith("请刷证件"))
+        async with open_lane([EXPIRED], reader_of(readers), reader=READER + ", text_encoding: utf-8") as lane:
+            reader = readers[0]
+            await lane.until("the text", lambda: reader.text().startswith("请刷证件"))
+            lane.lane.simulated.thermometer.somebody_stands_there(36.5)
+            reader.card(EXPIRED.chip)
+            await lane.until("where to go, and why", lambda: "N2服务台" in reader.text().replace("|", ""))
+            assert "核酸" in reader.text().replace("|", "")
 
     run(scenario())
 
