@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import demo, feed, people, site
+from . import demo, feed, people, replay, site
 from .crowd import Crowd
 from .crowd_log import CrowdLog
 from .lane import SimulatedLane
@@ -33,6 +34,17 @@ def main(arguments: list[str]) -> int:
     add_site(run_options)
     run_options.add_argument(
         "--run", type=Path, required=True, metavar="DIR", help="DIR/<lane>/{reader,thermometer}.tty, gate.sock"
+    )
+
+    replay_options = commands.add_parser("replay", help="play back a recording of `lanectl reader tap --record`")
+    replay_options.add_argument("file", type=Path, metavar="FILE")
+    replay_options.add_argument("--run", type=Path, required=True, metavar="DIR", help="DIR/<device>.tty for each device")
+    replay_options.add_argument(
+        "--link", type=device_link, action="append", default=[], metavar="DEVICE=PATH", help="another path for one"
+    )
+    replay_options.add_argument("--fast", action="store_true", help="as fast as the daemon takes it, not as recorded")
+    replay_options.add_argument(
+        "--wait", type=number(1, 3600), default=60.0, metavar="SECONDS", help="for the daemon to open them; default 60"
     )
 
     demo_options = commands.add_parser("demo", prog="Simulators/demo", help="a whole site (see Simulators/demo)")
@@ -63,6 +75,8 @@ def main(arguments: list[str]) -> int:
         from . import scenario  # needs python3-yaml, which nothing else here does
 
         return scenario.main(chosen.files, chosen.binaries, chosen.jobs, chosen.keep, chosen.report)
+    if chosen.command == "replay":
+        return replay.main(chosen.file, chosen.run, dict(chosen.link), chosen.fast, chosen.wait)
     if chosen.check_options:
         return 0
     return demo.main(demo.Settings.from_options(chosen))
@@ -74,6 +88,13 @@ def add_scenario(options: Options) -> None:
     options.add_argument("--jobs", type=whole(1, 16), default=4, metavar="N", help="so many at once; default 4")
     options.add_argument("--keep", action="store_true", help="keep the directory with journal and logs")
     options.add_argument("--report", type=Path, metavar="FILE", help="write the outcomes there as JSON")
+
+
+def device_link(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not (name and separator and path):
+        raise argparse.ArgumentTypeError(f"`{text}` is not DEVICE=PATH")
+    return name, Path(path)
 
 
 def add_crowd(options: Options) -> None:

@@ -6,8 +6,10 @@ bytes that nobody listens to are lost: they do not wait for the next daemon.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import struct
 import termios
 import tty
 from pathlib import Path
@@ -54,6 +56,19 @@ class SerialLine:
             return os.read(self.master, 512)
         except (BlockingIOError, OSError):
             return b""
+
+    def unread(self) -> int:
+        """Bytes that were sent and that nobody has read yet."""
+        if not self.is_plugged_in:
+            return 0
+        try:
+            slave = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:
+            return 0
+        try:
+            return struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, bytes(4)))[0]
+        finally:
+            os.close(slave)
 
     def forget_unread(self) -> None:
         """Drops what a daemon that died left unread: a real port does not keep it for the next one."""

@@ -5,6 +5,7 @@ public enum ControlReply: Sendable, Equatable {
     case reloaded(ReloadReply)
     /// It was done, and there is nothing to tell.
     case done
+    case tap(TapReply)
     case error(ErrorReply)
 
     /// One line without its line feed; one that is too long, or cannot be written as JSON, becomes an error reply.
@@ -15,6 +16,7 @@ public enum ControlReply: Sendable, Equatable {
             case .explain(let explain): Wire(reply: "explain", explain: explain)
             case .reloaded(let reloaded): Wire(reply: "reloaded", reloaded: reloaded)
             case .done: Wire(reply: "done")
+            case .tap(let tap): Wire(reply: "tap", tap: tap)
             case .error(let error): Wire(reply: "error", error: error)
             }
         if let bytes = try? ControlProtocol.encode(wire), bytes.count <= ControlProtocol.longestReply { return bytes }
@@ -29,6 +31,7 @@ public enum ControlReply: Sendable, Equatable {
         if let explain = wire.explain { return .explain(explain) }
         if let reloaded = wire.reloaded { return .reloaded(reloaded) }
         if wire.reply == "done" { return .done }
+        if let tap = wire.tap { return .tap(tap) }
         if let error = wire.error { return .error(error) }
         throw ErrorReply(
             code: .malformed, message: "a reply of the kind '\(wire.reply.prefix(40))'",
@@ -41,6 +44,7 @@ public enum ControlReply: Sendable, Equatable {
         var status: StatusReply?
         var explain: ExplainReply?
         var reloaded: ReloadReply?
+        var tap: TapReply?
         var error: ErrorReply?
     }
 }
@@ -105,6 +109,7 @@ extension ControlReply {
             case .explain(let explain): try ControlProtocol.encode(explain)
             case .reloaded(let reloaded): try ControlProtocol.encode(reloaded)
             case .done: try ControlProtocol.encode(["done": true])
+            case .tap(let tap): try ControlProtocol.encode(tap)
             case .error(let error): try ControlProtocol.encode(error)
             }
         return String(decoding: bytes, as: UTF8.self)

@@ -48,10 +48,11 @@ public enum ControlRequest: Sendable, Equatable {
     case reloadConfiguration
     /// Let this badge's holder pass again in spite of anti-passback; nil: everybody.
     case forgetPassages(BadgeRequest?)
+    case tap(TapRequest)
 
     public var access: ControlAccess {
         switch self {
-        case .status, .explain: .reading
+        case .status, .explain, .tap: .reading
         case .reloadConfiguration, .forgetPassages: .acting
         }
     }
@@ -68,6 +69,8 @@ public enum ControlRequest: Sendable, Equatable {
             try ControlProtocol.encode(
                 Wire(
                     v: ControlProtocol.version, request: "forget-passages", badge: badge, everybody: badge == nil))
+        case .tap(let tap):
+            try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "tap", tap: tap))
         }
     }
 
@@ -103,6 +106,13 @@ public enum ControlRequest: Sendable, Equatable {
                     advice: "\"explain\" holds type and identifier_hex (texts), temperature_centidegrees and "
                         + "at_milliseconds (whole numbers, may be left out)")
             }
+        case "tap":
+            guard let wire = try? ControlProtocol.decode(Wire.self, from: bytes) else {
+                throw ErrorReply(
+                    code: .malformed, message: "the tap request cannot be read",
+                    advice: "\"tap\" holds after, a whole number that may be left out")
+            }
+            return .tap(wire.tap ?? TapRequest())
         case "reload-configuration": return .reloadConfiguration
         case "forget-passages":
             guard let wire = try? ControlProtocol.decode(Wire.self, from: bytes),
@@ -116,7 +126,7 @@ public enum ControlRequest: Sendable, Equatable {
         default:
             throw ErrorReply(
                 code: .unknownRequest, message: "request '\(envelope.request.prefix(40))' is not known",
-                advice: "this lanekeeperd answers status, explain, reload-configuration and forget-passages")
+                advice: "this lanekeeperd answers status, explain, tap, reload-configuration and forget-passages")
         }
     }
 
@@ -129,6 +139,7 @@ public enum ControlRequest: Sendable, Equatable {
         var v: Int
         var request: String
         var explain: ExplainRequest?
+        var tap: TapRequest?
         var badge: BadgeRequest?
         var everybody: Bool?
     }

@@ -11,6 +11,7 @@ struct ControlDesk {
     let questions: Mailbox<LaneQuestion>
     let orders: Mailbox<LaneOrder>
     let reload: PolicyReload
+    let tap: FrameTap
 
     /// The lane turns in well under a millisecond; this is for one that hangs in a disk.
     static let patienceMilliseconds = 2000
@@ -27,6 +28,11 @@ struct ControlDesk {
         case .explain(let question): return explain(question)
         case .reloadConfiguration: return reloadConfiguration()
         case .forgetPassages(let badge): return forgetPassages(badge)
+        case .tap(let request):
+            tap.want()
+            // Who begins is answered when the lane listens: what comes after that is not missed.
+            if request.after == nil { return ask(nil) { _ in .tap(tap.frames(after: nil)) } }
+            return .tap(tap.frames(after: request.after))
         }
     }
 

@@ -4,28 +4,27 @@ import Posix
 /// What a device told of itself, in the log; nothing is decided on it.
 enum DeviceNotices {
     static func log(_ notice: DeviceNotice, of name: String) {
+        let text = "\(name): \(words(notice))"
         switch notice {
-        case .tampered(let opened): logTamper(opened, of: name)
-        case .powerFailing(true): Log.error("\(name): it says that its power fails; check its supply")
-        case .powerFailing(false): Log.notice("\(name): its power is good again")
-        case .secured: Log.notice("\(name): secure channel under this lane's key")
-        case .unsecured:
-            Log.warning("\(name): NO secure channel: whoever reaches the wire can present badges (secure_channel: off)")
-        case .provisioning:
-            Log.warning(
-                "\(name): PROVISIONING: it speaks under the key that everybody knows; it is given this lane's key")
-        case .provisioned: Log.warning("\(name): it took this lane's key; take `provisioning: allowed` out again")
-        case .channelLost: Log.warning("\(name): the secure channel broke and is set up again")
-        case .keysPressed(let count): Log.notice("\(name): \(count) keys were pressed; this lane asks for none")
-        case .trouble(let trouble): Log.error("\(name): \(trouble.reason); \(trouble.advice)")
+        case .tampered(true), .powerFailing(true), .trouble: Log.error(text)
+        case .unsecured, .provisioning, .provisioned, .channelLost: Log.warning(text)
+        case .tampered(false), .powerFailing(false), .secured, .keysPressed: Log.notice(text)
         }
     }
 
-    static func logTamper(_ opened: Bool, of name: String) {
-        if opened {
-            Log.error("\(name): TAMPERED WITH: its cover is open or it is off the wall; go and look")
-        } else {
-            Log.notice("\(name): tamper contact is at rest again")
+    static func words(_ notice: DeviceNotice) -> String {
+        switch notice {
+        case .tampered(true): "TAMPERED WITH: its cover is open or it is off the wall; go and look"
+        case .tampered(false): "tamper contact is at rest again"
+        case .powerFailing(true): "it says that its power fails; check its supply"
+        case .powerFailing(false): "its power is good again"
+        case .secured: "secure channel under this lane's key"
+        case .unsecured: "NO secure channel: whoever reaches the wire can present badges (secure_channel: off)"
+        case .provisioning: "PROVISIONING: it speaks under the key that everybody knows; it is given this lane's key"
+        case .provisioned: "it took this lane's key; take `provisioning: allowed` out again"
+        case .channelLost: "the secure channel broke and is set up again"
+        case .keysPressed(let count): "\(count) keys were pressed; this lane asks for none"
+        case .trouble(let trouble): "\(trouble.reason); \(trouble.advice)"
         }
     }
 }

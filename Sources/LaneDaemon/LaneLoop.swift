@@ -23,6 +23,7 @@ final class LaneLoop {
     private var image: CredentialImage?
     private var statement: Statement?
     private var isStopping = false
+    private var isTapped = false
     private var supervisor: WatchdogPulse
     private var nextJournalLook: MonotonicTime
     private var presence: PresenceTimes
@@ -53,6 +54,7 @@ final class LaneLoop {
         while !isStopping {
             try wait()
             lookAtFire()
+            lookAtTap()
             // Before the deadlines: after a stall, who walked in time has passed and was not annulled.
             serviceGate()
             giveTime()
@@ -124,6 +126,18 @@ final class LaneLoop {
         if alarm != runner.isInAlarm { give(.fire(alarm: alarm)) }
     }
 
+    /// Whether a technician wants to see what goes over the lines.
+    private func lookAtTap() {
+        let isWanted = parts.tap.isWanted
+        guard isWanted != isTapped else { return }
+        isTapped = isWanted
+        Log.notice(
+            isWanted ? "the lines of the devices are tapped" : "the lines of the devices are not tapped any more")
+        for device in parts.readers + (parts.thermometer.map { [$0] } ?? []) {
+            device.tap = isWanted ? parts.tap : nil
+        }
+    }
+
     private func giveTime() {
         let moment = clock.moment()
         runner.timePassed(at: moment)
@@ -135,7 +149,7 @@ final class LaneLoop {
             case .contact(let direction, let closed): give(.contact(direction, closed: closed))
             case .guardPressed: give(.guardPressed)
             case .tamper(let opened):
-                DeviceNotices.logTamper(opened, of: "the cabinet")
+                DeviceNotices.log(.tampered(opened), of: "cabinet")
                 give(.tamper(.cabinet, opened: opened))
             case .lost(let failure):
                 Log.error("gate lost: \(failure)")
@@ -297,5 +311,6 @@ struct LaneParts {
     let questions: Mailbox<LaneQuestion>
     let orders: Mailbox<LaneOrder>
     let reload: PolicyReload
+    let tap: FrameTap
     let notifier: ServiceNotifier
 }

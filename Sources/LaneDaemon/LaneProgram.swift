@@ -70,6 +70,7 @@ public enum LaneProgram {
         for passage in recovery.passages { machine.remember(passage.holder, passedAt: passage.wall, at: start) }
         let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
         let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)
+        let tap = FrameTap()
         let credentials = try CredentialThread(
             CredentialThread.Settings(
                 directory: directory, lookSocket: "\(settings.runDirectory)/look.sock", trust: keys.trust),
@@ -85,7 +86,7 @@ public enum LaneProgram {
         ) { request in
             ControlDesk(
                 settings: settings, version: version, startedAtMilliseconds: began.wall.milliseconds,
-                questions: questions, orders: orders, reload: reload
+                questions: questions, orders: orders, reload: reload, tap: tap
             ).reply(request)
         }
         let loop = LaneLoop(
@@ -94,7 +95,7 @@ public enum LaneProgram {
                 readers: try settings.readers.map { try attach($0) },
                 thermometer: try settings.thermometer.map { try attach($0) },
                 gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
-                questions: questions, orders: orders, reload: reload, notifier: notifier),
+                questions: questions, orders: orders, reload: reload, tap: tap, notifier: notifier),
             runner: EffectRunner(machine: machine, journal: journal, gate: gate), clock: clock)
         defer {
             control.stop()

@@ -36,6 +36,13 @@ public struct Lanectl {
                 "forget-passages", summary: "let somebody pass again in spite of anti-passback",
                 flags: [type, everybody],
                 operands: [Operand("BADGE", required: false, help: "as for explain; or give --everybody")]),
+            Subcommand(
+                "reader", summary: "tap: every frame of readers and thermometer, decoded and raw, until Ctrl-C",
+                flags: [record],
+                operands: [
+                    Operand("tap", help: "the word tap"),
+                    Operand("DEVICE", required: false, help: "only this one, by its name in the configuration"),
+                ]),
         ])
 
     private static let everybody = Flag.present("everybody", help: "forget the passages of all")
@@ -48,6 +55,9 @@ public struct Lanectl {
     private static let follow = Flag.present("follow", help: "wait for new records; Ctrl-C ends it well")
     private static let last = Flag.integer(
         "last", "N", in: 0...EventReading.mostShown, default: 20, help: "how many of the newest to begin with")
+    private static let record = Flag.path(
+        "record", "FILE", help: "a recording for `lanesim replay`; it holds badges' numbers"
+    ).optional
     private static let type = Flag.choice("type", ["chip", "code", "epc"], default: "chip", help: "what BADGE is")
     private static let temperature = Flag<Int32>(
         "temperature", "C", help: "as the thermometer would say it, in °C"
@@ -78,6 +88,7 @@ public struct Lanectl {
                 return ExitStatus.success.rawValue
             case "config": return try configuration(location)
             case "forget-passages": return try forgetPassages(location)
+            case "reader": return try reader(location)
             default: return try events(location)
             }
         } catch let failure as ControlFailure {
@@ -182,6 +193,16 @@ public struct Lanectl {
         case "epc": .epc
         default: .chip
         }
+    }
+
+    private func reader(_ location: LaneLocation) throws -> Int32 {
+        guard arguments.operand("tap") == "tap" else {
+            return fail("'lanectl reader' does one thing: lanectl reader tap [DEVICE]", .usage)
+        }
+        return try ReaderTap(
+            client: ControlClient(path: location.controlSocket), device: arguments.operand("DEVICE"),
+            asJSON: arguments[Self.json], recordPath: arguments[Self.record]
+        ).run()
     }
 
     private func unexpected(_ location: LaneLocation) -> ControlFailure {

@@ -14,6 +14,7 @@ struct ControlMessageTests {
             .explain(.init(type: "code", identifierHex: "00", temperatureCentidegrees: -5, atMilliseconds: .max)),
             .reloadConfiguration, .forgetPassages(nil),
             .forgetPassages(BadgeRequest(type: "chip", identifierHex: "6f007b3972")),
+            .tap(TapRequest()), .tap(TapRequest(after: .max)),
         ])
     func requests(request: ControlRequest) throws {
         let line = try request.encoded()
@@ -26,6 +27,13 @@ struct ControlMessageTests {
         arguments: [
             ControlReply.status(makeStatus()), .explain(makeExplain()), .done,
             .reloaded(ReloadReply(policy: "00ff", isNew: true, needRestart: ["readers"])),
+            .tap(
+                TapReply(
+                    frames: [
+                        .init(
+                            device: "读卡器", direction: .toDevice, atMicroseconds: 5, wallMilliseconds: 6, hex: "a545ea",
+                            said: ["code \u{1D}\"x\""])
+                    ], last: 9, dropped: 3)),
             .error(.init(code: .busy, message: "line\nfeed \"quoted\" 中文", advice: "")),
         ])
     func replies(reply: ControlReply) throws {

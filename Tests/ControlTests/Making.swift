@@ -55,6 +55,7 @@ final class RunningServer: Sendable {
             case .status: .status(makeStatus())
             case .explain: .explain(makeExplain())
             case .reloadConfiguration, .forgetPassages: .done
+            case .tap(let request): .tap(TapReply(frames: [], last: request.after ?? 7, dropped: 0))
             }
         }
     ) throws {

@@ -33,6 +33,11 @@ public final class AttachedDevice {
 
     /// What `failure` says of a silent device; nil when it speaks of the line.
     private var toldTrouble: DeviceTrouble??
+    /// Who listens to the line; nobody, but for a technician's while.
+    public var tap: (any LineTap)? {
+        didSet { listener = tap == nil ? nil : LineListener() }
+    }
+    private var listener: LineListener?
     private var line: SerialLine?
     private var session: any DeviceSession
     private var output = SessionOutput()
@@ -79,6 +84,7 @@ public final class AttachedDevice {
         if !found.isEmpty { exchange(found, at: now, report) }
         if line != nil, now >= session.nextDeadline {
             session.timePassed(at: now, into: &output)
+            if tap != nil { listenToStep(at: now) }
             carryOut(at: now, report)
         }
         supervise(at: now, report)
@@ -139,6 +145,7 @@ public final class AttachedDevice {
         supervision.opened(at: now)
         unsent.removeAll()
         session.start(at: now, into: &output)
+        if tap != nil { listenToStep(at: now) }
         carryOut(at: now, report)
     }
 
@@ -151,7 +158,9 @@ public final class AttachedDevice {
             case .lost(let failure): return lineFailed(failure, at: now, report)
             case .bytes(let count):
                 for index in 0..<count {
+                    if tap != nil { listen(to: buffer[index], at: now) }
                     session.receive(buffer[index], at: now, into: &output)
+                    if tap != nil { listenToStep(at: now) }
                     carryOut(at: now, report)
                     if self.line == nil { return }
                 }
@@ -159,6 +168,23 @@ public final class AttachedDevice {
             }
         }
     }
+
+    // MARK: For who taps the line
+
+    private func listen(to byte: UInt8, at now: MonotonicTime) {
+        if let stale = listener?.stale(at: now) { tap?.heard(stale, on: self) }
+        listener?.take(byte, at: now)
+    }
+
+    /// What the session made of the newest byte or deadline, and what it is about to say.
+    private func listenToStep(at now: MonotonicTime) {
+        if let frame = listener?.step(session.counters, output, at: now) { tap?.heard(frame, on: self) }
+        guard !output.bytes.isEmpty else { return }
+        tap?.heard(
+            TappedFrame(direction: .toDevice, bytes: Array(output.bytes), events: [], at: now), on: self)
+    }
+
+    // MARK: -
 
     private func carryOut(at now: MonotonicTime, _ report: (DeviceReport) -> Void) {
         guard output.eventCount > 0 || !output.bytes.isEmpty else { return }

@@ -53,7 +53,7 @@ struct OSDPLostReplyTests {
         #expect(bench.session.trouble == nil && bench.faults.isEmpty)
     }
 
-    @Test("in the channel the repetition is the same bytes, and what libosdp's reader says to it begins a handshake at once")
+    @Test("in the channel the repetition is the same bytes, and libosdp's answer to it begins a handshake at once")
     func secured() throws {
         let recording = try LostReply.read().sc
         let commands = recording.filter(\.isCommand)
