@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .readers import TYPES
 from .scenario_node import Part
 
 GROUPS = ("lane", "readers", "thermometer", "gate", "policy", "journal", "schedule")
-READER_TYPES = ("rdm6300", "id-12la", "scanner")  # those that can be simulated
+READER_TYPES = tuple(TYPES)  # those that can be simulated
 
 
 def check(part: Part) -> None:

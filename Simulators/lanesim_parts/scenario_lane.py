@@ -18,8 +18,7 @@ from .collector_client import CollectorClient
 from .component import Component, stop_all
 from .gate import Gate
 from .people import Person
-from .reader import Reader
-from .scanner import Scanner
+from .readers import AnyReader, ReaderSettings, open_reader
 from .scenario_await import BOUND_SECONDS, LOOK_SECONDS
 from .scenario_clock import SimulatedClock
 from .scenario_file import Scenario
@@ -50,7 +49,7 @@ class ScenarioLane:
         self.events = (directory / "gate.jsonl").open("w", encoding="utf-8")
         self.people: dict[str, Person] = {name: one.person for name, one in scenario.people.items()}
         self.gate = Gate(directory / "gate.sock", self._note)
-        self.readers: dict[str, Reader | Scanner] = {}
+        self.readers: dict[str, AnyReader] = {}
         self.thermometer: Thermometer | None = None
         self.clock = SimulatedClock(directory / "clock") if scenario.moves_clock else None
         self.journal = JournalWatch(binaries / "lanectl", self.configuration, self.gate.stir)
@@ -76,7 +75,7 @@ class ScenarioLane:
         configuration = self._configure()
         for reader in configuration["readers"]:
             link = self.devices / f"{reader['name']}.tty"
-            self.readers[reader["name"]] = Scanner(link) if reader["type"] == "scanner" else Reader(link, chance)
+            self.readers[reader["name"]] = open_reader(ReaderSettings(reader["name"], reader["type"]), link, chance)
         if configuration["thermometer"] != "absent":
             self.thermometer = Thermometer(self.devices / "thermometer.tty", chance, noise_celsius=0.0)
         await self.gate.open()

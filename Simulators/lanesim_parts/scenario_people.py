@@ -62,11 +62,6 @@ class ScenarioPerson:
     name: str
     person: people.Person
 
-    @property
-    def code(self) -> str:
-        """The person's electronic code, the other identifier in the feed (feed.rows)."""
-        return f"EXPO-{self.person.number:08d}"
-
 
 def read(part: Part) -> dict[str, ScenarioPerson]:
     """`people:` of a scenario: a list of names, or a group of names with what is known of each."""

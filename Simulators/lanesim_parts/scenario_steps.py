@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import scenario_configuration, scenario_expect, scenario_people
 from .gate import PULSE_SECONDS
 from .reader import Reader
-from .scanner import Scanner
+from .readers import AnyReader
 from .scenario_await import StepFailed, until
 from .scenario_node import Part, unknown
 from .scenario_people import ScenarioPerson
@@ -100,13 +100,14 @@ def badge(part: Part, cast: Cast) -> Doing:
 
     async def do(lane: ScenarioLane) -> None:
         device = reader_named(lane, reader_name)
-        if isinstance(device, Scanner):
-            device.scan(person.code)
-        else:
-            await out_of_the_field(device, person.person.chip)
-            before = device.readings
-            device.hold(person.person.chip, FOR_EVER if stays else HELD_SECONDS)
-            await until(lambda: device.readings > before, "the badge is read", lambda: "it was not")
+        identifier = device.identifier_of(person.person)
+        if not isinstance(device, Reader):
+            device.hold(identifier, FOR_EVER if stays else HELD_SECONDS)
+            return
+        await out_of_the_field(device, identifier)
+        before = device.readings
+        device.hold(identifier, FOR_EVER if stays else HELD_SECONDS)
+        await until(lambda: device.readings > before, "the badge is read", lambda: "it was not")
 
     return do
 
@@ -122,7 +123,7 @@ async def out_of_the_field(reader: Reader, chip: bytes) -> None:
     await until(is_gone, "the badge was away", lambda: "it was not")
 
 
-def reader_named(lane: ScenarioLane, name: str | None) -> Reader | Scanner:
+def reader_named(lane: ScenarioLane, name: str | None) -> AnyReader:
     if name is None:
         return next(iter(lane.readers.values()))
     if name not in lane.readers:
@@ -135,8 +136,7 @@ def withdraws(part: Part, cast: Cast) -> Doing:
 
     async def do(lane: ScenarioLane) -> None:
         for reader in lane.readers.values():
-            if isinstance(reader, Reader):
-                reader.withdraw()
+            reader.withdraw()
 
     return do
 
@@ -193,8 +193,7 @@ def walks(part: Part, cast: Cast) -> Doing:
 
     async def do(lane: ScenarioLane) -> None:
         for reader in lane.readers.values():
-            if isinstance(reader, Reader):
-                reader.withdraw()
+            reader.withdraw()
         if lane.thermometer:
             lane.thermometer.nobody_stands_there()
         for _ in range(times):
