@@ -35,7 +35,7 @@ public final class AttachedDevice {
     private var toldTrouble: DeviceTrouble??
     /// Who listens to the line; nobody, but for a technician's while.
     public var tap: (any LineTap)? {
-        didSet { listener = tap == nil ? nil : LineListener() }
+        didSet { listener = tap == nil ? nil : LineListener(counted: session.counters) }
     }
     private var listener: LineListener?
     private var line: SerialLine?

@@ -29,7 +29,10 @@ struct LineListener {
 
     private var received: [UInt8] = []
     private var firstAt = MonotonicTime(nanoseconds: 0)
-    private var counted = FrameCounters()
+    private var counted: FrameCounters
+
+    /// - Parameter counters: what the session has counted before somebody listened.
+    init(counted counters: FrameCounters) { counted = counters }
 
     mutating func take(_ byte: UInt8, at now: MonotonicTime) {
         if received.isEmpty { firstAt = now }
