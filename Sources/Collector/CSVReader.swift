@@ -119,23 +119,25 @@ private struct RowScan {
             let field =
                 place < bytes.count && bytes[place] == Self.quote ? quoted(into: &row) : plain(into: &row)
             switch field {
-            case .needsMore: return isWhole ? end(&row) : tooLongOrNeedsMore(row)
+            case .needsMore: return isWhole ? end(&row) : .needsMore
             case .fault: return field
             case .row: break
             }
             row.endField()
             if let fault = tooManyFields(row) { return fault }
             guard place < bytes.count else {
-                return isWhole ? .row(length: place, lines: lines) : tooLongOrNeedsMore(row)
+                return isWhole ? .row(length: place, lines: lines) : .needsMore
             }
             switch bytes[place] {
-            case Self.comma: place += 1
+            case Self.comma:
+                place += 1
+                if let fault = tooLong(row) { return fault }
             case Self.lineFeed: return .row(length: place + 1, lines: lines + 1)
             default:
                 // A carriage return: a line feed must follow.
                 guard place + 1 < bytes.count else {
                     return isWhole
-                        ? .row(length: place + 1, lines: lines) : tooLongOrNeedsMore(row)
+                        ? .row(length: place + 1, lines: lines) : .needsMore
                 }
                 guard bytes[place + 1] == Self.lineFeed else {
                     return fault(
@@ -159,9 +161,10 @@ private struct RowScan {
             row, "more than \(limits.fields) fields", passed: place, lines: lines, field: row.count - 1)
     }
 
-    private func tooLongOrNeedsMore(_ row: CSVRow) -> Outcome {
-        place > limits.rowBytes
-            ? fault(row, "a row of more than \(limits.rowBytes) bytes", passed: place, lines: lines) : .needsMore
+    /// Looked at wherever `place` moves on: a row is refused at the same byte in whatever pieces it comes.
+    private func tooLong(_ row: CSVRow) -> Outcome? {
+        guard place > limits.rowBytes else { return nil }
+        return fault(row, "a row of more than \(limits.rowBytes) bytes", passed: place, lines: lines)
     }
 
     /// `.row`: the field is whole, `place` is behind it. `.needsMore`: the bytes end in it.
@@ -181,6 +184,7 @@ private struct RowScan {
             if place - start > limits.fieldBytes {
                 return fault(row, "a field of more than \(limits.fieldBytes) bytes", passed: place, lines: lines)
             }
+            if let fault = tooLong(row) { return fault }
         }
         row.append(bytes[start..<place])
         return .needsMore
@@ -196,6 +200,7 @@ private struct RowScan {
             case Self.quote:
                 row.append(bytes[part..<place])
                 place += 1
+                if let fault = tooLong(row) { return fault }
                 if place == bytes.count { return isWhole ? .row(length: 0, lines: 0) : .needsMore }
                 switch bytes[place] {
                 case Self.quote:
@@ -216,6 +221,7 @@ private struct RowScan {
                     row, "a quote that is not closed within \(limits.fieldBytes) bytes", passed: opening,
                     lines: linesBefore)
             }
+            if let fault = tooLong(row) { return fault }
         }
         guard isWhole else { return .needsMore }
         return fault(row, "a quote that is never closed", passed: opening, lines: linesBefore)

@@ -78,6 +78,23 @@ struct CSVReaderTests {
         }
     }
 
+    @Test(
+        "a row that is one byte too long is refused in whatever pieces it comes, one that is not is read",
+        arguments: 1...70)
+    func longestRow(chunk: Int) {
+        let limits = CSVReader.Limits(fieldBytes: 24, rowBytes: 60, fields: 5)
+        let twenty = String(repeating: "x", count: 20)
+        let read = { (row: String) in
+            CollectorTests.read(Array("\(row)\nd,e\n".utf8), chunk: chunk, limits: limits)
+        }
+        #expect(
+            read("\(twenty),\(twenty),123456789012345678") == ["1:\(twenty)|\(twenty)|123456789012345678", "2:d|e"])
+        let refused = ["!1.2 a row of more than 60 bytes", "2:d|e"]
+        #expect(read("\(twenty),\(twenty),1234567890123456789") == refused)
+        #expect(read("\(twenty),\(twenty),\"12345678901234567\"") == refused)
+        #expect(read("\(twenty),\(twenty),12345678901234567,x,y") == ["!1.3 a row of more than 60 bytes", "2:d|e"])
+    }
+
     @Test("what is written as CSV is read back, whatever the fields hold and wherever it is cut")
     func roundTrip() {
         var random = SeededGenerator()
