@@ -75,7 +75,9 @@ def test_a_line_under_another_name_is_told_and_found_again_under_its_own(running
 # when the kernel took the node away and gave it back, and when the daemon recorded what it made of that.
 LOST_WITHIN_MILLISECONDS = 2000
 BACK_WITHIN_MILLISECONDS = 3000
-MOST_SHARE = 0.01
+# Of an emulated processor, many times slower than a real one; the hundredth of a real one is held by
+# Tests/EndToEnd/test_unplugged.py.
+MOST_SHARE = 0.03
 # The daemon's attempts to open are 2 s apart, so that each window has the same of them. The guest counts as the daemon's
 # what the machine under it does meanwhile: the window with the least of that tells what the daemon itself needs.
 WINDOW_SECONDS = 10
@@ -134,8 +136,8 @@ def test_a_port_that_comes_back_under_another_name_is_followed_by_its_link(runni
     plugged_in(running, "/dev/ttyUSB0")
 
 
-def test_an_unplugged_port_costs_less_than_one_hundredth_of_the_processor(running):
-    """Of an emulated one. The thermometer, whose frames cost more than that there, is silent as well."""
+def test_an_unplugged_port_never_spins(running):
+    """The thermometer, whose frames cost more than that there, is silent as well."""
     pulled_out(running)
     running.silent()
     assert running.says("thermometer lost"), running.tail()
