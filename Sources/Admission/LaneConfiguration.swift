@@ -14,6 +14,21 @@ public enum ReleaseMode: UInt8, Sendable {
     case pulse = 1
 }
 
+/// How a lane learns that somebody walked or drove through.
+public enum PassageSensor: UInt8, Sendable, CaseIterable {
+    /// A contact for each direction, or one alone, closes as somebody passes: a turnstile's, or a single beam.
+    case contacts = 0
+    /// Two beams behind each other; their order is the direction.
+    case beams = 1
+    /// A loop in the ground, free again when a vehicle has passed it.
+    case loop = 2
+    /// The gate tells nothing: a release counts as a passage when its time is over.
+    case absent = 3
+}
+
+/// What goes through a lane. Raw values stand in records.
+public enum Traffic: UInt8, Sendable, CaseIterable { case people = 0, vehicles = 1 }
+
 /// What happens to a badge that is read while somebody else may walk.
 public enum SecondBadge: UInt8, Sendable {
     /// It is judged when the first release has ended; one badge can wait.
@@ -31,6 +46,8 @@ public struct LaneConfiguration: Sendable {
     public var outwardReaders: UInt16 = 0
     public var hasThermometer: Bool
     public var releaseMode: ReleaseMode
+    public var traffic = Traffic.people
+    public var passageSensor = PassageSensor.contacts
     public var secondBadge = SecondBadge.wait
     public var pulseMilliseconds: Int64 = 500
     public var passageTimeoutMilliseconds: Int64 = 5000
@@ -41,6 +58,8 @@ public struct LaneConfiguration: Sendable {
     public var stuckContactMilliseconds: Int64 = 30_000
     /// Between the end of a release and the next: a gate board must see the line fall.
     public var releaseGapMilliseconds: Int64 = 100
+    /// Modes by the clock; the first whose hours it is holds.
+    public var schedule: [ScheduledMode] = []
     /// How long the lamp and the words of a refusal stay.
     public var refusalShownMilliseconds: Int64 = 3000
 

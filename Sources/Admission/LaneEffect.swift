@@ -8,6 +8,7 @@ public enum LampState: UInt8, Sendable {
     case refused = 3
     case outOfService = 4
     case emergency = 5
+    case locked = 6
 }
 
 /// What a visitor is told. The words are in Wording.
@@ -22,6 +23,10 @@ public enum LaneMessage: Sendable, Hashable {
     case outOfService(ModeCause)
     case emergency
     case walkThrough
+    /// The gate stands open, and badges are read.
+    case heldOpen
+    case locked
+    case maintenance
 }
 
 /// One thing the shell must do. Effects are carried out in the order of their list: what stands first is done first.

@@ -60,10 +60,13 @@ public struct Outcome: Sendable, Hashable {
     public var reader: UInt8
     /// From release to its end; 0 when unknown.
     public var openMilliseconds: UInt32
+    /// Nothing saw a passage: the gate has no feedback, and the release counts.
+    public var isAssumed: Bool
 
     public init(
         end: ReleaseEnd, direction: PassageDirection, decisionSequence: UInt64, decisionEpoch: Epoch?, tag: BadgeTag,
-        type: IdentifierType, holder: HolderNumber, kind: HolderKind?, reader: UInt8, openMilliseconds: UInt32
+        type: IdentifierType, holder: HolderNumber, kind: HolderKind?, reader: UInt8, openMilliseconds: UInt32,
+        isAssumed: Bool = false
     ) {
         self.end = end
         self.direction = direction
@@ -75,6 +78,7 @@ public struct Outcome: Sendable, Hashable {
         self.kind = kind
         self.reader = reader
         self.openMilliseconds = openMilliseconds
+        self.isAssumed = isAssumed
     }
 
     /// Stands for a reader where none was used.
@@ -88,8 +92,10 @@ public enum UnreleasedPulse: UInt8, Sendable, CaseIterable {
     case tailgating = 1
     case forced = 2
     case wrongWay = 3
-    /// In an emergency, or on an exit without a reader: a person, but nobody knows who.
+    /// In an emergency, on an exit without a reader, or where the gate is held open: a person, but nobody knows who.
     case anonymous = 4
+    /// In maintenance: a hand or a tool, and nobody who is counted.
+    case maintenance = 5
 }
 
 /// What a lane does as a whole. Raw values stand in records.
@@ -99,6 +105,12 @@ public enum LaneMode: UInt8, Sendable, CaseIterable {
     case freeExit = 1
     case emergency = 2
     case outOfService = 3
+    /// Nobody is let in. An exit still lets out.
+    case locked = 4
+    /// The gate stands open; badges are read, judged and counted as always.
+    case heldOpen = 5
+    /// A technician works at the gate: nobody is let through or counted.
+    case maintenance = 6
 }
 
 /// Why a lane is out of service, and other causes of a mode.
@@ -111,6 +123,8 @@ public enum ModeCause: UInt8, Sendable, CaseIterable {
     /// A record could not be written.
     case journalFault = 5
     case fire = 6
+    case technician = 7
+    case schedule = 8
 }
 
 /// A random 128-bit id made at every opening of the journal.
@@ -154,6 +168,9 @@ public enum LaneEvent: Sendable, Hashable {
     case policy(PolicyDigest)
     /// A technician made the lane forget this holder's passages, or everybody's (`nobody`).
     case passagesForgotten(HolderNumber)
+    case technician(TechnicianAct)
+    /// A badge held to a reader in maintenance: the reader works, and nobody is decided.
+    case seenInMaintenance(Presentation)
 }
 
 /// Why records are missing.
@@ -235,12 +252,13 @@ public struct LaneTotals: Sendable, Hashable {
             case .forced: forced &+= 1
             case .wrongWay: wrongWay &+= 1
             case .anonymous: if direction == .forward { anonymousForward &+= 1 } else { anonymousBackward &+= 1 }
+            case .maintenance: break
             }
         case .releasedByHand:
             admitted &+= 1
             byHand &+= 1
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
-            .stopping, .tamper, .policy, .passagesForgotten:
+            .stopping, .tamper, .policy, .passagesForgotten, .technician, .seenInMaintenance:
             break
         }
     }

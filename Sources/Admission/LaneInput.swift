@@ -103,6 +103,7 @@ public enum LaneInput: Sendable {
     case journal(JournalState)
     /// The wall clock's trust changed or it jumped, by `stepMilliseconds` where known.
     case clock(ClockTrust, stepMilliseconds: Int64)
+    case technician(TechnicianAct)
     /// A deadline may have been reached; harmless when none was.
     case timePassed
     /// A technician lets this holder, or everybody (`nobody`), pass again in spite of anti-passback.

@@ -140,9 +140,9 @@ extension LaneMachine {
     }
 
     /// Decides when nothing is missing any more or the time is over.
-    mutating func settle(_ awaiting: Awaiting, _ step: inout Step) {
+    mutating func settle(_ awaiting: Awaiting, _ step: inout Step, hasWalked: Bool = false) {
         let missing = missingCompany(awaiting.candidate)
-        guard missing.isEmpty || step.moment.monotonic >= awaiting.deadline else {
+        guard missing.isEmpty || hasWalked || step.moment.monotonic >= awaiting.deadline else {
             var awaiting = awaiting
             awaiting.deadline = companyDeadline(awaiting.candidate, missing)
             state = .awaiting(awaiting)

@@ -11,7 +11,7 @@ extension LaneMachine {
     /// Whether he is let out although the lane as a whole, its entry, does not judge badges now.
     func mayLeave(_ candidate: Candidate) -> Bool {
         configuration.kind == .twoWay && candidate.presentation.direction == .backward && !gateLost && !fireAlarm
-            && !isStopping
+            && !isStopping && mode.mode != .maintenance
     }
 
     /// Whether no reader of this direction is there. A lane that is not two-way has one direction.
@@ -25,6 +25,7 @@ extension LaneMachine {
     /// The way out of a two-way lane stands open, since nobody's badge can be read there.
     var letsOutFreely: Bool {
         configuration.kind == .twoWay && areLost(readers: .backward) && !gateLost && !isStopping
+            && mode.mode != .maintenance
     }
 
     func releaseBackwardLevel(at now: MonotonicTime) -> Bool {
@@ -47,8 +48,8 @@ extension LaneMachine {
             return true
         }
         switch mode.mode {
-        case .emergency, .freeExit: return false
-        case .normal, .outOfService: break
+        case .emergency, .freeExit, .heldOpen, .maintenance: return false
+        case .normal, .outOfService, .locked: break
         }
         if letsOutFreely {
             step.record(.pulse(.anonymous, .backward, decisionSequence: 0))

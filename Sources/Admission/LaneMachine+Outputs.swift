@@ -33,15 +33,17 @@ extension LaneMachine {
         if step.buzzerMilliseconds > 0 { effects.append(.buzzer(milliseconds: step.buzzerMilliseconds)) }
     }
 
-    /// The line is up whether or not somebody was let in: in an emergency (beside the fire thread's own output) and on
-    /// a free exit.
+    /// The line is up whether or not somebody was let in: in an emergency (beside the fire thread's own output), on a free
+    /// exit, and where the gate is held open.
     var isHeldOpen: Bool {
-        let mode = mode.mode
-        return mode == .emergency || mode == .freeExit
+        switch mode.mode {
+        case .emergency, .freeExit, .heldOpen: true
+        case .normal, .outOfService, .locked, .maintenance: false
+        }
     }
 
     private func releaseLevel(at now: MonotonicTime) -> Bool {
-        if isHeldOpen { return true }
+        if isHeldOpen || (test?.what == .release && mode.mode == .maintenance) { return true }
         guard case .released(let release) = state, release.direction == .forward else { return false }
         return configuration.releaseMode == .level || now < release.pulseEnds
     }
@@ -52,6 +54,8 @@ extension LaneMachine {
         if mode == .emergency { return (.emergency, .emergency) }
         if isStopping { return (.outOfService, .outOfService(cause)) }
         if mode == .freeExit { return (.ready, .walkThrough) }
+        if mode == .maintenance && !hasRelease { return (test?.what.lamps ?? .outOfService, .maintenance) }
+        if mode == .locked && configuration.kind != .exit, !hasRelease { return (.locked, .locked) }
         switch state {
         case .released: return (.admitted, .admitted)
         case .measuring where mode == .outOfService, .awaiting where mode == .outOfService,
@@ -61,7 +65,19 @@ extension LaneMachine {
         case .awaiting(let awaiting): return (.working, .awaiting(awaitedCompany(awaiting)))
         case .waiting:
             if let refusal { return (.refused, .refused(refusal.reasons)) }
-            return (.ready, .presentBadge)
+            return (.ready, mode == .heldOpen ? .heldOpen : .presentBadge)
+        }
+    }
+}
+
+extension GateTest {
+    /// One lamp alone, where one is tested.
+    fileprivate var lamps: LampState? {
+        switch self {
+        case .lampGreen: .admitted
+        case .lampRed: .refused
+        case .lampAmber: .ready
+        case .release, .buzzer: nil
         }
     }
 }

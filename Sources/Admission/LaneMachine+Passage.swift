@@ -4,24 +4,68 @@ extension LaneMachine {
     mutating func contactChanged(_ direction: PassageDirection, _ closed: Bool, _ step: inout Step) {
         let now = step.moment.monotonic
         let change = direction == .forward ? forward.change(closed, at: now) : backward.change(closed, at: now)
-        switch change {
-        case .none: break
-        case .freed: step.record(.contact(direction, stuck: false))
+        if case .opened(wasStuck: true) = change { step.record(.contact(direction, stuck: false)) }
         // Which contacts are closed when a gate comes back is no pulse: nobody saw when they closed.
-        case .pulse where gateLost: break
-        case .pulse: direction == .forward ? pulsedForward(&step) : pulsedBackward(&step)
+        guard let way = passage(direction, change, at: now), !gateLost else {
+            // Who stood in the beams when his time was over has turned back.
+            if case .released(let release) = state, configuration.passageSensor == .beams, now >= release.deadline,
+                !isOccupied
+            {
+                timeIsOver(release, &step)
+            }
+            return
+        }
+        way == .forward ? pulsedForward(&step) : pulsedBackward(&step)
+    }
+
+    /// Which way somebody passed, if a change of the sensor means that.
+    private mutating func passage(
+        _ direction: PassageDirection, _ change: PassageContact.Change, at now: MonotonicTime
+    ) -> PassageDirection? {
+        switch (configuration.passageSensor, change) {
+        case (.contacts, .closed), (.loop, .opened): direction
+        case (.beams, .closed): beams.change(direction, isBroken: true, at: now)
+        case (.beams, .opened): beams.change(direction, isBroken: false, at: now)
+        case (.contacts, .opened), (.loop, .closed), (.absent, _), (_, .none): nil
+        }
+    }
+
+    /// Somebody stands in the beams or on the loop: his release is not annulled under him, unless the sensor is stuck.
+    var isOccupied: Bool {
+        guard !gateLost else { return false }
+        switch configuration.passageSensor {
+        case .contacts, .absent: return false
+        case .loop: return forward.isOccupied
+        case .beams: return forward.isOccupied || backward.isOccupied
+        }
+    }
+
+    /// Nobody was seen to use a release until its time was over.
+    private mutating func timeIsOver(_ release: Release, _ step: inout Step) {
+        switch configuration.passageSensor {
+        case .contacts: end(release, .annulled, &step)
+        // A sensor that is stuck sees nobody.
+        case .loop, .beams:
+            end(release, forward.isStuck || backward.isStuck ? .interrupted : .annulled, &step)
+        case .absent: end(release, .passed, &step)
         }
     }
 
     private mutating func pulsedForward(_ step: inout Step) {
         let now = step.moment.monotonic
+        // Nobody waits before a gate that stands open: who walks while he is measured is judged by what there is.
+        if mode.mode == .heldOpen {
+            if case .measuring(let measuring) = state { settle(measuring, &step, hasWalked: true) }
+            if case .awaiting(let awaiting) = state { settle(awaiting, &step, hasWalked: true) }
+        }
         if case .released(let release) = state, release.direction == .forward {
             passed(release, &step)
             return
         }
         switch mode.mode {
-        case .emergency, .freeExit: step.record(.pulse(.anonymous, .forward, decisionSequence: 0))
-        case .normal, .outOfService:
+        case .emergency, .freeExit, .heldOpen: step.record(.pulse(.anonymous, .forward, decisionSequence: 0))
+        case .maintenance: step.record(.pulse(.maintenance, .forward, decisionSequence: 0))
+        case .normal, .outOfService, .locked:
             step.buzzerMilliseconds = 1000
             if hasRelease {
                 // Somebody was let out, and somebody else goes in.
@@ -52,9 +96,10 @@ extension LaneMachine {
 
     private mutating func pulsedBackward(_ step: inout Step) {
         if configuration.kind == .twoWay && pulsedOut(&step) { return }
-        if mode.mode == .emergency {
-            step.record(.pulse(.anonymous, .backward, decisionSequence: 0))
-        } else {
+        switch mode.mode {
+        case .emergency, .heldOpen: step.record(.pulse(.anonymous, .backward, decisionSequence: 0))
+        case .maintenance: step.record(.pulse(.maintenance, .backward, decisionSequence: 0))
+        case .normal, .freeExit, .outOfService, .locked:
             step.buzzerMilliseconds = 1000
             step.record(.pulse(.wrongWay, .backward, decisionSequence: 0))
         }
@@ -70,7 +115,8 @@ extension LaneMachine {
         }
         state = .waiting
         // At least 1 ms: a step that ends a release never begins another, so the line always falls between two.
-        gapUntil = step.moment.monotonic.advanced(byMilliseconds: max(1, configuration.releaseGapMilliseconds))
+        gapUntil = step.moment.monotonic.advanced(
+            byMilliseconds: isHeldOpen ? 1 : max(1, configuration.releaseGapMilliseconds))
         step.record(
             .ended(
                 Outcome(
@@ -79,7 +125,8 @@ extension LaneMachine {
                     holder: presentation?.credential?.holder ?? .nobody, kind: presentation?.credential?.kind,
                     reader: presentation?.reader ?? Outcome.noReader,
                     openMilliseconds: UInt32(
-                        clamping: step.moment.monotonic.milliseconds(since: release.since)))))
+                        clamping: step.moment.monotonic.milliseconds(since: release.since)),
+                    isAssumed: end == .passed && configuration.passageSensor == .absent)))
     }
 
     mutating func timePassed(_ step: inout Step) {
@@ -88,7 +135,7 @@ extension LaneMachine {
         case .waiting: break
         case .measuring(let measuring): if now >= measuring.deadline { settle(measuring, &step) }
         case .awaiting(let awaiting): if now >= awaiting.deadline { settle(awaiting, &step) }
-        case .released(let release): if now >= release.deadline { end(release, .annulled, &step) }
+        case .released(let release): if now >= release.deadline && !isOccupied { timeIsOver(release, &step) }
         }
         if let shown = refusal, now >= shown.until { refusal = nil }
         guard !gateLost else { return }
@@ -105,6 +152,7 @@ extension LaneMachine {
         guard case .waiting = state, nextCandidate == nil, now >= gapUntil, !isStopping else { return }
         switch mode {
         case (.normal, _), (.outOfService, .readersLost), (.outOfService, .thermometerLost): break
+        case (.locked, _) where configuration.kind == .exit: break
         default: return
         }
         refusal = nil
@@ -186,49 +234,39 @@ extension LaneMachine {
         case .released(let release): if gateLost { end(release, .interrupted, &step) }
         }
         if let next = nextCandidate, dismiss(next, &step) { nextCandidate = nil }
-    }
-
-    /// Whether the mode is one in which nobody is decided; then this one is recorded as what it is.
-    private mutating func dismiss(_ candidate: Candidate, _ step: inout Step) -> Bool {
-        if mayLeave(candidate) { return false }
-        switch mode.mode {
-        case .emergency: step.record(.seenInEmergency(candidate.presentation))
-        case .outOfService: refuseUnmeasured(candidate, .outOfService, &step)
-        case .normal, .freeExit:
-            guard isStopping else { return false }
-            refuseUnmeasured(candidate, .outOfService, &step)
-        }
-        return true
+        if test != nil && mode.mode != .maintenance { test = nil }
     }
 }
 
 /// One direction of the passage contact: debounced levels in, pulses out.
 struct PassageContact: Sendable {
     private var closedSince: MonotonicTime?
-    private var isReportedStuck = false
+    private(set) var isStuck = false
 
-    enum Change { case none, pulse, freed }
+    enum Change { case none, closed, opened(wasStuck: Bool) }
 
     mutating func change(_ closed: Bool, at now: MonotonicTime) -> Change {
-        if closed {
-            guard closedSince == nil else { return .none }
-            closedSince = now
-            return .pulse
+        guard closed != (closedSince != nil) else { return .none }
+        guard closed else {
+            defer { isStuck = false }
+            closedSince = nil
+            return .opened(wasStuck: isStuck)
         }
-        closedSince = nil
-        guard isReportedStuck else { return .none }
-        isReportedStuck = false
-        return .freed
+        closedSince = now
+        return .closed
     }
 
+    /// Closed, and not for so long that it means nothing any more.
+    var isOccupied: Bool { closedSince != nil && !isStuck }
+
     func stuckAt(_ configuration: LaneConfiguration) -> MonotonicTime {
-        guard let closedSince, !isReportedStuck else { return .never }
+        guard let closedSince, !isStuck else { return .never }
         return closedSince.advanced(byMilliseconds: configuration.stuckContactMilliseconds)
     }
 
     mutating func isNewlyStuck(_ configuration: LaneConfiguration, at now: MonotonicTime) -> Bool {
         guard now >= stuckAt(configuration) else { return false }
-        isReportedStuck = true
+        isStuck = true
         return true
     }
 }

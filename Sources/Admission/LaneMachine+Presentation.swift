@@ -14,16 +14,7 @@ extension LaneMachine {
         // Who waits goes first.
         beginNext(&step)
         let candidate = Candidate(presentation: presentation, credentials: credentials)
-        switch mode.mode {
-        case .emergency:
-            step.record(.seenInEmergency(presentation))
-            return
-        case .outOfService:
-            guard !mayLeave(candidate) else { break }
-            refuseUnmeasured(candidate, .outOfService, &step)
-            return
-        case .normal, .freeExit: break
-        }
+        if dismiss(candidate, &step) { return }
         switch state {
         case .waiting: if now < gapUntil { wait(candidate, &step) } else { begin(candidate, &step) }
         case .measuring(let measuring):
@@ -128,18 +119,18 @@ extension LaneMachine {
 
     /// Decides when the samples suffice, measures once more before a refusal, or goes on measuring. When the second
     /// measurement does not come about, the first stands.
-    mutating func settle(_ measuring: Measuring, _ step: inout Step) {
+    mutating func settle(_ measuring: Measuring, _ step: inout Step, hasWalked: Bool = false) {
         let now = step.moment.monotonic
         var finding = temperatures.finding(since: measuring.samplesSince)
         if finding.outcome == .missing {
-            guard now >= measuring.deadline else {
+            guard hasWalked || now >= measuring.deadline else {
                 state = .measuring(measuring)
                 return
             }
             finding = measuring.first ?? finding
         }
         let problem = problem(finding, measuring.candidate.presentation.credential?.kind)
-        if !problem.isEmpty && finding.outcome != .missing && measuring.first == nil
+        if !problem.isEmpty && !hasWalked && finding.outcome != .missing && measuring.first == nil
             && keyReasons(measuring.candidate, step.moment).isEmpty
         {
             temperatures.removeAll()

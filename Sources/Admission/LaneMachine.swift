@@ -5,8 +5,8 @@
 // allocates nothing. It has three parts that do not mix:
 //
 //   state      one presentation at a time: waiting → measuring → (awaiting company) → released → waiting
-//   mode       what the lane as a whole does, derived from what is lost, full or burning: normal, free exit,
-//              emergency, out of service
+//   mode       what the lane as a whole does, derived from what burns, is lost, was ordered, is scheduled or full
+//              (LaneMachine+Modes.swift has the table)
 //   outputs    release line, lamps and words, derived from the two above at the end of every step; only changes
 //              become effects, and after a gate comes back all of them do
 //
@@ -110,9 +110,16 @@ public struct LaneMachine: Sendable {
     var written = InlineArray<10, LaneEvent>(repeating: .stopping)
     var writtenCount = 0
     var isStopping = false
+    /// What a technician chose, and what the schedule says now; the first stands above the second.
+    var order: StandingOrder?
+    var scheduled: OrderedMode?
+    var scheduleDeadline = MonotonicTime.never
+    /// What a technician has moved, in maintenance.
+    var test: (what: GateTest, until: MonotonicTime)?
 
     var forward = PassageContact()
     var backward = PassageContact()
+    var beams = BeamPair()
     /// A pulse of `followedDirection` before this follows the passage of `followedDecision`.
     var tailgatingUntil = MonotonicTime(nanoseconds: 0)
     var followedDecision: UInt64 = 0
@@ -178,6 +185,7 @@ public struct LaneMachine: Sendable {
         case .credentials(let new): credentialsChanged(new, &step)
         case .journal: break
         case .clock(let trust, let stepMilliseconds): step.record(.clock(trust, stepMilliseconds: stepMilliseconds))
+        case .technician(let act): technicianActed(act, &step)
         case .timePassed: timePassed(&step)
         case .forgetPassages(let holder): forgetPassages(of: holder, &step)
         case .stopping: stop(&step)
@@ -227,15 +235,21 @@ public struct LaneMachine: Sendable {
     /// The shell wrote a record of its own (a hole); the next one's sequence is `next`.
     public mutating func skipSequence(to next: UInt64) { nextSequence = next }
 
+    /// A journal that could be opened only now goes on at `nextSequence`, and holds `totals` of this hour from before.
+    public mutating func recovered(_ totals: LaneTotals, nextSequence: UInt64) {
+        hourTotals = hourTotals + totals
+        self.nextSequence = nextSequence
+    }
+
     /// When `timePassed` must be called at the latest.
     public var deadline: MonotonicTime {
-        var earliest = hourDeadline
+        var earliest = min(hourDeadline, ordersDeadline)
         switch state {
         case .waiting: if nextCandidate != nil { earliest = min(earliest, gapUntil) }
         case .measuring(let measuring): earliest = min(earliest, measuring.deadline)
         case .awaiting(let awaiting): earliest = min(earliest, awaiting.deadline)
         case .released(let release):
-            earliest = min(earliest, release.deadline)
+            if !isOccupied { earliest = min(earliest, release.deadline) }
             if configuration.releaseMode == .pulse && isPulsing(release.direction) {
                 earliest = min(earliest, release.pulseEnds)
             }
@@ -266,27 +280,13 @@ public struct LaneMachine: Sendable {
         }
     }
 
-    /// What the lane as a whole does, and why.
-    public var mode: (mode: LaneMode, cause: ModeCause) {
-        if fireAlarm { return (.emergency, .fire) }
-        if gateLost { return (.outOfService, .gateLost) }
-        let noReader = areLost(readers: .forward)
-        if configuration.kind == .exit { return noReader ? (.freeExit, .readersLost) : (.normal, .none) }
-        if journal >= .reserveOnly { return (.outOfService, .journalFull) }
-        if journalFault { return (.outOfService, .journalFault) }
-        if noReader { return (.outOfService, .readersLost) }
-        if hasNoThermometer && policy.withoutThermometer == .outOfService {
-            return (.outOfService, .thermometerLost)
-        }
-        return (.normal, .none)
-    }
-
     // MARK: Begin and end of a step
 
     /// What is due before the input: another try of the journal, the hour that closed, and an end that is owed.
     private mutating func begin(_ step: inout Step) {
         if triesJournalAgain && step.moment.monotonic >= journalRetryAt { tryJournalAgain(&step) }
         closeHour(&step)
+        lookAtOrders(step.moment)
         if !journalFault { payOwedEnd(&step) }
     }
 
@@ -316,8 +316,7 @@ public struct LaneMachine: Sendable {
         guard case .waiting = state, let next = nextCandidate, step.moment.monotonic >= gapUntil, !isStopping else {
             return
         }
-        let mode = mode.mode
-        guard mode == .normal || mode == .freeExit || mayLeave(next) else { return }
+        guard judgesBadges || mayLeave(next) else { return }
         nextCandidate = nil
         // What was measured while it waited was of whoever walked.
         forgetTemperatures(step.moment.monotonic)

@@ -48,6 +48,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
     public static let passedAlready = Reasons(bit: 49)
     public static let escortMissing = Reasons(bit: 50)
     public static let identityNotConfirmed = Reasons(bit: 51)
+    public static let laneLocked = Reasons(bit: 46)
 
     /// All reasons, in the order in which they are told.
     public static let ordered: [Reasons] = [
@@ -57,7 +58,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         .outsideHours, .zoneNotGranted, .kindNotAdmitted, .passedAlready, .unknownBadge, .conflict, .suspended,
         .revoked,
         .temperatureHigh, .codeYellow, .codeRed, .testPositive, .testInFuture, .codeInFuture,
-        .thermometerLost, .outOfService, .noImage, .statementTooOld, .imageTooOld, .clockNotTrusted,
+        .thermometerLost, .laneLocked, .outOfService, .noImage, .statementTooOld, .imageTooOld, .clockNotTrusted,
     ]
 
     /// Which reasons belong to which key; the rest are none of the four.
@@ -109,6 +110,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         case .passedAlready: "passed-already"
         case .escortMissing: "escort-missing"
         case .identityNotConfirmed: "identity-not-confirmed"
+        case .laneLocked: "lane-locked"
         default: "several"
         }
     }

@@ -100,6 +100,7 @@ extension UnreleasedPulse {
         case .forced: "forced"
         case .wrongWay: "wrong_way"
         case .anonymous: "anonymous"
+        case .maintenance: "maintenance"
         }
     }
 }

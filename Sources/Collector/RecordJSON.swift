@@ -34,6 +34,7 @@ struct RecordJSON {
                 ("received_ms", .number(received)),
                 ("from", .text(record.from.text)),
                 ("to", .text(record.to.text)),
+                ("traffic", .text(record.traffic == .vehicles ? "vehicles" : "people")),
             ] + members)
     }
 
@@ -84,6 +85,8 @@ struct RecordJSON {
             return ("tamper", [("device", .text(contact.name)), ("opened", .truth(opened))])
         case .policy(let digest): return ("policy", [("policy", .text(digest.hex))])
         case .passagesForgotten(let holder): return ("passages_forgotten", [("holder", number(of: holder))])
+        case .technician(let act): return ("technician", members(of: act))
+        case .seenInMaintenance(let presentation): return ("seen_in_maintenance", members(of: presentation))
         }
     }
 
@@ -115,6 +118,17 @@ struct RecordJSON {
         holder == .nobody ? .null : .number(Int(holder.number))
     }
 
+    private func members(of act: TechnicianAct) -> [(String, JSONText)] {
+        let what: [(String, JSONText)] =
+            switch act.what {
+            case .ordered(let mode, let minutes):
+                [("act", .text("ordered")), ("mode", .text(mode.laneMode.name)), ("minutes", .number(Int(minutes)))]
+            case .tested(let what): [("act", .text("tested")), ("output", .text(what.name))]
+            case .confirmedClock: [("act", .text("confirmed_clock"))]
+            }
+        return what + [("user", .number(Int(act.user))), ("remark", .text(act.remark.text))]
+    }
+
     private func members(of outcome: Outcome) -> [(String, JSONText)] {
         [
             ("end", .text(outcome.end.name)),
@@ -128,6 +142,7 @@ struct RecordJSON {
             ("kind", outcome.kind.map { .text("\($0.name)") } ?? .null),
             ("reader", outcome.isByHand ? .null : .number(Int(outcome.reader))),
             ("open_ms", .number(Int(outcome.openMilliseconds))),
+            ("assumed", .truth(outcome.isAssumed)),
         ]
     }
 

@@ -30,7 +30,7 @@ struct ScreenDocument {
         \(figure("in", .inToday, [("in-all", .allDays), ("holders", .distinctHoldersToday)]))
         \(figure("out", .outToday, [("out-all", .allDays), ("refused", .refusedToday)]))
         \(figure("people", .peopleOnSite, [], isMain: true))
-        \(figure("vehicles", .vehiclesOnSite, []))
+        \(figure("vehicles", .vehiclesOnSite, [("vehicles-in", .vehiclesInToday), ("vehicles-out", .vehiclesOutToday)]))
         </section>
         <section>
         <h2>\(both(.lanes))</h2>

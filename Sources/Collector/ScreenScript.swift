@@ -65,6 +65,8 @@ enum ScreenScript {
           show('refused', tallies.today.refused);
           show('people', tallies.total.on_site_people);
           show('vehicles', tallies.total.on_site_vehicles);
+          show('vehicles-in', tallies.today.vehicles_in);
+          show('vehicles-out', tallies.today.vehicles_out);
           const lanes = tallies.lanes.slice().sort((a, b) =>
             b.today.passed - a.today.passed || (a.lane < b.lane ? -1 : 1));
           byId('lanes').replaceChildren(...lanes.map((lane) => showLane(lane, tallies.as_of_ms)));

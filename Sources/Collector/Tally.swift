@@ -25,6 +25,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case distinctVehicles = 17
     /// Let through without a badge; each is one of `admitted`.
     case byHand = 18
+    /// Of `passed`, those that nothing saw: the gate has no feedback.
+    case assumed = 19
     /// Records, of all kinds.
     case stored = 20
     case duplicates = 21
@@ -83,6 +85,7 @@ struct Tally: Hashable, Sendable {
             case .passed:
                 self[.passed] += 1
                 self[Counter.passages(of: outcome.kind)] += 1
+                if outcome.isAssumed { self[.assumed] += 1 }
             case .annulled: self[.annulled] += 1
             case .interrupted: self[.interrupted] += 1
             }
@@ -92,6 +95,7 @@ struct Tally: Hashable, Sendable {
             case .forced: self[.forced] += 1
             case .wrongWay: self[.wrongWay] += 1
             case .anonymous: self[direction == .forward ? .anonymousForward : .anonymousBackward] += 1
+            case .maintenance: break
             }
         case .hole(_, _, let events, .noRoom, let totals):
             self[.unrecorded] += Int64(clamping: events)
@@ -100,7 +104,7 @@ struct Tally: Hashable, Sendable {
             self[.admitted] += 1
             self[.byHand] += 1
         case .epochStarted, .seenInEmergency, .fire, .device, .contact, .mode, .credentials, .clock, .hour, .hole,
-            .stopping, .tamper, .policy, .passagesForgotten:
+            .stopping, .tamper, .policy, .passagesForgotten, .technician, .seenInMaintenance:
             break
         }
         Crossing.forEach(in: record) { count($0) }
@@ -128,17 +132,18 @@ struct Tally: Hashable, Sendable {
 /// These are crossings: a passage, an anonymous passage (emergency, free exit), a tailgater, who is inside however he
 /// came, and what a lane's counter record tells of such while it had no room to record them. Forced and wrong-way pulses
 /// are not: nobody knows whether a person walked or a bar was shaken; they are counted by themselves. A backward crossing
-/// goes from the lane's `to` to its `from`. Whoever's badge is not known is a person.
+/// goes from the lane's `to` to its `from`. Whoever's badge is not known is what the lane carries: a person, or at a lane
+/// for vehicles a vehicle.
 struct Crossing: Hashable, Sendable {
     var from: ShortName
     var to: ShortName
-    var isVehicle = false
-    var count: Int64 = 1
+    var isVehicle: Bool
+    var count: Int64
 
-    private init(_ record: JournalRecord, _ direction: PassageDirection, isVehicle: Bool = false, count: Int64 = 1) {
+    private init(_ record: JournalRecord, _ direction: PassageDirection, kind: HolderKind? = nil, count: Int64 = 1) {
         from = direction == .forward ? record.from : record.to
         to = direction == .forward ? record.to : record.from
-        self.isVehicle = isVehicle
+        isVehicle = kind.map { $0 == .vehicle } ?? (record.traffic == .vehicles)
         self.count = count
     }
 
@@ -146,7 +151,7 @@ struct Crossing: Hashable, Sendable {
         guard record.from != record.to else { return }
         switch record.event {
         case .ended(let outcome) where outcome.end == .passed:
-            body(Crossing(record, outcome.direction, isVehicle: outcome.kind == .vehicle))
+            body(Crossing(record, outcome.direction, kind: outcome.kind))
         case .pulse(.tailgating, let direction, _), .pulse(.anonymous, let direction, _):
             body(Crossing(record, direction))
         case .hole(_, _, _, .noRoom, let totals):

@@ -6,6 +6,7 @@ import Posix
 ///
 /// Every tally has the same members: `presented + by_hand = admitted + refused`, `admitted = passed + annulled +
 /// interrupted` (less what is still open), `by_hand` (let through by the guard's button), `tailgating`, `forced`, `wrong_way`, `anonymous` (forward and backward together), `in` and `out`
+/// `assumed` (of `passed`: behind a gate without feedback, where a release counts), `in` and `out`
 /// (people who crossed the site's boundary), `vehicles_in` and `vehicles_out`, `on_site_people = in - out`,
 /// `on_site_vehicles`, `distinct_holders` and `distinct_vehicles` (different holders with at least one passage),
 /// `stored`, `duplicates`, `conflicting`, `missing` (sequences known to have been written and not stored),
@@ -128,6 +129,7 @@ struct TallyJSON {
             ("admitted", .number(tally[.admitted])),
             ("refused", .number(tally[.refused])),
             ("passed", .number(tally[.passed])),
+            ("assumed", .number(tally[.assumed])),
             ("annulled", .number(tally[.annulled])),
             ("interrupted", .number(tally[.interrupted])),
             ("tailgating", .number(tally[.tailgating])),

@@ -5,6 +5,8 @@ public enum ControlReply: Sendable, Equatable {
     case reloaded(ReloadReply)
     /// It was done, and there is nothing to tell.
     case done
+    /// A command was carried out, and this is how the lane is now.
+    case commanded(CommandReply)
     case tap(TapReply)
     case error(ErrorReply)
 
@@ -16,6 +18,7 @@ public enum ControlReply: Sendable, Equatable {
             case .explain(let explain): Wire(reply: "explain", explain: explain)
             case .reloaded(let reloaded): Wire(reply: "reloaded", reloaded: reloaded)
             case .done: Wire(reply: "done")
+            case .commanded(let done): Wire(reply: "commanded", commanded: done)
             case .tap(let tap): Wire(reply: "tap", tap: tap)
             case .error(let error): Wire(reply: "error", error: error)
             }
@@ -31,6 +34,7 @@ public enum ControlReply: Sendable, Equatable {
         if let explain = wire.explain { return .explain(explain) }
         if let reloaded = wire.reloaded { return .reloaded(reloaded) }
         if wire.reply == "done" { return .done }
+        if let commanded = wire.commanded { return .commanded(commanded) }
         if let tap = wire.tap { return .tap(tap) }
         if let error = wire.error { return .error(error) }
         throw ErrorReply(
@@ -44,6 +48,7 @@ public enum ControlReply: Sendable, Equatable {
         var status: StatusReply?
         var explain: ExplainReply?
         var reloaded: ReloadReply?
+        var commanded: CommandReply?
         var tap: TapReply?
         var error: ErrorReply?
     }
@@ -65,6 +70,23 @@ public struct ReloadReply: Codable, Sendable, Equatable {
     }
 }
 
+/// What was asked for is done, and how the lane is now.
+public struct CommandReply: Codable, Sendable, Equatable {
+    public var mode: String
+    public var modeCause: String
+    /// trusted, or why not.
+    public var clock: String
+    /// What the technician should know besides, in English.
+    public var notes: [String]
+
+    public init(mode: String, modeCause: String, clock: String, notes: [String] = []) {
+        self.mode = mode
+        self.modeCause = modeCause
+        self.clock = clock
+        self.notes = notes
+    }
+}
+
 /// Why a request was not answered, and what to do about it.
 public struct ErrorReply: Error, Codable, Sendable, Equatable, CustomStringConvertible {
     /// Stable words for programs.
@@ -81,6 +103,8 @@ public struct ErrorReply: Error, Codable, Sendable, Equatable, CustomStringConve
         /// The configuration file is wrong; the message says where.
         public static let badConfiguration = Code(rawValue: "bad-configuration")
         public static let notPermitted = Code(rawValue: "not-permitted")
+        /// The lane is in no state for it.
+        public static let notNow = Code(rawValue: "not-now")
         /// All places for clients are taken.
         public static let busy = Code(rawValue: "busy")
         /// The lane itself did not answer in time.
@@ -109,6 +133,7 @@ extension ControlReply {
             case .explain(let explain): try ControlProtocol.encode(explain)
             case .reloaded(let reloaded): try ControlProtocol.encode(reloaded)
             case .done: try ControlProtocol.encode(["done": true])
+            case .commanded(let commanded): try ControlProtocol.encode(commanded)
             case .tap(let tap): try ControlProtocol.encode(tap)
             case .error(let error): try ControlProtocol.encode(error)
             }

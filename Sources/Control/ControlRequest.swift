@@ -9,6 +9,11 @@ import Foundation
 ///     {"v":1,"request":"explain","explain":{"type":"chip","identifier_hex":"6f007b3972","temperature_centidegrees":3650}}
 ///     {"v":1,"reply":"explain","explain":{…}}
 ///
+///     {"v":1,"request":"mode","mode":{"mode":"locked","minutes":30,"reason":"broken bar"}}
+///     {"v":1,"request":"gate-test","gate_test":{"output":"release"}}
+///     {"v":1,"request":"confirm-clock"}
+///     {"v":1,"reply":"commanded","commanded":{"mode":"locked","mode_cause":"technician","clock":"trusted","notes":[]}}
+///
 ///     {"v":1,"reply":"error","error":{"code":"unknown-request","message":"…","advice":"…"}}
 ///
 /// Names are lower case with underscores. What a newer end adds is passed over by an older one.
@@ -18,6 +23,8 @@ public enum ControlProtocol {
     public static let longestRequest = 4096
     public static let longestReply = 256 * 1024
     public static let socketName = "control.sock"
+    /// The longest time for which a mode can be ordered: 31 days.
+    public static let mostMinutes = 44_640
 
     static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
@@ -49,29 +56,32 @@ public enum ControlRequest: Sendable, Equatable {
     /// Let this badge's holder pass again in spite of anti-passback; nil: everybody.
     case forgetPassages(BadgeRequest?)
     case tap(TapRequest)
+    case mode(ModeRequest)
+    case gateTest(GateTestRequest)
+    case confirmClock
 
     public var access: ControlAccess {
         switch self {
         case .status, .explain, .tap: .reading
-        case .reloadConfiguration, .forgetPassages: .acting
+        case .reloadConfiguration, .forgetPassages, .mode, .gateTest, .confirmClock: .acting
         }
     }
 
     /// One line without its line feed.
     func encoded() throws -> [UInt8] {
-        switch self {
-        case .status: try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "status"))
-        case .explain(let explain):
-            try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "explain", explain: explain))
-        case .reloadConfiguration:
-            try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "reload-configuration"))
-        case .forgetPassages(let badge):
-            try ControlProtocol.encode(
-                Wire(
-                    v: ControlProtocol.version, request: "forget-passages", badge: badge, everybody: badge == nil))
-        case .tap(let tap):
-            try ControlProtocol.encode(Wire(v: ControlProtocol.version, request: "tap", tap: tap))
-        }
+        let wire =
+            switch self {
+            case .status: Wire(request: "status")
+            case .explain(let explain): Wire(request: "explain", explain: explain)
+            case .mode(let mode): Wire(request: "mode", mode: mode)
+            case .gateTest(let test): Wire(request: "gate-test", gateTest: test)
+            case .reloadConfiguration: Wire(request: "reload-configuration")
+            case .forgetPassages(let badge):
+                Wire(request: "forget-passages", badge: badge, everybody: badge == nil)
+            case .tap(let tap): Wire(request: "tap", tap: tap)
+            case .confirmClock: Wire(request: "confirm-clock")
+            }
+        return try ControlProtocol.encode(wire)
     }
 
     /// Reads one line; the error is what the peer is told.
@@ -123,10 +133,28 @@ public enum ControlRequest: Sendable, Equatable {
                     advice: "give \"badge\":{\"type\":\"chip\",\"identifier_hex\":\"…\"} or \"everybody\":true")
             }
             return .forgetPassages(wire.badge)
+        case "mode":
+            guard let mode = (try? ControlProtocol.decode(Wire.self, from: bytes))?.mode else {
+                throw ErrorReply(
+                    code: .malformed, message: "a mode request that cannot be read",
+                    advice:
+                        "give {\"mode\":{\"mode\":\"locked\"}}, with minutes (a whole number) and reason (a text) if "
+                        + "you like")
+            }
+            return .mode(mode)
+        case "gate-test":
+            guard let test = (try? ControlProtocol.decode(Wire.self, from: bytes))?.gateTest else {
+                throw ErrorReply(
+                    code: .malformed, message: "a gate-test request that cannot be read",
+                    advice: "give {\"gate_test\":{\"output\":\"release\"}}")
+            }
+            return .gateTest(test)
+        case "confirm-clock": return .confirmClock
         default:
             throw ErrorReply(
                 code: .unknownRequest, message: "request '\(envelope.request.prefix(40))' is not known",
-                advice: "this lanekeeperd answers status, explain, tap, reload-configuration and forget-passages")
+                advice: "this lanekeeperd answers status, explain, tap, reload-configuration, forget-passages, mode, "
+                    + "gate-test and confirm-clock")
         }
     }
 
@@ -136,12 +164,14 @@ public enum ControlRequest: Sendable, Equatable {
     }
 
     private struct Wire: Codable {
-        var v: Int
+        var v = ControlProtocol.version
         var request: String
         var explain: ExplainRequest?
         var tap: TapRequest?
         var badge: BadgeRequest?
         var everybody: Bool?
+        var mode: ModeRequest?
+        var gateTest: GateTestRequest?
     }
 }
 
@@ -156,6 +186,29 @@ public struct BadgeRequest: Codable, Sendable, Equatable {
         self.type = type
         self.identifierHex = identifierHex
     }
+}
+
+/// The lane shall take a mode.
+public struct ModeRequest: Codable, Sendable, Equatable {
+    /// normal, locked, held-open or maintenance.
+    public var mode: String
+    /// For how long; nil = until something else is asked for.
+    public var minutes: Int?
+    public var reason: String?
+
+    public init(mode: String, minutes: Int? = nil, reason: String? = nil) {
+        self.mode = mode
+        self.minutes = minutes
+        self.reason = reason
+    }
+}
+
+/// One output of the gate shall be moved for a moment.
+public struct GateTestRequest: Codable, Sendable, Equatable {
+    /// release, green, red, amber or buzzer.
+    public var output: String
+
+    public init(output: String) { self.output = output }
 }
 
 /// What a badge would meet at this lane.

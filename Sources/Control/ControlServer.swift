@@ -21,10 +21,10 @@ public final class ControlServer: Sendable {
     ///
     /// - Parameters:
     ///   - excluded: users who may not ask (see `ControlRights`); asked for each client.
-    ///   - answer: turns a request into its reply.
+    ///   - answer: turns a request of a user into its reply.
     public init(
         path: String, excluded: @escaping @Sendable () -> [UInt32] = { [] }, limits: Limits = Limits(),
-        answer: @escaping @Sendable (ControlRequest) -> ControlReply
+        answer: @escaping @Sendable (ControlRequest, _ user: UInt32) -> ControlReply
     ) throws(SystemFailure) {
         SignalWatch.ignoreBrokenPipe()
         let listener = try UnixSocket.listen(path, mode: 0o660)
@@ -80,7 +80,7 @@ private final class ControlLoop {
     private let wakeUp: WakeUp
     private let rights: @Sendable () -> ControlRights
     private let limits: ControlServer.Limits
-    private let answer: @Sendable (ControlRequest) -> ControlReply
+    private let answer: @Sendable (ControlRequest, _ user: UInt32) -> ControlReply
     private let set: PollSet
     private var clients: [ControlClientState] = []
     /// Accepting failed (no descriptors left): not tried again before this.
@@ -89,7 +89,7 @@ private final class ControlLoop {
     init(
         listener: Descriptor, wakeUp: WakeUp, rights: @escaping @Sendable () -> ControlRights,
         limits: ControlServer.Limits,
-        answer: @escaping @Sendable (ControlRequest) -> ControlReply
+        answer: @escaping @Sendable (ControlRequest, _ user: UInt32) -> ControlReply
     ) {
         self.listener = listener
         self.wakeUp = wakeUp
@@ -204,7 +204,7 @@ private final class ControlLoop {
             guard client.mayAsk(request.access) else {
                 return .error(request.access == .acting ? mayNotAct(client) : notPermitted(client))
             }
-            return answer(request)
+            return answer(request, client.peer.user)
         } catch {
             return .error(error)
         }

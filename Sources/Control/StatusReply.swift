@@ -144,6 +144,24 @@ public struct StatusReply: Codable, Sendable, Equatable {
         }
     }
 
+    /// What a technician ordered and still stands.
+    public struct Order: Codable, Sendable, Equatable {
+        public var mode: String
+        /// 0 = until something else is ordered.
+        public var minutes: UInt32
+        public var user: UInt32
+        public var givenAtMilliseconds: Int64
+        public var remark: String
+
+        public init(mode: String, minutes: UInt32, user: UInt32, givenAtMilliseconds: Int64, remark: String) {
+            self.mode = mode
+            self.minutes = minutes
+            self.user = user
+            self.givenAtMilliseconds = givenAtMilliseconds
+            self.remark = remark
+        }
+    }
+
     public static let mostLastDecisions = 10
 
     public var lane: Lane
@@ -151,10 +169,12 @@ public struct StatusReply: Codable, Sendable, Equatable {
     public var processId: Int32
     public var startedAtMilliseconds: Int64
     public var nowMilliseconds: Int64
-    /// normal, free-exit, emergency or out-of-service.
+    /// normal, free-exit, emergency, out-of-service, locked, held-open or maintenance.
     public var mode: String
     /// Why; none in normal mode.
     public var modeCause: String
+    /// nil: nobody ordered anything.
+    public var order: Order?
     public var fireAlarm: Bool
     public var lamps: String
     /// trusted, behind-floor, ahead-of-signed-time or stepped.
@@ -178,7 +198,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
         lane: Lane, version: String, processId: Int32, startedAtMilliseconds: Int64, nowMilliseconds: Int64,
         mode: String, modeCause: String, fireAlarm: Bool, lamps: String, clock: String, devices: [Device],
         credentials: Credentials, journal: Journal, hourStartMilliseconds: Int64, hour: Counters,
-        sinceStart: Counters, lastDecisions: [LastDecision], alarms: [String]
+        sinceStart: Counters, lastDecisions: [LastDecision], alarms: [String], order: Order? = nil
     ) {
         self.lane = lane
         self.version = version
@@ -198,5 +218,6 @@ public struct StatusReply: Codable, Sendable, Equatable {
         self.sinceStart = sinceStart
         self.lastDecisions = lastDecisions
         self.alarms = alarms
+        self.order = order
     }
 }

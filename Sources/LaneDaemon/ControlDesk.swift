@@ -2,6 +2,8 @@ import Admission
 import Control
 import Framing
 import Posix
+import Storage
+import Wording
 
 /// Answers `lanectl`. Runs on the control thread; the lane's thread only copies itself and looks up what was asked.
 struct ControlDesk {
@@ -16,7 +18,8 @@ struct ControlDesk {
     /// The lane turns in well under a millisecond; this is for one that hangs in a disk.
     static let patienceMilliseconds = 2000
 
-    func reply(_ request: ControlRequest) -> ControlReply {
+    /// - Parameter user: who asks, and may ask this.
+    func reply(_ request: ControlRequest, user: UInt32) -> ControlReply {
         switch request {
         case .status:
             return ask(nil) { snapshot in
@@ -28,6 +31,9 @@ struct ControlDesk {
         case .explain(let question): return explain(question)
         case .reloadConfiguration: return reloadConfiguration()
         case .forgetPassages(let badge): return forgetPassages(badge)
+        case .mode(let order): return self.order(order, user)
+        case .gateTest(let test): return move(test, user)
+        case .confirmClock: return act(TechnicianAct(.confirmedClock, user: user)) { done($0) }
         case .tap(let request):
             tap.want()
             // Who begins is answered when the lane listens: what comes after that is not missed.
@@ -108,8 +114,10 @@ struct ControlDesk {
         }
     }
 
-    private func ask(_ identifier: Identifier?, _ answer: (LaneSnapshot) -> ControlReply) -> ControlReply {
-        guard let question = try? LaneQuestion(identifier: identifier), questions.post(question),
+    private func ask(
+        _ identifier: Identifier?, _ act: TechnicianAct? = nil, _ answer: (LaneSnapshot) -> ControlReply
+    ) -> ControlReply {
+        guard let question = try? LaneQuestion(identifier: identifier, act: act), questions.post(question),
             let snapshot = question.wait(milliseconds: Self.patienceMilliseconds)
         else {
             return .error(silence)
@@ -121,6 +129,61 @@ struct ControlDesk {
         ErrorReply(
             code: .unavailable, message: "the lane did not answer within \(Self.patienceMilliseconds / 1000) s",
             advice: "look at its log (journalctl -u lanekeeperd@\(settings.id.text)) and its disk")
+    }
+
+    // MARK: Commands
+
+    private func act(_ act: TechnicianAct, _ answer: (LaneSnapshot) -> ControlReply) -> ControlReply {
+        ask(nil, act, answer)
+    }
+
+    private func order(_ order: ModeRequest, _ user: UInt32) -> ControlReply {
+        guard let mode = OrderedMode.allCases.first(where: { $0.laneMode.name == order.mode }) else {
+            return refused(
+                "mode '\(order.mode.prefix(20))' is not one that can be ordered",
+                "give \(OrderedMode.allCases.map(\.laneMode.name).joined(separator: ", "))")
+        }
+        guard (1...ControlProtocol.mostMinutes).contains(order.minutes ?? 1) else {
+            return refused("\(order.minutes ?? 0) minutes", "give 1 to \(ControlProtocol.mostMinutes), or none")
+        }
+        let what = TechnicianAct.What.ordered(mode, minutes: UInt32(order.minutes ?? 0))
+        return act(TechnicianAct(what, user: user, remark: Remark(order.reason ?? ""))) { snapshot in
+            var notes: [String] = []
+            if snapshot.machine.mode.mode != mode.laneMode, snapshot.machine.standingOrder != nil {
+                notes.append("\(order.mode) holds as soon as that is over")
+            }
+            do { try OrderFile.keep(snapshot.machine.standingOrder, in: LaneDirectory(settings.stateDirectory)) } catch
+            {
+                notes.append("this is in force now, but a restart of the daemon forgets it: \(error)")
+            }
+            return done(snapshot, notes)
+        }
+    }
+
+    private func move(_ test: GateTestRequest, _ user: UInt32) -> ControlReply {
+        guard let what = GateTest.allCases.first(where: { $0.name == test.output }) else {
+            return refused(
+                "the gate has no '\(test.output.prefix(20))' that can be moved",
+                "give \(GateTest.allCases.map(\.name).joined(separator: ", "))")
+        }
+        return act(TechnicianAct(.tested(what), user: user)) { snapshot in
+            guard snapshot.machine.testing == what else {
+                return .error(
+                    ErrorReply(
+                        code: .notNow,
+                        message: snapshot.machine.hasRelease
+                            ? "somebody may still walk through" : "the lane is \(snapshot.machine.mode.mode.name)",
+                        advice: snapshot.machine.mode.mode == .maintenance
+                            ? "try again in some seconds" : "order it first: lanectl mode maintenance --for 30"))
+            }
+            return done(snapshot)
+        }
+    }
+
+    private func done(_ snapshot: LaneSnapshot, _ notes: [String] = []) -> ControlReply {
+        let (mode, cause) = snapshot.machine.mode
+        return .commanded(
+            CommandReply(mode: mode.name, modeCause: cause.name, clock: snapshot.moment.clock.name, notes: notes))
     }
 
     private func refused(_ message: String, _ advice: String) -> ControlReply {

@@ -200,6 +200,8 @@ private final class CredentialLoop {
                 }
             } catch {
                 Log.error("image refused, the one in force stays: \(error)")
+                // From the future of a clock that may be wrong, as in 1970: it is judged anew at the next look.
+                if case .image(_, .issuedInFuture) = error { return }
                 if refused.count >= 64 { refused = [:] }
                 refused[path] = status
                 if case StorageError.image(_, .issuedInFuture) = error { clockOfRefusal = ClockReading(moment()) }

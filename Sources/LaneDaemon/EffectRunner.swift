@@ -8,7 +8,9 @@ import Wording
 /// the list there: at an entrance nothing is released that is not recorded.
 struct EffectRunner {
     private(set) var machine: LaneMachine
-    private let journal: Journal
+    /// nil while the disk lets none be opened.
+    private var journal: Journal?
+    private var absence: String
     private let gate: Gate
     private let isExit: Bool
     /// Everything counted since this process began.
@@ -22,7 +24,9 @@ struct EffectRunner {
     /// A journal that fails at every record is told once a minute.
     private var nextComplaint = MonotonicTime(nanoseconds: 0)
 
-    init(machine: LaneMachine, journal: Journal, gate: Gate) {
+    /// - Parameter absence: why there is no journal.
+    init(machine: LaneMachine, journal: Journal?, absence: String = "", gate: Gate) {
+        self.absence = absence
         self.machine = machine
         self.journal = journal
         self.gate = gate
@@ -40,8 +44,41 @@ struct EffectRunner {
     var deadline: MonotonicTime { min(machine.deadline, buzzerEnds) }
     var isInAlarm: Bool { machine.isInAlarm }
     var credentials: CredentialsInForce { machine.credentialsInForce }
-    var journalState: JournalState { journal.state }
-    var journalStatus: JournalStatus { JournalStatus(journal) }
+    /// Without a journal there is no room in it.
+    var journalState: JournalState { journal?.state ?? .full }
+    var journalStatus: JournalStatus { journal.map { JournalStatus($0) } ?? JournalStatus(absence: absence) }
+
+    /// Why there is no journal yet.
+    mutating func journalIsAbsent(_ why: String) { absence = why }
+
+    /// The journal could be opened at last. What was not recorded until now is told in it as a hole.
+    mutating func take(_ opened: OpenedLane, at moment: Moment) {
+        let recovery = opened.recovery
+        journal = opened.journal
+        var earlier = recovery.hourTotals
+        if let unfinished = recovery.outstanding {
+            do {
+                try opened.journal.append(
+                    .ended(unfinished), at: moment, sequence: opened.journal.nextSequence, for: .reserve)
+                total.count(.ended(unfinished))
+                earlier.count(.ended(unfinished))
+            } catch { Log.error("journal: \(error)") }
+        }
+        machine.recovered(earlier, nextSequence: opened.journal.nextSequence)
+        for passage in recovery.passages { machine.remember(passage.holder, passedAt: passage.wall, at: moment) }
+        unrecorded.nextAttempt = MonotonicTime(nanoseconds: 0)
+        give(.journal(opened.journal.state), at: moment)
+    }
+
+    /// An order that could not be read before, unless another was given meanwhile.
+    mutating func resume(_ order: StandingOrder, at moment: Moment) {
+        guard machine.standingOrder == nil else { return }
+        machine.resume(order, at: moment)
+        give(.timePassed, at: moment)
+    }
+
+    /// False when the disk did not answer in time.
+    func closeJournal(by deadline: UInt64) -> Bool { journal?.close(by: deadline) ?? true }
 
     mutating func start(unfinished: Outcome?, at moment: Moment) {
         perform(machine.start(unfinished: unfinished, at: moment), at: moment)
@@ -65,7 +102,7 @@ struct EffectRunner {
 
     /// Once a second: what room the journal has. After a failure the machine tries it again by itself, unless it is full.
     mutating func lookAtJournal(at moment: Moment) {
-        let state = journal.state
+        let state = journalState
         if state != machine.journalRoom { give(.journal(state), at: moment) }
         tellUnrecorded(at: moment)
     }
@@ -89,7 +126,7 @@ struct EffectRunner {
             switch effects[index] {
             case .record(let event, let sequence):
                 guard write(event, sequence, moment) else {
-                    let outputs = machine.recordFailed(event, nextSequence: journal.nextSequence, at: moment)
+                    let outputs = machine.recordFailed(event, nextSequence: journal?.nextSequence ?? 1, at: moment)
                     let lost = machine.takeUnrecorded()
                     unrecorded.count += lost.count
                     unrecorded.totals = unrecorded.totals + lost.totals
@@ -108,6 +145,8 @@ struct EffectRunner {
     }
 
     private mutating func write(_ event: LaneEvent, _ sequence: UInt64, _ moment: Moment) -> Bool {
+        // What there is not was told when it was looked for.
+        guard let journal else { return false }
         do {
             try journal.append(event, at: moment, sequence: sequence, for: purpose(of: event))
         } catch {
@@ -136,7 +175,7 @@ struct EffectRunner {
     }
 
     private mutating func tellUnrecorded(at moment: Moment) {
-        guard unrecorded.count > 0, moment.monotonic >= unrecorded.nextAttempt else { return }
+        guard let journal, unrecorded.count > 0, moment.monotonic >= unrecorded.nextAttempt else { return }
         let roomy = journal.state < .reserveOnly
         unrecorded.nextAttempt = moment.monotonic.advanced(byMilliseconds: roomy ? 5000 : 3_600_000)
         let hole = LaneEvent.hole(
@@ -159,7 +198,7 @@ struct EffectRunner {
             case .ready: (false, false, true)
             case .working: (false, false, true)
             case .admitted: (true, false, false)
-            case .refused: (false, true, false)
+            case .refused, .locked: (false, true, false)
             case .outOfService: (false, true, true)
             case .emergency: (true, false, true)
             }
@@ -177,6 +216,8 @@ struct JournalStatus: Sendable {
     var unsynced: UInt64
     var state: JournalState
     var faults: JournalFaults
+    /// Why there is none; nil while there is one.
+    var absence: String?
 
     init(_ journal: Journal) {
         epoch = journal.epoch
@@ -185,6 +226,16 @@ struct JournalStatus: Sendable {
         unsynced = UInt64(journal.unsynced)
         state = journal.state
         faults = journal.faults
+    }
+
+    init(absence: String) {
+        epoch = .none
+        nextSequence = 0
+        used = 0
+        unsynced = 0
+        state = .full
+        faults = JournalFaults()
+        self.absence = absence
     }
 }
 

@@ -65,7 +65,8 @@ public struct Explanation: Sendable {
             presentation.lookup, policy: policy, credentials: credentials,
             leadsOutside: lane.configuration.to == .outside, wall: instant, clock: now.clock
         ).union(measured.reasons)
-        if mode == .outOfService { reasons.insert(.outOfService) }
+        if mode == .outOfService || mode == .maintenance { reasons.insert(.outOfService) }
+        if mode == .locked { reasons.insert(.laneLocked) }
         if antiPassback == .refused { reasons.insert(.passedAlready) }
         // An exit lets people out, always, and an emergency everybody.
         if !isJudging { reasons = [] }
@@ -338,7 +339,7 @@ public struct Explanation: Sendable {
             return row
         }
         let hasImage = credentials.imageVersion != 0
-        let modeTurns = mode != .outOfService
+        let modeTurns = ![.outOfService, .maintenance, .locked].contains(mode)
         return [
             aged(
                 "statement", "statement",

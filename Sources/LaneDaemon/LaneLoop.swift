@@ -81,6 +81,7 @@ final class LaneLoop {
         var credentials = 0
         var questions = 0
         var orders = 0
+        var store = 0
     }
 
     private func wait() throws(SystemFailure) {
@@ -91,6 +92,7 @@ final class LaneLoop {
         places.credentials = set.add(parts.credentialNews.wakeUp.raw, .readable)
         places.questions = set.add(parts.questions.wakeUp.raw, .readable)
         places.orders = set.add(parts.orders.wakeUp.raw, .readable)
+        places.store = set.add(parts.store.news.wakeUp.raw, .readable)
         parts.gate.add(to: set)
         for reader in parts.readers { reader.add(to: set) }
         parts.thermometer?.add(to: set)
@@ -204,8 +206,14 @@ final class LaneLoop {
         if set[places.orders].contains(.readable) {
             for order in parts.orders.takeAll() { carryOut(order) }
         }
+        if set[places.store].contains(.readable) {
+            for news in parts.store.news.takeAll() { take(news) }
+        }
         if set[places.questions].contains(.readable) {
-            for question in parts.questions.takeAll() { question.answer(snapshot(for: question)) }
+            for question in parts.questions.takeAll() where question.isWanted {
+                if let act = question.act { carryOut(act) }
+                question.answer(snapshot(for: question))
+            }
         }
     }
 
@@ -215,6 +223,29 @@ final class LaneLoop {
         case .give(let input): give(input)
         }
         order.carriedOut()
+    }
+
+    private func take(_ news: StoreNews) {
+        switch news {
+        case .opened(let opened):
+            runner.take(opened, at: clock.moment())
+            Log.notice("journal: opened, epoch \(opened.journal.epoch.hex)")
+            let floor = opened.recovery.newestTrustedWall
+            if let floor, let input = clock.signedTime(floor, isLive: false) { give(input) }
+            if let order = parts.store.order { runner.resume(order, at: clock.moment()) }
+        case .unavailable(let why): runner.journalIsAbsent(why)
+        case .failed(let error):
+            Log.error("journal: \(error)")
+            runner.journalIsAbsent("\(error)")
+        }
+    }
+
+    /// False when the disk did not answer in time.
+    func closeJournal(by deadline: UInt64) -> Bool { runner.closeJournal(by: deadline) }
+
+    private func carryOut(_ act: TechnicianAct) {
+        give(.technician(act))
+        if act.what == .confirmedClock, let input = clock.confirmed() { give(input) }
     }
 
     private func take(_ news: CredentialNews) {
@@ -308,6 +339,7 @@ struct LaneParts {
     let signals: SignalWatch
     let credentials: CredentialThread
     let credentialNews: Mailbox<CredentialNews>
+    let store: LaneStore
     let questions: Mailbox<LaneQuestion>
     let orders: Mailbox<LaneOrder>
     let reload: PolicyReload

@@ -44,30 +44,23 @@ public enum LaneProgram {
         let notifier = ServiceNotifier()
         let keys = try SiteKeys(settings)
         let directory = LaneDirectory(settings.stateDirectory)
-        let lock = try LaneLock(directory)
-        try directory.prepareForDaemon()
         try FileSystem.makeDirectories(settings.runDirectory, mode: 0o750)
         let archive = PolicyArchive(directory)
-        try archive.keep(settings.policyContents, settings.policy.digest)
-
-        let began = Moment(
-            monotonic: .now(), wall: WallTime(milliseconds: SystemClock.wallMilliseconds()), clock: .trusted)
-        guard let epoch = Epoch(bytes: try RandomBytes.make(16)) else { return }
-        let (journal, recovery) = try Journal.open(
-            directory, holding: lock, lane: settings.id, from: settings.lane.from, to: settings.lane.to,
-            settings: JournalSettings(
-                capacityRecords: settings.journalCapacityRecords, reserveRecords: settings.journalReserveRecords,
-                recordsPerSegment: settings.journalRecordsPerSegment),
-            epoch: epoch, at: began)
-        report(recovery)
+        let startedAt = SystemClock.wallMilliseconds()
+        let store = try LaneStore(settings)
+        try store.start()
+        let (opened, absence) = try store.first()
 
         let gate = try makeGate(settings, at: .now())
-        let clock = try WallClock(floor: recovery.newestTrustedWall ?? WallTime(milliseconds: 0))
+        let clock = try WallClock(floor: opened?.recovery.newestTrustedWall ?? WallTime(milliseconds: 0))
         var machine = LaneMachine(
-            configuration: settings.lane, policy: settings.policy, nextSequence: journal.nextSequence,
-            hourTotals: recovery.hourTotals, at: clock.moment())
+            configuration: settings.lane, policy: settings.policy, nextSequence: opened?.journal.nextSequence ?? 1,
+            hourTotals: opened?.recovery.hourTotals ?? LaneTotals(), at: clock.moment())
         let start = clock.moment()
-        for passage in recovery.passages { machine.remember(passage.holder, passedAt: passage.wall, at: start) }
+        for passage in opened?.recovery.passages ?? [] {
+            machine.remember(passage.holder, passedAt: passage.wall, at: start)
+        }
+        if let order = store.order { machine.resume(order, at: clock.moment()) }
         let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
         let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)
         let tap = FrameTap()
@@ -83,11 +76,11 @@ public enum LaneProgram {
         let reloadThread = try reload.start()
         let control = try ControlServer(
             path: "\(settings.runDirectory)/\(ControlProtocol.socketName)", excluded: { uplinkUser(directory) }
-        ) { request in
+        ) { request, user in
             ControlDesk(
-                settings: settings, version: version, startedAtMilliseconds: began.wall.milliseconds,
+                settings: settings, version: version, startedAtMilliseconds: startedAt,
                 questions: questions, orders: orders, reload: reload, tap: tap
-            ).reply(request)
+            ).reply(request, user: user)
         }
         let loop = LaneLoop(
             parts: LaneParts(
@@ -95,21 +88,24 @@ public enum LaneProgram {
                 readers: try settings.readers.map { try attach($0) },
                 thermometer: try settings.thermometer.map { try attach($0) },
                 gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
-                questions: questions, orders: orders, reload: reload, tap: tap, notifier: notifier),
-            runner: EffectRunner(machine: machine, journal: journal, gate: gate), clock: clock)
+                store: store, questions: questions, orders: orders, reload: reload, tap: tap, notifier: notifier),
+            runner: EffectRunner(machine: machine, journal: opened?.journal, absence: absence, gate: gate), clock: clock
+        )
         defer {
             control.stop()
             reload.end()
             reloadThread.join()
             credentials.end()
             credentialThread.join()
-            if !journal.close(by: SystemClock.deadline(milliseconds: 500)) {
+            store.end()
+            if !loop.closeJournal(by: SystemClock.deadline(milliseconds: 500)) {
                 Log.error(
                     "journal: the disk did not answer within 500 ms; what was written last may be lost on power loss")
             }
         }
-        Log.notice("lane \(settings.id.text) (\(settings.name)) is up, epoch \(journal.epoch.hex)")
-        try loop.run(unfinished: recovery.outstanding)
+        let epoch = opened.map { "epoch \($0.journal.epoch.hex)" } ?? "WITHOUT A JOURNAL"
+        Log.notice("lane \(settings.id.text) (\(settings.name)) is up, \(epoch)")
+        try loop.run(unfinished: opened?.recovery.outstanding)
         Log.notice("lane \(settings.id.text) stopped")
     }
 
@@ -118,22 +114,6 @@ public enum LaneProgram {
     private static func uplinkUser(_ directory: LaneDirectory) -> [UInt32] {
         guard let owner = (try? FileSystem.statusIfPresent(directory.uplink))??.user else { return [] }
         return owner == Invocation.effectiveUser ? [] : [owner]
-    }
-
-    private static func report(_ recovery: JournalRecovery) {
-        if recovery.recordsDropped > 0 {
-            Log.warning(
-                "journal: \(recovery.recordsDropped) records behind a torn one were not on disk yet and are dropped")
-        }
-        for hole in recovery.holes {
-            guard case .hole(let epoch, let first, let count, _, _) = hole else { continue }
-            Log.error(
-                "journal: \(count) records from \(first) of epoch \(epoch.hex) are damaged; they stay on disk and are reported"
-            )
-        }
-        for path in recovery.setAside {
-            Log.error("journal: \(path) has a damaged header and was set aside, not erased")
-        }
     }
 
     private static func attach(_ line: LaneSettings.Line) throws -> AttachedDevice {

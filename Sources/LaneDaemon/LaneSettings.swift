@@ -96,6 +96,20 @@ extension LaneSettings {
         case outward = "out"
     }
     private enum ReleaseName: String, CaseIterable { case level, pulse }
+    private enum TrafficName: String, CaseIterable { case people, vehicles }
+    private enum PassageName: String, CaseIterable {
+        case contacts
+        case twoBeams = "two-beams"
+        case loop, none
+        var sensor: PassageSensor {
+            switch self {
+            case .contacts: .contacts
+            case .twoBeams: .beams
+            case .loop: .loop
+            case .none: .absent
+            }
+        }
+    }
     private enum SecondBadgeName: String, CaseIterable { case wait, refuse }
 
     private init(_ reader: ConfigurationReader, _ source: PolicySource) throws {
@@ -115,6 +129,7 @@ extension LaneSettings {
         let from = ShortName(lane.text("from", rule: Self.zoneRule)) ?? .outside
         let to = ShortName(lane.text("to", rule: Self.zoneRule)) ?? .outside
         if from == to { lane.refuse("to", "a lane leads from one zone to another; both are \(from.text)") }
+        let isForVehicles = lane.choice("traffic", default: TrafficName.people) == .vehicles
         let secondBadge: SecondBadgeName = lane.choice("second_badge", default: .wait)
 
         let directories = root.optionalSection("directories")
@@ -137,10 +152,18 @@ extension LaneSettings {
         let gateSection = root.section("gate")
         let rest: GateRest = gateSection.choice("on_stop", default: .locked)
         onStop = rest
-        gate = Self.wiring(gateSection, kind, onStop: rest)
+        let passage: PassageName = gateSection.choice("passage", default: isForVehicles ? .loop : .contacts)
+        gate = Self.wiring(gateSection, kind, onStop: rest, passage.sensor)
         var configuration = LaneConfiguration(
             kind: kind, from: from, to: to, readerCount: readers.count,
             hasThermometer: thermometer != nil)
+        configuration.traffic = isForVehicles ? .vehicles : .people
+        configuration.passageSensor = passage.sensor
+        if isForVehicles {
+            // A lorry takes its time, on the loop too.
+            configuration.tailgatingWindowMilliseconds = 5000
+            configuration.stuckContactMilliseconds = 120_000
+        }
         for (index, reader) in readers.enumerated() where reader.isOutward {
             configuration.outwardReaders |= 1 << UInt16(index)
         }
@@ -150,19 +173,22 @@ extension LaneSettings {
         configuration.pulseMilliseconds = Int64(
             gateSection.integer("pulse_milliseconds", default: 500, in: 100...1000, unit: "milliseconds"))
         configuration.passageTimeoutMilliseconds = Int64(
-            gateSection.integer("passage_timeout_milliseconds", default: 5000, in: 1000...30_000, unit: "milliseconds"))
+            gateSection.integer(
+                "passage_timeout_milliseconds", default: isForVehicles ? 20_000 : 5000,
+                in: 1000...(isForVehicles ? 120_000 : 30_000), unit: "milliseconds"))
         configuration.releaseGapMilliseconds = Int64(
             gateSection.integer("release_gap_milliseconds", default: 100, in: 0...2000, unit: "milliseconds"))
+        configuration.schedule = ScheduleSettings.read(root)
         self.lane = configuration
 
-        let rules = source.rules(lane: idText, to: to)
+        let rules = source.rules(lane: idText, to: to, traffic: configuration.traffic)
         policy = rules.policy
         configurationContents = reader.contents
         policyContents = source.file?.contents ?? reader.contents
         policyFile = source.file?.path
         policy.digest = PolicyDigest(bytes: try SHA256.hash(policyContents)) ?? .none
         // The machine does as with a lost thermometer. Nobody should find out at the gate that this means: refuse.
-        if kind != .exit, thermometer == nil, !rules.saysWithoutThermometer, root.has("thermometer") {
+        if kind != .exit, !isForVehicles, thermometer == nil, !rules.saysWithoutThermometer, root.has("thermometer") {
             root.refuse(
                 "thermometer",
                 "is absent, so write what becomes of people at policy.temperature.without_thermometer: "
@@ -212,13 +238,15 @@ extension LaneSettings {
         return kind == .twoWay && direction == .outward
     }
 
-    private static func wiring(_ gate: Section, _ kind: LaneKind, onStop: GateRest) -> GateWiring {
+    private static func wiring(_ gate: Section, _ kind: LaneKind, onStop: GateRest, _ sensor: PassageSensor)
+        -> GateWiring
+    {
         let simulated = gate.optionalSection("simulated")
         let gpio = gate.optionalSection("gpio")
         if simulated != nil && gpio != nil {
             gate.refuse("gpio", "a gate is either simulated or on GPIO lines, not both")
         }
-        if let gpio { return GPIOWiring.read(gpio, kind, onStop: onStop) }
+        if let gpio { return GPIOWiring.read(gpio, kind, onStop: onStop, sensor) }
         guard let simulated else {
             gate.refuse("simulated", "is missing; give either gate.simulated or gate.gpio")
             return .simulated(socket: "")
@@ -229,7 +257,9 @@ extension LaneSettings {
 
 /// The `gate.gpio` group.
 private enum GPIOWiring {
-    static func read(_ section: Section, _ kind: LaneKind, onStop: GateRest) -> LaneSettings.GateWiring {
+    static func read(
+        _ section: Section, _ kind: LaneKind, onStop: GateRest, _ sensor: PassageSensor
+    ) -> LaneSettings.GateWiring {
         let chip = section.text("chip")
         let lines = section.section("lines")
         let inverted = Set(section.texts("active_low", count: 0...names.count, rule: lineName))
@@ -251,9 +281,14 @@ private enum GPIOWiring {
         }
         var contacts: [GateContact: GPIOLine] = [:]
         for contact in GateContact.allCases {
+            let isNeeded = contact == .passageForward && sensor != .absent
             contacts[contact] = line(
                 "\(contact.name)",
-                required: contact == .passageForward || (contact == .passageBackward && kind == .twoWay))
+                required: isNeeded
+                    || (contact == .passageBackward && (sensor == .beams || (kind == .twoWay && sensor != .absent))))
+        }
+        if sensor == .absent, contacts[.passageForward] != nil || contacts[.passageBackward] != nil {
+            lines.refuse("passage_forward", "has no use with `passage: none`; take one of the two out")
         }
         let fire = line("fire", required: false)
         let emergency = line("emergency", required: false)

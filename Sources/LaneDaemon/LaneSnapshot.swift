@@ -53,24 +53,42 @@ struct DeviceStatus: Sendable {
 final class LaneQuestion: Sendable {
     /// Which badge to look up; nil for a plain snapshot.
     let identifier: Identifier?
-    private let reply: Mutex<LaneSnapshot?>
+    /// What the lane is to do first; nil when it is only asked.
+    let act: TechnicianAct?
+    private enum State: Sendable {
+        case asked, begun, answered(LaneSnapshot), givenUp
+    }
+    private let state = Mutex(State.asked)
     private let answered: WakeUp
 
-    init(identifier: Identifier?) throws(SystemFailure) {
+    init(identifier: Identifier? = nil, act: TechnicianAct? = nil) throws(SystemFailure) {
         self.identifier = identifier
-        reply = Mutex(nil)
+        self.act = act
         answered = try WakeUp(name: "answer of the lane")
     }
 
+    /// For the lane: false when whoever asked has given up, so that nothing moves that nobody waits for any more.
+    var isWanted: Bool {
+        state.withLock { state in
+            if case .givenUp = state { return false }
+            state = .begun
+            return true
+        }
+    }
+
     func answer(_ snapshot: LaneSnapshot) {
-        reply.withLock { $0 = snapshot }
+        state.withLock { $0 = .answered(snapshot) }
         answered.signal()
     }
 
     /// nil when the lane did not answer in time.
     func wait(milliseconds: Int) -> LaneSnapshot? {
         let deadline = SystemClock.deadline(milliseconds: milliseconds)
-        guard (try? answered.descriptor.wait(for: .readable, until: deadline)) == true else { return nil }
-        return reply.withLock { $0 }
+        _ = try? answered.descriptor.wait(for: .readable, until: deadline)
+        return state.withLock { state in
+            if case .answered(let snapshot) = state { return snapshot }
+            if case .asked = state { state = .givenUp }
+            return nil
+        }
     }
 }

@@ -40,6 +40,18 @@ enum LaneSummary {
                 ? "A release holds the line until somebody passed, for at most \(lane.passageTimeoutMilliseconds) ms."
                 : "A release is a pulse of \(lane.pulseMilliseconds) ms; it is annulled after \(lane.passageTimeoutMilliseconds) ms."
         )
+        if lane.traffic == .vehicles {
+            lines.append("It is for vehicles; whoever passes without a badge is counted as one.")
+        }
+        let passage =
+            switch lane.passageSensor {
+            case .contacts: "A contact closes when somebody passes."
+            case .beams: "Two beams see who passes, and which way."
+            case .loop: "A loop sees a vehicle; it has passed when the loop is free again."
+            case .absent:
+                "The gate tells nothing: a release counts as a passage when its time is over, and is marked as assumed."
+            }
+        lines.append(passage)
         if lane.kind == .exit {
             lines.append("It lets everybody out and refuses nobody.")
         } else {
@@ -48,6 +60,7 @@ enum LaneSummary {
                     policy: policy, hasThermometer: settings.thermometer != nil, zone: lane.to
                 ).lines
         }
+        lines += ScheduleSettings.sentences(lane.schedule)
         lines.append(
             "The journal holds \(settings.journalCapacityRecords) records and \(settings.journalReserveRecords) in reserve, in \(settings.stateDirectory)."
         )

@@ -23,8 +23,8 @@ struct PolicySource {
         }
     }
 
-    func rules(lane id: String, to zone: ShortName) -> PolicySettings {
-        section.map { PolicySettings($0, lane: id, to: zone) } ?? PolicySettings()
+    func rules(lane id: String, to zone: ShortName, traffic: Traffic = .people) -> PolicySettings {
+        section.map { PolicySettings($0, lane: id, to: zone, traffic: traffic) } ?? PolicySettings(traffic: traffic)
     }
 
     /// Throws what is wrong with the policy's own file.
@@ -44,9 +44,11 @@ struct PolicySettings {
     /// Whether the file says what becomes of people without a thermometer.
     private(set) var saysWithoutThermometer = false
 
-    init() {}
+    /// A lane for vehicles admits vehicles, unless its policy says something else.
+    init(traffic: Traffic = .people) { if traffic == .vehicles { policy.admittedKinds = KindSet([.vehicle]) } }
 
-    init(_ section: Section, lane id: String, to zone: ShortName) {
+    init(_ section: Section, lane id: String, to zone: ShortName, traffic: Traffic = .people) {
+        self.init(traffic: traffic)
         var rest = PolicySettings()
         apply(section)
         for (name, section) in section.namedSections("zones", names: LaneSettings.zoneRule) {

@@ -34,7 +34,12 @@ struct StatusAnswer {
                     verdict: entry.verdict == .admitted ? "admitted" : "refused",
                     reasons: Reasons.ordered.filter(entry.reasons.contains).map { "\($0.name)" })
             },
-            alarms: alarms(snapshot))
+            alarms: alarms(snapshot),
+            order: machine.standingOrder.map {
+                StatusReply.Order(
+                    mode: $0.mode.laneMode.name, minutes: $0.minutes, user: $0.user,
+                    givenAtMilliseconds: $0.givenAt.milliseconds, remark: $0.remark.text)
+            })
         let words = VisitorWording.text(machine.display.message, servicePoint: lane.servicePoint)
         reply.policy = machine.policy.digest.hex
         reply.display = StatusReply.Display(chinese: words.chinese, english: words.english)
@@ -125,8 +130,11 @@ struct StatusAnswer {
         if machine.hasJournalFault {
             alarms.append("journal: \(snapshot.journal.faults.text ?? "a record could not be written"); check the disk")
         }
+        if let why = snapshot.journal.absence {
+            alarms.append("NO JOURNAL: \(why); what happens is counted and not recorded until it can be opened")
+        }
         if let text = snapshot.journal.faults.text, !machine.hasJournalFault { alarms.append("journal: \(text)") }
-        if machine.journalRoom != .roomy {
+        if machine.journalRoom != .roomy, snapshot.journal.absence == nil {
             alarms.append("journal is \(machine.journalRoom.name): the uplink does not deliver; check the network")
         }
         if machine.credentialsInForce.imageVersion == 0 {

@@ -45,6 +45,12 @@ struct WallClock {
         return changed || isStep ? .clock(keeper.trust, stepMilliseconds: isStep ? step : 0) : nil
     }
 
+    /// A technician looked at it and says that it is right.
+    mutating func confirmed() -> LaneInput? {
+        let wall = WallTime(milliseconds: SystemClock.wallMilliseconds())
+        return keeper.confirmed(wall: wall) ? .clock(keeper.trust, stepMilliseconds: 0) : nil
+    }
+
     /// A statement that the site signed says it was `asOf`; one that is not live only says that it was.
     mutating func signedTime(_ asOf: WallTime, isLive: Bool) -> LaneInput? {
         let wall = WallTime(milliseconds: SystemClock.wallMilliseconds())

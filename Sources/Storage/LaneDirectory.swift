@@ -7,6 +7,7 @@ import Posix
 ///     journal/              segments, written by lanekeeperd alone
 ///     images/               verified credential images, live and kept
 ///     policies/             lane configuration files whose policy decided something
+///     order                 what a technician ordered and still stands
 ///     applied               which image and change are in force
 ///     uplink/               belongs to the uplink's user, and nothing in it is believed
 ///     uplink/incoming/      images and statements it fetched
@@ -21,6 +22,7 @@ public struct LaneDirectory: Sendable, Hashable {
     public var images: String { "\(path)/images" }
     public var policies: String { "\(path)/policies" }
     public var applied: String { "\(path)/applied" }
+    public var order: String { "\(path)/order" }
     public var uplink: String { "\(path)/uplink" }
     public var incoming: String { "\(path)/uplink/incoming" }
     public var statement: String { "\(path)/uplink/incoming/statement" }

@@ -25,11 +25,14 @@ public final class LaneLock: Sendable {
             guard error.code == EWOULDBLOCK else { throw .system(error) }
             throw .locked(path: path, holder: Self.holder(file))
         }
-        try storing { () throws(SystemFailure) in
+        // For people; a full disk does not take it, and the lock holds without.
+        do throws(SystemFailure) {
             try file.truncate(to: 0)
             try Array("\(getpid())\n".utf8).withBytes { (text) throws(SystemFailure) in
                 try file.writeAll(text, at: 0)
             }
+        } catch {
+            guard error.isNoSpace else { throw .system(error) }
         }
     }
 

@@ -64,6 +64,8 @@ struct EventJSON {
         case .policy(let digest): return ("policy", ["policy": digest.hex])
         case .passagesForgotten(let holder):
             return ("passages-forgotten", holder == .nobody ? ["everybody": true] : ["holder": holder.number])
+        case .technician(let act): return ("technician", technician(act))
+        case .seenInMaintenance(let presentation): return ("seen-in-maintenance", badge(presentation))
         }
     }
 
@@ -107,8 +109,24 @@ struct EventJSON {
         fields["tag"] = outcome.tag.hex
         fields["type"] = EventNames.of(outcome.type)
         fields["reader"] = Int(outcome.reader)
+        if outcome.isAssumed { fields["assumed"] = true }
         if let kind = outcome.kind { fields["kind"] = "\(kind.name)" }
         if outcome.holder != .nobody { fields["holder"] = outcome.holder.number }
+        return fields
+    }
+
+    private func technician(_ act: TechnicianAct) -> [String: Any] {
+        var fields: [String: Any] = ["user": act.user, "remark": act.remark.text]
+        switch act.what {
+        case .ordered(let mode, let minutes):
+            fields["act"] = "ordered"
+            fields["mode"] = mode.laneMode.name
+            fields["minutes"] = minutes
+        case .tested(let what):
+            fields["act"] = "tested"
+            fields["output"] = what.name
+        case .confirmedClock: fields["act"] = "confirmed-clock"
+        }
         return fields
     }
 

@@ -58,6 +58,8 @@ struct EventText {
         case .policy(let digest): return ("policy", "\(digest.hex) is in force")
         case .passagesForgotten(let holder):
             return ("forgotten", holder == .nobody ? "all passages" : "the passages of holder \(holder.number)")
+        case .technician(let act): return ("technician", technician(act))
+        case .seenInMaintenance(let presentation): return ("seen", "in maintenance: \(who(presentation))")
         }
     }
 
@@ -85,7 +87,20 @@ struct EventText {
         if outcome.isByHand { text = "released by hand," }
         text += " \(name(outcome.direction)), record \(outcome.decisionSequence)"
         if let epoch = outcome.decisionEpoch, epoch != record.epoch { text += " of epoch \(epoch.hex)" }
+        if outcome.isAssumed { text += ", ASSUMED: the gate has no feedback" }
         return text + (outcome.openMilliseconds == 0 ? "" : ", open for \(outcome.openMilliseconds) ms")
+    }
+
+    private func technician(_ act: TechnicianAct) -> String {
+        let did =
+            switch act.what {
+            case .ordered(.normal, minutes: 0): "ended an order"
+            case .ordered(let mode, let minutes):
+                "ordered \(mode.laneMode.wording.english)" + (minutes == 0 ? "" : " for \(minutes) min")
+            case .tested(let what): "moved the gate: \(what.name)"
+            case .confirmedClock: "confirmed the wall clock"
+            }
+        return "user \(act.user) \(did)" + (act.remark.count == 0 ? "" : ": \(act.remark.text)")
     }
 
     private func who(_ presentation: Presentation) -> String {
@@ -137,6 +152,7 @@ enum EventNames {
         case .forced: "forced"
         case .wrongWay: "wrong-way"
         case .anonymous: "anonymous"
+        case .maintenance: "maintenance"
         }
     }
 

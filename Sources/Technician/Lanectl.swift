@@ -37,6 +37,21 @@ public struct Lanectl {
                 flags: [type, everybody],
                 operands: [Operand("BADGE", required: false, help: "as for explain; or give --everybody")]),
             Subcommand(
+                "mode", summary: "normal, locked, held-open or maintenance, until something else is ordered",
+                flags: [minutes, reason],
+                operands: [
+                    Operand("MODE", help: "\(modes.joined(separator: ", ")); normal alone ends an order")
+                ]),
+            Subcommand(
+                "gate", summary: "moves one thing of the gate for a moment, in maintenance",
+                operands: [
+                    Operand("test", help: "the word test"),
+                    Operand("OUTPUT", help: outputs.joined(separator: ", ")),
+                ]),
+            Subcommand(
+                "clock", summary: "says that you looked at the lane's wall clock and it is right",
+                operands: [Operand("confirm", help: "the word confirm")]),
+            Subcommand(
                 "reader", summary: "tap: every frame of readers and thermometer, decoded and raw, until Ctrl-C",
                 flags: [record],
                 operands: [
@@ -70,6 +85,13 @@ public struct Lanectl {
         }
     }.optional
 
+    private static let minutes = Flag.integer(
+        "for", "MINUTES", in: 1...ControlProtocol.mostMinutes, help: "how long; normal: against the schedule too"
+    ).optional
+    private static let reason = Flag.text("reason", "TEXT", help: "why; stands in the record").optional
+    private static let modes = ["normal", "locked", "held-open", "maintenance"]
+    private static let outputs = GateTest.allCases.map(\.name)
+
     private let arguments: Arguments
 
     public init(_ arguments: Arguments) { self.arguments = arguments }
@@ -88,12 +110,26 @@ public struct Lanectl {
                 return ExitStatus.success.rawValue
             case "config": return try configuration(location)
             case "forget-passages": return try forgetPassages(location)
+            case "mode":
+                return try act(
+                    .mode(
+                        ModeRequest(
+                            mode: try word("MODE", Self.modes), minutes: arguments[Self.minutes],
+                            reason: arguments[Self.reason])), location)
+            case "gate":
+                _ = try word("test", ["test"])
+                return try act(.gateTest(GateTestRequest(output: try word("OUTPUT", Self.outputs))), location)
+            case "clock":
+                _ = try word("confirm", ["confirm"])
+                return try act(.confirmClock, location)
             case "reader": return try reader(location)
             default: return try events(location)
             }
         } catch let failure as ControlFailure {
             return fail("\(failure)", Self.status(of: failure))
         } catch let failure as LocationFailure {
+            return fail(failure.description, .usage)
+        } catch let failure as WordFailure {
             return fail(failure.description, .usage)
         } catch let failure as BadgeFailure {
             return fail(failure.description, .usage)
@@ -194,6 +230,26 @@ public struct Lanectl {
         default: .chip
         }
     }
+
+    private func act(_ request: ControlRequest, _ location: LaneLocation) throws -> Int32 {
+        let reply = try ControlClient(path: location.controlSocket).ask(request)
+        guard case .commanded(let done) = reply else { throw unexpected(location) }
+        try StandardOutput.write(arguments[Self.json] ? try reply.json() + "\n" : DoneText(done: done).text)
+        return ExitStatus.success.rawValue
+    }
+
+    /// An operand that is one of a few words.
+    private func word(_ operand: String, _ words: [String]) throws(WordFailure) -> String {
+        let given = arguments.operand(operand) ?? ""
+        guard words.contains(given) else {
+            let near = NearestName.suggestion(for: given, among: words).map { "; did you mean \($0)?" } ?? ""
+            throw WordFailure(
+                description: "'\(given.prefix(40))' is not known here: give \(words.joined(separator: ", "))\(near)")
+        }
+        return given
+    }
+
+    private struct WordFailure: Error { let description: String }
 
     private func reader(_ location: LaneLocation) throws -> Int32 {
         guard arguments.operand("tap") == "tap" else {

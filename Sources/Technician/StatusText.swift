@@ -12,6 +12,13 @@ struct StatusText {
         table.add("lane", "\(lane.id)  \(lane.name), \(lane.kind): \(lane.from) → \(lane.to)")
         let cause = status.modeCause == "none" ? "" : " (\(words(status.modeCause)))"
         table.add("mode", "\(words(status.mode))\(cause); lamps: \(words(status.lamps))")
+        if let order = status.order {
+            let time = order.minutes == 0 ? "until something else is ordered" : "for \(order.minutes) min"
+            table.add(
+                "ordered",
+                "\(words(order.mode)) \(time), by user \(order.user) \(age(order.givenAtMilliseconds)) ago"
+                    + (order.remark.isEmpty ? "" : ": \(order.remark)"))
+        }
         table.add("fire", status.fireAlarm ? "ALARM: the lane is open" : "no alarm")
         table.add("clock", status.clock == "trusted" ? "trusted" : "NOT TRUSTED: \(words(status.clock))")
         table.add("credentials", credentials)

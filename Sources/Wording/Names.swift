@@ -76,12 +76,18 @@ extension LaneMode {
         case .freeExit: Bilingual("自由出口", "free exit")
         case .emergency: Bilingual("紧急开放", "emergency")
         case .outOfService: Bilingual("暂停服务", "out of service")
+        case .locked: Bilingual("已锁闭", "locked")
+        case .heldOpen: Bilingual("常开", "held open")
+        case .maintenance: Bilingual("检修", "maintenance")
         }
     }
 
     /// As JSON writes it.
     public var name: String {
         switch self {
+        case .locked: "locked"
+        case .heldOpen: "held-open"
+        case .maintenance: "maintenance"
         case .normal: "normal"
         case .freeExit: "free-exit"
         case .emergency: "emergency"
@@ -100,6 +106,8 @@ extension ModeCause {
         case .journalFull: Bilingual("记录已满", "journal full")
         case .journalFault: Bilingual("记录写入失败", "journal cannot be written")
         case .fire: Bilingual("消防报警", "fire alarm")
+        case .technician: Bilingual("技术员指令", "ordered by a technician")
+        case .schedule: Bilingual("按时间表", "by the schedule")
         }
     }
 
@@ -113,6 +121,8 @@ extension ModeCause {
         case .journalFull: "journal-full"
         case .journalFault: "journal-fault"
         case .fire: "fire"
+        case .technician: "technician"
+        case .schedule: "schedule"
         }
     }
 }
@@ -126,18 +136,33 @@ extension LampState {
         case .refused: Bilingual("拒绝", "refused")
         case .outOfService: Bilingual("暂停服务", "out of service")
         case .emergency: Bilingual("紧急开放", "emergency")
+        case .locked: Bilingual("已锁闭", "locked")
         }
     }
 
     /// As JSON writes it.
     public var name: String {
         switch self {
+        case .locked: "locked"
         case .ready: "ready"
         case .working: "working"
         case .admitted: "admitted"
         case .refused: "refused"
         case .outOfService: "out-of-service"
         case .emergency: "emergency"
+        }
+    }
+}
+
+extension GateTest {
+    /// As JSON and the command line write it.
+    public var name: String {
+        switch self {
+        case .release: "release"
+        case .lampGreen: "green"
+        case .lampRed: "red"
+        case .lampAmber: "amber"
+        case .buzzer: "buzzer"
         }
     }
 }

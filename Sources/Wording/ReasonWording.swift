@@ -61,6 +61,7 @@ public struct ReasonWording: Sendable {
         .init(.statementTooOld, .otherLane, "证件数据状态过旧", "statement too old"),
         .init(.imageTooOld, .otherLane, "证件数据过旧", "credential image too old"),
         .init(.clockNotTrusted, .otherLane, "通道时钟不可信", "clock not trusted"),
+        .init(.laneLocked, .otherLane, "通道已锁闭", "lane locked"),
         .init(.outsideHours, .here(closedNow), "不在开放时段", "outside the opening hours"),
         .init(.passedAlready, .desk(badge), "该证件刚刚入场", "passed here shortly before"),
         .init(.escortMissing, .here(withEscort), "无陪同人员", "no escort came"),

@@ -1,6 +1,7 @@
 /// Every text of the wall screen, in both languages: Chinese large, English beside it.
 public enum ScreenWording: String, CaseIterable, Sendable {
-    case title, inToday, outToday, peopleOnSite, vehiclesOnSite, allDays, distinctHoldersToday, refusedToday, lanes
+    case title, inToday, outToday, peopleOnSite, vehiclesOnSite, vehiclesInToday, vehiclesOutToday, allDays,
+        distinctHoldersToday, refusedToday, lanes
     case lane, admitted, passed, refused, lastSeen, missing, secondsAgo, minutesAgo, hoursAgo, updated, staleSince
     case noLanes, needsScript, tampered
 
@@ -11,6 +12,8 @@ public enum ScreenWording: String, CaseIterable, Sendable {
         case .outToday: Bilingual("今日离场人次", "Out today")
         case .peopleOnSite: Bilingual("当前在场人数", "People on site now")
         case .vehiclesOnSite: Bilingual("当前在场车辆", "Vehicles on site now")
+        case .vehiclesInToday: Bilingual("今日入场车次", "in today")
+        case .vehiclesOutToday: Bilingual("今日离场车次", "out today")
         case .allDays: Bilingual("累计", "in all")
         case .distinctHoldersToday: Bilingual("今日不同持证人", "different holders today")
         case .refusedToday: Bilingual("今日未放行", "refused today")

@@ -6,12 +6,17 @@ import Testing
     enum Situation: CaseIterable {
         case starting, waiting, measuring, measuringAgain, released, releasedWithWaiting, gap, refused, stuckContact,
             readersLost, thermometerLost, gateLost, allLost, journalReserve, journalFull, journalFailing, untrusted,
-            noImage, stopping
+            noImage, locked, heldOpen, heldOpenReleased, heldOpenMeasuring, maintenance, testing, lockedBySchedule,
+            heldOpenBySchedule, stopping
     }
 
     static func make(_ situation: Situation, _ kind: LaneKind, _ mode: ReleaseMode) -> VirtualLane {
         let lane = VirtualLane(
-            makeConfiguration(kind, hasThermometer: true, releaseMode: mode), isUp: situation != .starting)
+            makeConfiguration(kind, hasThermometer: true, releaseMode: mode) {
+                let mode: OrderedMode? =
+                    situation == .lockedBySchedule ? .locked : situation == .heldOpenBySchedule ? .heldOpen : nil
+                $0.schedule = mode.map { [ScheduledMode($0, .always)] } ?? []
+            }, isUp: situation != .starting)
         switch situation {
         case .starting, .waiting: break
         case .measuring: lane.present()
@@ -45,6 +50,19 @@ import Testing
             lane.pulse()
         case .untrusted: lane.clock = .stepped
         case .noImage: lane.handle(.credentials(.none))
+        case .locked: lane.order(.locked)
+        case .heldOpen: lane.order(.heldOpen, minutes: 1)
+        case .heldOpenReleased:
+            lane.order(.heldOpen)
+            lane.admit()
+        case .heldOpenMeasuring:
+            lane.order(.heldOpen)
+            lane.present()
+        case .maintenance: lane.order(.maintenance)
+        case .testing:
+            lane.order(.maintenance)
+            lane.handle(.technician(TechnicianAct(.tested(.lampRed), user: 0)))
+        case .lockedBySchedule, .heldOpenBySchedule: break
         case .stopping: lane.handle(.stopping)
         }
         return lane
@@ -69,6 +87,33 @@ import Testing
         #expect(lane.wait(20_000) < 20, "it stays open, and does not spin")
         #expect(lane.releaseLine)
         #expect(lane.lamps == .emergency)
+    }
+
+    @Test(
+        "and so with any of its devices lost, whatever mode was ordered, before the alarm or during it",
+        arguments: Situation.allCases, lanes)
+    func opensWithLostDevices(situation: Situation, lane kind: (LaneKind, ReleaseMode)) {
+        let devices: [Device] = [.reader(0), .thermometer, .gate]
+        for order in OrderedMode.allCases {
+            for bits in 0..<8 {
+                let lane = Self.make(situation, kind.0, kind.1)
+                if order != .normal { lane.order(order) }
+                for (index, device) in devices.enumerated() where bits & 1 << index != 0 {
+                    lane.handle(.deviceLost(device))
+                }
+                let wasOpen = lane.releaseLine
+                lane.handle(.fire(alarm: true))
+                #expect(wasOpen || lane.told.first == "release 1", "\(order), lost \(bits): \(lane.told)")
+                #expect(lane.releaseLine && lane.lamps == .emergency && lane.mode == .emergency)
+                for other in OrderedMode.allCases {
+                    lane.order(other, minutes: 1)
+                    #expect(lane.releaseLine && lane.lamps == .emergency, "\(other) ordered in a fire")
+                }
+                for device in devices { lane.handle(.deviceBack(device)) }
+                #expect(lane.wait(70_000) < 40)
+                #expect(lane.releaseLine && lane.lamps == .emergency)
+            }
+        }
     }
 
     @Test("and while it lasts nothing closes it", arguments: Situation.allCases, lanes)
@@ -105,7 +150,7 @@ import Testing
         lane.wait(6000)
         lane.handle(.fire(alarm: false))
         #expect(lane.mode != .emergency)
-        #expect(lane.releaseLine == (lane.mode == .freeExit))
+        #expect(lane.releaseLine == [.freeExit, .heldOpen].contains(lane.mode))
         #expect(!lane.isReleased)
         #expect(lane.lamps != .emergency)
     }

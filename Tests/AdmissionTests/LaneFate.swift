@@ -63,7 +63,11 @@ struct Fate {
 
     mutating func fault() {
         let device: Device = [.gate, .thermometer, .reader(0), .reader(UInt8(readers - 1))][number(0...3)]
-        switch number(0...11) {
+        switch number(0...13) {
+        case 12:
+            let mode = OrderedMode.allCases[number(0...3)]
+            lane.give(.technician(TechnicianAct(.ordered(mode, minutes: number(0...3)), user: 1)))
+        case 13: lane.give(.technician(TechnicianAct(.tested(GateTest.allCases[number(0...4)]), user: 1)))
         case 0: lane.give(.fire(alarm: chance(oneIn: 2)))
         case 10: lane.crash(readers: readers)
         case 11:

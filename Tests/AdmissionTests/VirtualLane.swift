@@ -81,6 +81,10 @@ final class VirtualLane {
         carryOut(machine.adopt(policy, at: moment))
     }
 
+    func order(_ mode: OrderedMode, minutes: UInt32 = 0) {
+        handle(.technician(TechnicianAct(.ordered(mode, minutes: minutes), user: 1000)))
+    }
+
     func present(_ presentation: Presentation) { handle(.presented(presentation)) }
     func present(_ holder: UInt32 = 1) { present(makePresentation(holder)) }
 
@@ -155,7 +159,8 @@ final class VirtualLane {
 
     private func noteRelease() {
         releases += 1
-        guard machine.configuration.kind == .entry, !machine.isInAlarm else { return }
+        let isOpenForAll = [.emergency, .heldOpen, .maintenance].contains(machine.mode.mode)
+        guard machine.configuration.kind == .entry, !isOpenForAll else { return }
         let newest = records.last {
             switch $0.event {
             case .decided(let decision): decision.verdict == .admitted
@@ -212,6 +217,7 @@ final class VirtualLane {
                 }
             case .pulse(.anonymous, let direction, _):
                 tally[direction == .forward ? "anonymousForward" : "anonymousBackward", default: 0] += 1
+            case .pulse(.maintenance, _, _): break
             case .pulse(let pulse, let direction, _):
                 tally["\(pulse)", default: 0] += 1
                 if pulse == .tailgating && direction == .backward { tally["tailgatingBackward", default: 0] += 1 }
@@ -255,6 +261,8 @@ final class VirtualLane {
         case .passagesForgotten: "forgotten"
         case .releasedByHand: "by-hand"
         case .tamper(_, let opened): opened ? "tampered" : "closed"
+        case .technician: "technician"
+        case .seenInMaintenance: "seen-maintenance"
         }
     }
 }

@@ -52,6 +52,7 @@ final class WatchedLane {
                 case .annulled: annulled += 1
                 case .interrupted: interrupted += 1
                 }
+            case .pulse(.maintenance, _, _): break
             case .pulse: pulses += 1
             default: break
             }
@@ -229,14 +230,19 @@ final class WatchedLane {
 
     private func begins(_ sequence: UInt64, _ direction: PassageDirection) {
         if !open.isEmpty { note("a second release while one is out") }
-        if kind != .exit && direction == .forward && releaseLine { note("the line did not fall between two releases") }
+        if kind != .exit && direction == .forward && releaseLine && machine.mode.mode != .heldOpen {
+            note("the line did not fall between two releases")
+        }
         open.insert(sequence)
     }
 
     // MARK: The promises
 
+    /// In an emergency, where somebody holds it open, and where a technician moves it.
+    private var isOpenForAll: Bool { [.emergency, .heldOpen, .maintenance].contains(machine.mode.mode) }
+
     private func checkRelease() {
-        guard kind != .exit, !machine.isInAlarm else { return }
+        guard kind != .exit, !isOpenForAll else { return }
         if open.isEmpty { note("the gate opens and no admission is on record") }
     }
 
@@ -296,8 +302,11 @@ final class WatchedLane {
     private func checkExitOpens(_ presentation: Presentation) {
         switch kind {
         case .entry: return
-        case .exit: guard machine.mode.mode == .normal || machine.mode.mode == .freeExit else { return }
-        case .twoWay: guard presentation.reader == outwardReader, !machine.isLost(.gate) else { return }
+        case .exit: guard [.normal, .freeExit, .locked, .heldOpen].contains(machine.mode.mode) else { return }
+        case .twoWay:
+            guard presentation.reader == outwardReader, !machine.isLost(.gate), machine.mode.mode != .maintenance else {
+                return
+            }
         }
         // Either the gate is open for somebody, or the line falls for a moment and somebody waits.
         if kind == .twoWay && machine.isMeasuring { return }
@@ -315,12 +324,14 @@ final class WatchedLane {
         if machine.isInAlarm {
             if !releaseLine { note("closed in a fire") }
             if lamps != .emergency { note("lamps \(lamps) in a fire") }
-        } else if kind != .exit {
+        } else if machine.mode.mode == .heldOpen {
+            if !releaseLine { note("closed and held open") }
+        } else if kind != .exit && !isOpenForAll {
             if releaseLine && !machine.hasRelease { note("open for nobody") }
             if releaseLine && open.count != 1 { note("open with \(open.count) admissions on record") }
         }
         if kind == .twoWay && machine.isInAlarm && !backwardLine { note("closed to whoever leaves in a fire") }
-        if releaseLine && backwardLine && !machine.isInAlarm && !machine.isLost(.reader(outwardReader)) {
+        if releaseLine && backwardLine && !isOpenForAll && !machine.isLost(.reader(outwardReader)) {
             note("open both ways")
         }
         if open.count > 1 { note("\(open.count) releases are out") }
@@ -345,6 +356,7 @@ final class WatchedLane {
         give(.credentials(makeCredentials(at: wall)))
         give(.clock(.trusted, stepMilliseconds: 0))
         give(.fire(alarm: false))
+        give(.technician(TechnicianAct(.ordered(.normal, minutes: 0), user: 0)))
         for device in [.gate, .thermometer] as [Device] { give(.deviceBack(device)) }
         for index in 0..<readers { give(.deviceBack(.reader(UInt8(index)))) }
         for direction in [PassageDirection.forward, .backward] { give(.contact(direction, closed: false)) }

@@ -17,14 +17,15 @@ func name(_ text: String) -> ShortName { ShortName(text) ?? .outside }
 
 func makeRecord(
     _ event: LaneEvent = .stopping, epoch epochNumber: UInt64 = 1, sequence: UInt64 = 1, lane: String = "north-07",
-    from: String = "outside", to: String = "north-ring", at wall: Int64 = morning, clock: ClockTrust = .trusted
+    from: String = "outside", to: String = "north-ring", at wall: Int64 = morning, clock: ClockTrust = .trusted,
+    traffic: Traffic = .people
 ) -> JournalRecord {
     JournalRecord(
         event: event,
         moment: Moment(
             monotonic: MonotonicTime(nanoseconds: sequence), wall: WallTime(milliseconds: wall), clock: clock),
         epoch: epoch(epochNumber), sequence: sequence, lane: name(lane), from: name(from), to: name(to),
-        unsyncedBefore: 0)
+        unsyncedBefore: 0, traffic: traffic)
 }
 
 func makeCredential(holder: UInt32 = 7, kind: HolderKind = .visitor) -> Credential {
@@ -49,13 +50,13 @@ func decided(_ verdict: Verdict = .admitted, reasons: Reasons = [], holder: UInt
 
 func ended(
     _ end: ReleaseEnd = .passed, holder: UInt32 = 7, kind: HolderKind? = .visitor,
-    direction: PassageDirection = .forward, of decisionSequence: UInt64 = 1
+    direction: PassageDirection = .forward, of decisionSequence: UInt64 = 1, isAssumed: Bool = false
 ) -> LaneEvent {
     .ended(
         Outcome(
             end: end, direction: direction, decisionSequence: decisionSequence, decisionEpoch: nil,
             tag: BadgeTag(low: UInt64(holder), high: 9), type: .chip, holder: HolderNumber(holder), kind: kind,
-            reader: 0, openMilliseconds: 900))
+            reader: 0, openMilliseconds: 900, isAssumed: isAssumed))
 }
 
 func makeBody(

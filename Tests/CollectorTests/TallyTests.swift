@@ -113,6 +113,48 @@ struct TallyTests {
         #expect(crossings.first?.to == name(direction == .forward ? to : from))
     }
 
+    @Test("at a lane for vehicles whoever has no known badge is a vehicle, and a known one is what his badge says")
+    func vehicles() {
+        func crossings(_ event: LaneEvent, _ traffic: Traffic) -> [Bool] {
+            var found: [Bool] = []
+            Crossing.forEach(in: makeRecord(event, traffic: traffic)) { found.append($0.isVehicle) }
+            return found
+        }
+        var totals = LaneTotals()
+        totals.passed = 2
+        totals.anonymousBackward = 1
+        let hole = LaneEvent.hole(epoch: epoch(1), firstSequence: 8, count: 3, .noRoom, totals)
+        for traffic in Traffic.allCases {
+            let isVehicle = traffic == .vehicles
+            #expect(crossings(ended(kind: .vehicle), traffic) == [true])
+            #expect(crossings(ended(kind: .staff), traffic) == [false])
+            #expect(crossings(ended(kind: nil), traffic) == [isVehicle])
+            #expect(crossings(.pulse(.anonymous, .forward, decisionSequence: 0), traffic) == [isVehicle])
+            #expect(crossings(.pulse(.tailgating, .forward, decisionSequence: 0), traffic) == [isVehicle])
+            #expect(crossings(hole, traffic) == [isVehicle, isVehicle])
+        }
+    }
+
+    @Test("a passage that nothing saw is a passage, and is told apart")
+    func assumed() {
+        let seen = counts(ended())
+        let assumed = counts(ended(isAssumed: true))
+        #expect(assumed[Counter.passed.rawValue] == 1 && assumed[Counter.assumed.rawValue] == 1)
+        #expect(seen[Counter.assumed.rawValue] == nil)
+        #expect(assumed[Counter.peopleIn.rawValue] == seen[Counter.peopleIn.rawValue])
+    }
+
+    @Test("a pulse in maintenance counts nothing")
+    func maintenance() {
+        for event in [
+            LaneEvent.pulse(.maintenance, .forward, decisionSequence: 0),
+            .seenInMaintenance(Presentation(tag: .none, type: .chip, lookup: .unknown, reader: 0)),
+            .technician(TechnicianAct(.ordered(.locked, minutes: 0), user: 0)),
+        ] {
+            #expect(counts(event).filter { $0.key != Counter.stored.rawValue } == [:])
+        }
+    }
+
     @Test("a lane inside one zone crosses nothing")
     func oneZone() {
         #expect(counts(ended(), from: "ring", to: "ring")[Counter.peopleIn.rawValue] == nil)

@@ -14,6 +14,8 @@ struct ControlMessageTests {
             .explain(.init(type: "code", identifierHex: "00", temperatureCentidegrees: -5, atMilliseconds: .max)),
             .reloadConfiguration, .forgetPassages(nil),
             .forgetPassages(BadgeRequest(type: "chip", identifierHex: "6f007b3972")),
+            .mode(.init(mode: "locked")), .mode(.init(mode: "held-open", minutes: 30, reason: "闸机\n维修")),
+            .gateTest(.init(output: "release")), .confirmClock,
             .tap(TapRequest()), .tap(TapRequest(after: .max)),
         ])
     func requests(request: ControlRequest) throws {
@@ -27,6 +29,7 @@ struct ControlMessageTests {
         arguments: [
             ControlReply.status(makeStatus()), .explain(makeExplain()), .done,
             .reloaded(ReloadReply(policy: "00ff", isNew: true, needRestart: ["readers"])),
+            .commanded(.init(mode: "locked", modeCause: "technician", clock: "trusted", notes: ["a note"])),
             .tap(
                 TapReply(
                     frames: [
@@ -54,6 +57,16 @@ struct ControlMessageTests {
         }
     }
 
+    @Test("what moves something is asked for fewer people than what only looks")
+    func access() {
+        for request in [ControlRequest.status, .explain(.init(type: "chip", identifierHex: "00"))] {
+            #expect(request.access == .reading)
+        }
+        for request in [ControlRequest.mode(.init(mode: "normal")), .gateTest(.init(output: "red")), .confirmClock] {
+            #expect(request.access == .acting)
+        }
+    }
+
     @Test("what a newer lanectl adds is passed over")
     func newer() throws {
         #expect(
@@ -73,7 +86,10 @@ struct ControlMessageTests {
                 #"{"v":1,"request":"forget-passages","everybody":true,"badge":{"type":"chip","identifier_hex":"00"}}"#,
                 .malformed
             ),
-            (#"{"v":1,"request":"explain"}"#, .malformed),
+            (#"{"v":1,"request":"explain"}"#, .malformed), (#"{"v":1,"request":"mode"}"#, .malformed),
+            (#"{"v":1,"request":"mode","mode":{"minutes":5}}"#, .malformed),
+            (#"{"v":1,"request":"mode","mode":{"mode":"locked","minutes":0.5}}"#, .malformed),
+            (#"{"v":1,"request":"gate-test","gate_test":{}}"#, .malformed),
             (#"{"v":1,"request":"explain","explain":{"type":"chip"}}"#, .malformed),
             (
                 #"{"v":1,"request":"explain","explain":{"type":"chip","identifier_hex":"00","at_milliseconds":1e99}}"#,

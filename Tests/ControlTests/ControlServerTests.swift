@@ -28,6 +28,16 @@ struct ControlServerTests {
         #expect(try client.text().contains(#""reply":"status""#))
     }
 
+    @Test("who commands is told to whoever carries it out, as the kernel says it")
+    func commander() throws {
+        let running = try RunningServer()
+        guard case .commanded(let done) = try running.ask(.mode(.init(mode: "locked"))) else {
+            Issue.record("no reply of something done")
+            return
+        }
+        #expect(done.notes == ["user \(Invocation.effectiveUser)"])
+    }
+
     @Test("a request that arrives byte by byte is one request")
     func bytewise() throws {
         let running = try RunningServer()
@@ -71,7 +81,7 @@ struct ControlServerTests {
     func slowReader() throws {
         var limits = ControlServer.Limits()
         limits.replyMilliseconds = 100
-        let running = try RunningServer(limits: limits) { _ in .explain(makeExplain(rows: 1000)) }
+        let running = try RunningServer(limits: limits) { _, _ in .explain(makeExplain(rows: 1000)) }
         let slow = try RawClient(running.path)
         // More replies than a socket's buffer takes.
         for _ in 0..<20 { try? slow.send(#"{"v":1,"request":"status"}"# + "\n") }
@@ -138,9 +148,9 @@ struct ControlServerTests {
         let directory = try TemporaryDirectory()
         let path = directory.file("control.sock")
         _ = try UnixSocket.listen(path, mode: 0o600)  // Closed at once; its file stays.
-        let server = try ControlServer(path: path) { _ in .status(makeStatus()) }
+        let server = try ControlServer(path: path) { _, _ in .status(makeStatus()) }
         #expect(try FileSystem.status(path).mode == 0o660)
-        #expect(throws: SystemFailure.self) { try ControlServer(path: path) { _ in .status(makeStatus()) } }
+        #expect(throws: SystemFailure.self) { try ControlServer(path: path) { _, _ in .status(makeStatus()) } }
         #expect(try ControlClient(path: path).ask(.status) == .status(makeStatus()))
         server.stop()
         #expect(try FileSystem.statusIfPresent(path) == nil)

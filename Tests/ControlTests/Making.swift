@@ -50,11 +50,14 @@ final class RunningServer: Sendable {
 
     init(
         limits: ControlServer.Limits = .init(),
-        answer: @escaping @Sendable (ControlRequest) -> ControlReply = { request in
+        answer: @escaping @Sendable (ControlRequest, _ user: UInt32) -> ControlReply = { request, user in
             switch request {
             case .status: .status(makeStatus())
             case .explain: .explain(makeExplain())
             case .reloadConfiguration, .forgetPassages: .done
+            case .mode, .gateTest, .confirmClock:
+                .commanded(
+                    CommandReply(mode: "locked", modeCause: "technician", clock: "trusted", notes: ["user \(user)"]))
             case .tap(let request): .tap(TapReply(frames: [], last: request.after ?? 7, dropped: 0))
             }
         }

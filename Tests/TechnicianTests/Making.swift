@@ -112,4 +112,14 @@ let everyEvent: [(LaneEvent, String)] = [
     ),
     (.passagesForgotten(HolderNumber(7)), "forgotten    the passages of holder 7"),
     (.passagesForgotten(.nobody), "forgotten    all passages"),
+    (.mode(.locked, .schedule), "mode         locked: by the schedule"),
+    (
+        .technician(TechnicianAct(.ordered(.heldOpen, minutes: 30), user: 1000, remark: Remark("人多"))),
+        "technician   user 1000 ordered held open for 30 min: 人多"
+    ),
+    (.technician(TechnicianAct(.ordered(.normal, minutes: 0), user: 0)), "technician   user 0 ended an order"),
+    (.technician(TechnicianAct(.tested(.lampRed), user: 7)), "technician   user 7 moved the gate: red"),
+    (.technician(TechnicianAct(.confirmedClock, user: 7)), "technician   user 7 confirmed the wall clock"),
+    (.seenInMaintenance(makePresentation()), "seen         in maintenance: visitor 4711 at reader 0"),
+    (.pulse(.maintenance, .backward, decisionSequence: 0), "maintenance  backward"),
 ]

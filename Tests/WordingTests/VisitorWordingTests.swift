@@ -6,7 +6,10 @@ import Testing
 @Suite("What visitors read")
 struct VisitorWordingTests {
     static let messages: [LaneMessage] =
-        [.presentBadge, .holdStill, .measureAgain, .admitted, .emergency, .walkThrough]
+        [
+            .presentBadge, .holdStill, .measureAgain, .admitted, .emergency, .walkThrough, .heldOpen, .locked,
+            .maintenance,
+        ]
         + Reasons.ordered.map { .refused($0) } + ModeCause.allCases.map { .outOfService($0) } + [.refused([])]
 
     @Test("every message has both languages and fits its line", arguments: messages, ["N2", nil])
@@ -77,7 +80,7 @@ struct VisitorWordingTests {
         var names: [Bilingual] = HolderKind.allCases.map(\.wording) + Key.allCases.map(\.wording)
         names += LaneMode.allCases.map(\.wording) + ModeCause.allCases.map(\.wording)
         names += ClockTrust.allCases.map(\.wording)
-        names += (0...5).compactMap { LampState(rawValue: $0)?.wording }
+        names += (0...6).compactMap { LampState(rawValue: $0)?.wording }
         names += (0...4).compactMap { JournalState(rawValue: $0)?.wording }
         names += [Verdict.admitted.wording, Verdict.refused.wording]
         names += VaccineState.allCases.map(\.wording) + HealthCode.allCases.map(\.wording)

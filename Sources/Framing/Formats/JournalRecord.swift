@@ -14,7 +14,8 @@ import Admission
 ///      48  32    lane id, NUL-padded
 ///      80  32    zone the lane leads from
 ///     112  32    zone it leads to
-///     144  112   body, by kind (see JournalRecordBody.swift)
+///     144  111   body, by kind (see JournalRecordBody.swift)
+///     255  u8    what the lane carries: 0 people, 1 vehicles
 ///
 /// Byte 7 is the synced mark: recovery takes the farthest position that a valid record says was on disk before it.
 public struct JournalRecord: Sendable {
@@ -29,10 +30,11 @@ public struct JournalRecord: Sendable {
     public var from: ShortName
     public var to: ShortName
     public var unsyncedBefore: UInt8
+    public var traffic: Traffic
 
     public init(
         event: LaneEvent, moment: Moment, epoch: Epoch, sequence: UInt64, lane: ShortName, from: ShortName,
-        to: ShortName, unsyncedBefore: UInt8
+        to: ShortName, unsyncedBefore: UInt8, traffic: Traffic = .people
     ) {
         self.event = event
         self.moment = moment
@@ -42,6 +44,7 @@ public struct JournalRecord: Sendable {
         self.from = from
         self.to = to
         self.unsyncedBefore = unsyncedBefore
+        self.traffic = traffic
     }
 
     /// Writes the record into exactly 256 bytes. Allocates nothing.
@@ -59,7 +62,8 @@ public struct JournalRecord: Sendable {
         bytes.put(lane, at: 48)
         bytes.put(from, at: 80)
         bytes.put(to, at: 112)
-        let body = UnsafeMutableRawBufferPointer(rebasing: bytes[Self.bodyOffset...])
+        bytes.put(traffic.rawValue, at: Self.trafficOffset)
+        let body = UnsafeMutableRawBufferPointer(rebasing: bytes[Self.bodyOffset..<Self.trafficOffset])
         bytes.put(event.encodeBody(into: body), at: 5)
         bytes.put(CRC32C.checksum(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[4...])), at: 0)
     }
@@ -71,6 +75,7 @@ public struct JournalRecord: Sendable {
     }
 
     static let bodyOffset = 144
+    static let trafficOffset = 255
 
     /// Whether these 256 bytes carry a right checksum. All zeros do not.
     public static func isWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -119,6 +124,11 @@ public struct JournalRecord: Sendable {
         self.from = from
         self.to = to
         unsyncedBefore = bytes[7]
-        event = try LaneEvent(kind: bytes[5], body: bytes.slice(Self.bodyOffset, Self.size - Self.bodyOffset))
+        guard let traffic = Traffic(rawValue: bytes[Self.trafficOffset]) else {
+            throw FormatError("record", "traffic \(bytes[Self.trafficOffset]) is not known")
+        }
+        self.traffic = traffic
+        event = try LaneEvent(
+            kind: bytes[5], body: bytes.slice(Self.bodyOffset, Self.trafficOffset - Self.bodyOffset))
     }
 }

@@ -1,6 +1,6 @@
 import Admission
 
-// The 112 bytes at offset 144 of a record; offsets here count from the body's start.
+// The 111 bytes at offset 144 of a record; offsets here count from the body's start.
 //
 //   1 epoch started   0 16 previous epoch · 16 u64 its last recovered sequence (both 0: the lane's first)
 //   2 decided         0 10 tag · 10 u8 identifier type · 11 u8 holder kind (0 none) · 12 u32 holder
@@ -18,7 +18,7 @@ import Admission
 //                   108 u8 anti-passback: 0 off 1 not passed 2 reported 3 refused ·
 //                   109 u8 1 = the lane's zone is known to the image
 //   3 ended           0 10 tag · 10 u8 type · 11 u8 holder kind · 12 u32 holder · 16 u8 reader (255: released by hand)
-//                    17 u8 end: 1 passed 2 annulled 3 interrupted · 18 u8 direction
+//                    17 u8 end: 1 passed 2 annulled 3 interrupted · 18 u8 direction · 19 u8 1 = nothing saw it
 //                    24 u64 decision's sequence · 32 16 decision's epoch (0: this record's own) · 48 u32 open for, ms
 //   4 pulse          17 u8 1 tailgating 2 forced 3 wrong way 4 anonymous · 18 u8 direction · 24 u64 decision followed
 //   5 seen in emergency   0–16, 18 and 31 as in 2
@@ -35,12 +35,16 @@ import Admission
 //  16 tamper          0 u8 0–15 reader, 18 cabinet · 1 u8 1 = opened
 //  17 policy         80 16 digest of what is in force from here on
 //  18 passages forgotten  12 u32 holder (0: everybody)
+//  19 technician      0 u8 1 ordered a mode 2 tested the gate 3 confirmed the clock
+//                     1 u8 mode, or what was moved: 1 release 2 green 3 red 4 amber lamp 5 buzzer
+//                     2 u8 bytes of the remark · 4 u32 user · 8 u32 minutes (0: until something else) · 16 60 remark
+//  20 seen in maintenance   0–16 and 18 as in 2
 
 private let noStatement = Int64.min
 private let noPartner = UInt32.max
 
 extension LaneEvent {
-    /// Writes the body and returns the record's kind. The buffer is zeroed and 112 bytes long.
+    /// Writes the body and returns the record's kind. The buffer is zeroed and 111 bytes long.
     func encodeBody(into body: UnsafeMutableRawBufferPointer) -> UInt8 {
         switch self {
         case .epochStarted(let previous, let lastSequence):
@@ -113,6 +117,12 @@ extension LaneEvent {
         case .passagesForgotten(let holder):
             body.put(holder.number, at: 12)
             return 18
+        case .technician(let act):
+            act.encode(into: body)
+            return 19
+        case .seenInMaintenance(let presentation):
+            presentation.encode(into: body)
+            return 20
         }
     }
 
@@ -153,6 +163,8 @@ extension LaneEvent {
             self = .tamper(try read(TamperContact.init(code:), body, 0, "tamper contact"), opened: body[1] != 0)
         case 17: self = .policy(PolicyDigest(low: body.get(at: 80), high: body.get(at: 88)))
         case 18: self = .passagesForgotten(HolderNumber(body.get(at: 12)))
+        case 19: self = .technician(try TechnicianAct(body))
+        case 20: self = .seenInMaintenance(try Presentation(body))
         default: throw FormatError("record", "kind \(kind) is not known; a newer program wrote it")
         }
     }
@@ -226,6 +238,38 @@ extension Presentation {
     }
 }
 
+extension TechnicianAct {
+    fileprivate func encode(into body: UnsafeMutableRawBufferPointer) {
+        switch what {
+        case .ordered(let mode, let minutes):
+            body.put(1 as UInt8, at: 0)
+            body.put(mode.rawValue, at: 1)
+            body.put(minutes, at: 8)
+        case .tested(let what):
+            body.put(2 as UInt8, at: 0)
+            body.put(what.rawValue, at: 1)
+        case .confirmedClock: body.put(3 as UInt8, at: 0)
+        }
+        body.put(UInt8(remark.count), at: 2)
+        body.put(user, at: 4)
+        for index in 0..<remark.count { body.put(remark[index], at: 16 + index) }
+    }
+
+    fileprivate init(_ body: UnsafeRawBufferPointer) throws(FormatError) {
+        let what: What
+        switch body[0] {
+        case 1:
+            what = .ordered(try read(OrderedMode.init(rawValue:), body, 1, "ordered mode"), minutes: body.get(at: 8))
+        case 2: what = .tested(try read(GateTest.init(rawValue:), body, 1, "test of the gate"))
+        case 3: what = .confirmedClock
+        default: throw FormatError("record", "act \(body[0]) of a technician is not known")
+        }
+        guard body[2] <= Remark.longest else { throw FormatError("record", "a remark of \(body[2]) bytes") }
+        let text = String(decoding: body[16..<16 + Int(body[2])], as: UTF8.self)
+        self.init(what, user: body.get(at: 4), remark: Remark(text))
+    }
+}
+
 extension CredentialsInForce {
     fileprivate func encode(into body: UnsafeMutableRawBufferPointer) {
         body.put(imageVersion, at: 48)
@@ -296,6 +340,7 @@ extension Outcome {
         body.put(reader, at: 16)
         body.put(end.rawValue, at: 17)
         body.put(direction.rawValue, at: 18)
+        body.put(isAssumed ? 1 : 0 as UInt8, at: 19)
         body.put(decisionSequence, at: 24)
         body.put(decisionEpoch?.low ?? 0, at: 32)
         body.put(decisionEpoch?.high ?? 0, at: 40)
@@ -310,7 +355,7 @@ extension Outcome {
             decisionEpoch: epoch == .none ? nil : epoch, tag: Framing.tag(body),
             type: try read(IdentifierType.init(rawValue:), body, 10, "identifier type"),
             holder: HolderNumber(body.get(at: 12)), kind: try holderKind(body), reader: body[16],
-            openMilliseconds: body.get(at: 48))
+            openMilliseconds: body.get(at: 48), isAssumed: body[19] != 0)
     }
 }
 

@@ -65,6 +65,27 @@ public struct AppliedMark: Sendable, Hashable {
     }
 }
 
+/// What a technician ordered and a restart must not forget: the file `order`. The mode is its raw value.
+///
+///     order <mode> <minutes, 0 until something else> <user> <given at, ms since 1970> <remark…>\n
+extension StandingOrder {
+    public var fileText: String {
+        "order \(mode.rawValue) \(minutes) \(user) \(givenAt.milliseconds) \(remark.text)\n"
+    }
+
+    public init(fileText: String) throws(FormatError) {
+        let words = fileText.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: false)
+        guard words.count == 6, words[0] == "order", words[5].last == "\n",
+            let mode = decimal(words[1]).flatMap({ UInt8(exactly: $0) }).flatMap(OrderedMode.init(rawValue:)),
+            let minutes = decimal(words[2]).flatMap({ UInt32(exactly: $0) }),
+            let user = decimal(words[3]).flatMap({ UInt32(exactly: $0) }), let given = Int64(words[4])
+        else { throw FormatError("order", "expected `order <mode> <minutes> <user> <ms> <remark>` and a line feed") }
+        self.init(
+            mode: mode, minutes: minutes, user: user, remark: Remark(String(words[5].dropLast())),
+            givenAt: WallTime(milliseconds: given))
+    }
+}
+
 /// A key file: one line of what it is, whose site, and the key.
 ///
 ///     lanekeeper-site-public-1 <site id, 32 hex> <Ed25519 public key, 64 hex>

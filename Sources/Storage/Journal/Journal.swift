@@ -20,6 +20,7 @@ public final class Journal {
 
     private let from: ShortName
     private let to: ShortName
+    private let traffic: Traffic
     private let shelf: JournalShelf
     private let keeper: JournalKeeper
     private var current: Segment
@@ -31,7 +32,7 @@ public final class Journal {
     /// On a full disk this still succeeds when one preallocated slot is left: nobody is locked in by a full disk.
     public static func open(
         _ directory: LaneDirectory, holding lock: LaneLock, lane: ShortName, from: ShortName, to: ShortName,
-        settings: JournalSettings, epoch: Epoch, at moment: Moment
+        traffic: Traffic = .people, settings: JournalSettings, epoch: Epoch, at moment: Moment
     ) throws(StorageError) -> (journal: Journal, recovery: JournalRecovery) {
         try settings.check()
         let folder = JournalFolder(path: directory.journal)
@@ -54,18 +55,21 @@ public final class Journal {
         }
         guard let first = shelf.segment(at: opened.scan.stop) else { throw .noRoom(.counter) }
         let journal = Journal(
-            epoch: epoch, lane: lane, from: from, to: to, shelf: shelf, keeper: keeper, current: first)
+            epoch: epoch, lane: lane, from: from, to: to, traffic: traffic, shelf: shelf, keeper: keeper,
+            current: first)
         return (journal, try storing { () throws(SystemFailure) in try journal.begin(opened, folder, at: moment) })
     }
 
     private init(
-        epoch: Epoch, lane: ShortName, from: ShortName, to: ShortName, shelf: JournalShelf, keeper: JournalKeeper,
+        epoch: Epoch, lane: ShortName, from: ShortName, to: ShortName, traffic: Traffic, shelf: JournalShelf,
+        keeper: JournalKeeper,
         current: Segment
     ) {
         self.epoch = epoch
         self.lane = lane
         self.from = from
         self.to = to
+        self.traffic = traffic
         self.shelf = shelf
         self.keeper = keeper
         self.current = current
@@ -134,7 +138,7 @@ public final class Journal {
         let unsynced = position - shelf.synced.load(ordering: .acquiring)
         let record = JournalRecord(
             event: event, moment: moment, epoch: epoch, sequence: nextSequence, lane: lane, from: from, to: to,
-            unsyncedBefore: unsynced < 255 ? UInt8(unsynced) : 255)
+            unsyncedBefore: unsynced < 255 ? UInt8(unsynced) : 255, traffic: traffic)
         record.encode(into: buffer)
         try file.writeAll(UnsafeRawBufferPointer(buffer), at: current.offset(of: position))
         nextSequence += 1

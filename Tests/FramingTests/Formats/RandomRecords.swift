@@ -79,7 +79,7 @@ struct RandomRecords {
             decisionEpoch: below(2) == 0 ? nil : epoch(), tag: tag(), type: one(of: IdentifierType.allCases),
             holder: HolderNumber(UInt32(truncatingIfNeeded: word())),
             kind: below(3) == 0 ? nil : one(of: HolderKind.allCases), reader: byte(),
-            openMilliseconds: UInt32(truncatingIfNeeded: word()))
+            openMilliseconds: UInt32(truncatingIfNeeded: word()), isAssumed: below(2) == 0)
     }
 
     mutating func totals() -> LaneTotals {
@@ -101,9 +101,9 @@ struct RandomRecords {
         return totals
     }
 
-    static let eventKinds = 18
+    static let eventKinds = 20
 
-    /// An event of kind 1–18.
+    /// An event of kind 1–20.
     mutating func event(kind: Int) -> LaneEvent {
         switch kind {
         case 1: .epochStarted(previous: epoch(), lastSequence: word())
@@ -125,8 +125,21 @@ struct RandomRecords {
         case 16: .tamper(one(of: [.reader(UInt8(below(16))), .cabinet]), opened: below(2) == 0)
         case 17: .policy(PolicyDigest(low: word(), high: word()))
         case 18: .passagesForgotten(HolderNumber(UInt32(below(1000))))
+        case 19: .technician(technicianAct())
+        case 20: .seenInMaintenance(presentation())
         default: .stopping
         }
+    }
+
+    mutating func technicianAct() -> TechnicianAct {
+        let what: TechnicianAct.What =
+            switch below(3) {
+            case 0: .ordered(one(of: OrderedMode.allCases), minutes: UInt32(truncatingIfNeeded: word()))
+            case 1: .tested(one(of: GateTest.allCases))
+            default: .confirmedClock
+            }
+        let remarks = ["", "broken bar", "闸机维修中", String(repeating: "x", count: 60)]
+        return TechnicianAct(what, user: UInt32(truncatingIfNeeded: word()), remark: Remark(one(of: remarks)))
     }
 
     mutating func record(kind: Int) -> JournalRecord {
@@ -134,7 +147,8 @@ struct RandomRecords {
             event: event(kind: kind),
             moment: Moment(
                 monotonic: MonotonicTime(nanoseconds: word()), wall: wall(), clock: one(of: ClockTrust.allCases)),
-            epoch: epoch(), sequence: word() | 1, lane: name(), from: name(), to: name(), unsyncedBefore: byte())
+            epoch: epoch(), sequence: word() | 1, lane: name(), from: name(), to: name(), unsyncedBefore: byte(),
+            traffic: one(of: Traffic.allCases))
     }
 
     mutating func record() -> JournalRecord { record(kind: 1 + below(Self.eventKinds)) }

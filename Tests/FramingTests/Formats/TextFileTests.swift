@@ -1,3 +1,4 @@
+import Admission
 import Framing
 import Testing
 
@@ -37,6 +38,24 @@ import Testing
             "applied 12 \(digest)\n", "applied -1 0 \(digest)\n", "applied 12 0 \(digest.dropLast())g\n",
         ] {
             #expect(throws: FormatError.self, "\(text)") { try AppliedMark(text: text) }
+        }
+    }
+
+    @Test("an order reads back with its remark, and anything else is none")
+    func orders() throws {
+        for remark in ["", "broken bar", "闸机 维修", "  two  blanks "] {
+            let order = StandingOrder(
+                mode: .heldOpen, minutes: 30, user: 1000, remark: Remark(remark),
+                givenAt: WallTime(milliseconds: 1_800_000_000_123))
+            #expect(order.fileText == "order 5 30 1000 1800000000123 \(remark)\n")
+            #expect(try StandingOrder(fileText: order.fileText) == order)
+        }
+        for text in [
+            "", "order", "order 4 0 0 5\n", "order 4 0 0 5 x", "order 1 0 0 5 x\n", "order 9 0 0 5 x\n",
+            "order 4 -1 0 5 x\n", "order 4 0 4294967296 5 x\n", "orders 4 0 0 5 x\n", "order 4 0 0 noon x\n",
+            "order +4 0 0 5 x\n", "order 4 +1 0 5 x\n",
+        ] {
+            #expect(throws: FormatError.self, "\(text)") { try StandingOrder(fileText: text) }
         }
     }
 

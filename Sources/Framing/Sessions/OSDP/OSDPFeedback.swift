@@ -36,6 +36,7 @@ struct OSDPCapabilities: Sendable {
 ///     ready           amber                      out of service   red and amber in turn
 ///     working         amber, blinking            emergency        green and amber in turn
 ///     admitted        green, one beep            refused          red, three beeps
+///     locked          red
 enum OSDPFeedback {
     private enum Colour: UInt8 { case black = 0, red, green, amber }
 
@@ -45,7 +46,7 @@ enum OSDPFeedback {
             case .ready: (.amber, .amber, 10)
             case .working: (.amber, .black, 2)
             case .admitted: (.green, .green, 10)
-            case .refused: (.red, .red, 10)
+            case .refused, .locked: (.red, .red, 10)
             case .outOfService: (.red, .amber, 10)
             case .emergency: (.green, .amber, 5)
             }
@@ -58,7 +59,7 @@ enum OSDPFeedback {
         switch lamps {
         case .admitted: OSDPCommand(OSDPCode.buzzer, [0, 2, 2, 1, 1])
         case .refused: OSDPCommand(OSDPCode.buzzer, [0, 2, 1, 1, 3])
-        case .ready, .working, .outOfService, .emergency: nil
+        case .ready, .working, .outOfService, .emergency, .locked: nil
         }
     }
 

@@ -1,0 +1,93 @@
+"""A wall clock that is wrong: the real daemon with a clock that the test sets."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import make_people
+from test_lanectl import Technician
+
+from lanesim_parts import crowd_log
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    library = tmp_path_factory.mktemp("clock") / "wrong_clock.so"
+    subprocess.run(
+        ["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(library), str(HERE / "wrong_clock.c")],
+        check=True,
+    )
+    return library
+
+
+class WallClock:
+    """What the daemon's wall clock says too much."""
+
+    def __init__(self, directory, shim):
+        self.file = directory / "clock-error"
+        self.launcher = ["env", f"LD_PRELOAD={shim}", f"CLOCK_ERROR={self.file}"]
+
+    def set_wrong_by(self, seconds):
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(str(int(seconds * 1000)))
+        fresh.rename(self.file)
+
+
+def clock_events(technician):
+    return [event for event in technician.asks("events", "--last", "200") if event["event"] == "clock"]
+
+
+async def is_refused_for_its_clock(stage, lane, technician, person):
+    assert (await lane.visit(person)).answer == crowd_log.REFUSED
+    decided = [event for event in technician.asks("events", "--last", "200") if event["event"] == "decided"]
+    assert "clock-not-trusted" in decided[-1]["reasons"], decided[-1]
+
+
+def test_a_controller_that_boots_in_1970_heals_by_itself(open_stage, run, shim, tmp_path):
+    async def scenario():
+        refused, admitted = make_people("may pass: visitor", "may pass: visitor")
+        clock = WallClock(tmp_path, shim)
+        since_1970 = time.time() - 60
+        clock.set_wrong_by(-since_1970)
+        async with open_stage([refused, admitted], launchers={"lanekeeperd": clock.launcher}) as stage:
+            lane, technician = stage.lanes[0].simulated, Technician(stage)
+            await stage.wait_for(
+                "signed time says that it is not 1970", lambda: "behind-floor" in str(clock_events(technician))
+            )
+            await is_refused_for_its_clock(stage, lane, technician, refused)
+            assert technician.asks("events", "--last", "1")[0]["wall"].startswith("1970-01-01T00:0")
+
+            clock.set_wrong_by(0)  # the network has set it
+            await stage.wait_for(
+                "signed time agrees", lambda: technician.asks("status")[0]["clock"] == "trusted", seconds=40
+            )
+            assert (await lane.visit(admitted)).answer == crowd_log.RELEASED
+            leaps = [event["step_milliseconds"] for event in clock_events(technician) if event["step_milliseconds"]]
+            assert any(abs(leap - since_1970 * 1000) < 60_000 for leap in leaps), leaps
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
+def test_a_leap_is_recorded_and_a_technician_can_say_that_the_clock_is_right(open_stage, run, shim, tmp_path, zone):
+    async def scenario():
+        first, second, third = make_people(*["may pass: visitor"] * 3)
+        clock = WallClock(tmp_path, shim)
+        clock.set_wrong_by(0)
+        launcher = [*clock.launcher, f"TZ={zone}"]
+        async with open_stage([first, second, third], launchers={"lanekeeperd": launcher}) as stage:
+            lane, technician = stage.lanes[0].simulated, Technician(stage)
+            assert (await lane.visit(first)).answer == crowd_log.RELEASED
+            clock.set_wrong_by(60)
+            await stage.wait_for("the leap is recorded", lambda: clock_events(technician) != [])
+            leap = clock_events(technician)[-1]
+            assert leap["trust"] == "stepped" and abs(leap["step_milliseconds"] - 60_000) < 2_000
+            await is_refused_for_its_clock(stage, lane, technician, second)
+            assert technician("clock", "confirm").returncode == 0
+            assert technician.asks("status")[0]["clock"] == "trusted"
+            assert (await lane.visit(third)).answer == crowd_log.RELEASED
+
+    run(scenario())
