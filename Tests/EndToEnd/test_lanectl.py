@@ -54,6 +54,8 @@ def test_explain_gives_every_key_and_the_verdict_the_gate_gives(open_stage, run)
         crowd = make_people(*sorts)
         async with open_stage(crowd) as stage:
             technician = Technician(stage)
+            lane = stage.lanes[0].simulated
+            assert await lane.gate.wait_until(lane.is_ready, BOUND)
             for person in crowd:
                 done = technician("explain", f"0x{person.chip.hex()}", "--temperature", "36.5")
                 assert done.returncode == (0 if person.sort.admitted else REFUSED), done.stderr

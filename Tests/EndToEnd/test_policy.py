@@ -69,7 +69,8 @@ def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
             # SIGHUP does the same; devices wait for a restart.
             with_rules(lane, "  admits: [visitor]\n")
             text = lane.configuration.read_text(encoding="utf-8")
-            text = text.replace("baud: 9600 }\nthermometer", "baud: 19200 }\nthermometer")
+            text, changes = re.subn(r"type: rdm6300\b", "type: rdm6300, baud: 19200", text)
+            assert changes == 1, text
             lane.configuration.write_text(text, encoding="utf-8")
             third = hashlib.sha256(text.encode()).hexdigest()[:32]
             lane.daemon.process.send_signal(signal.SIGHUP)
