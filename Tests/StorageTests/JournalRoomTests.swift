@@ -68,6 +68,27 @@ import Testing
         }
     }
 
+    /// Written as fast as it goes, the last slot is used again and again in the very moment in which the next segment
+    /// is made.
+    @Test("a writer that waits for room is told when there is some, whenever it began to wait")
+    func toldOfRoom() throws {
+        var fixture = try JournalFixture()
+        fixture.settings = JournalSettings(capacityRecords: 20_000, reserveRecords: 128, recordsPerSegment: 16)
+        try fixture.run(epoch: 1) { journal in
+            var waits = 0
+            while journal.nextSequence < 6000 {
+                journal.changed.drain()
+                do { try journal.add(.fire(alarm: true)) } catch StorageError.noRoom {
+                    waits += 1
+                    let isTold = try journal.changed.descriptor.wait(
+                        for: .readable, until: SystemClock.deadline(milliseconds: 60_000))
+                    try #require(isTold, "in wait \(waits), at record \(journal.nextSequence)")
+                }
+            }
+            #expect(waits > 0)
+        }
+    }
+
     @Test("stored segments are kept while there is room and go first, the oldest of them, when it is needed")
     func removal() throws {
         let fixture = try fixture()

@@ -73,7 +73,8 @@ final class RawServer: Sendable {
     }
 
     private func next() -> RawConnection? {
-        guard stopping.waitReadable(listener) else { return nil }
+        // No bound: a client may keep its connection, and come back long after. `stop` ends it.
+        guard stopping.waitReadable(listener, milliseconds: -1) else { return nil }
         let raw = accept(listener, nil, nil)
         return raw < 0 ? nil : RawConnection(raw, stopping)
     }
@@ -134,7 +135,7 @@ final class WakeUpFlag: Sendable {
         return poll(&entry, 1, 0) > 0
     }
 
-    /// false when the flag was raised, or after 30 s.
+    /// false when the flag was raised, or after `milliseconds` (-1: never).
     func waitReadable(_ descriptor: Int32, milliseconds: Int32 = 30_000) -> Bool {
         var entries = [
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),

@@ -45,6 +45,19 @@ private final class Installation {
         _ = try program?.hasEnded()
     }
 
+    /// What both sides have and said, for a test that waited in vain.
+    func account(of collector: PlayedCollector) -> String {
+        let ended = (try? program?.hasEnded(within: 0)) ?? false
+        let missing = Set(lane.written).subtracting(collector.stored).count
+        let unknown = collector.stored.subtracting(lane.written).count
+        let words = collector.state.withLock { "\($0.batches) batches, the last answers \($0.answers.suffix(3))" }
+        return """
+            the program \(ended ? "has ended with \(program?.status ?? -1)" : "runs"); \(missing) records missing, \
+            \(unknown) that nobody wrote; cursor \(Cursor.read(lane.directory.cursor)); \(words)
+            \(program?.output ?? "")
+            """
+    }
+
     /// Ends it as systemd does; its exit status.
     func stop(with signal: Int32 = SIGTERM) throws -> Int32? {
         program?.send(signal)
@@ -239,7 +252,8 @@ struct UplinkProgramTests {
             }
         }
         try installation.start()
-        #expect(try eventually(within: 60_000) { collector.stored == Set(lane.written) })
+        let isStored = try eventually(within: 60_000) { collector.stored == Set(lane.written) }
+        #expect(isStored, "\(installation.account(of: collector))")
         #expect(try eventually(within: 60_000) { lane.cursor == lane.written.last })
         #expect(collector.state.withLock { $0.broken } == [])
         #expect(try installation.stop() == 0)

@@ -143,7 +143,6 @@ final class JournalKeeper: @unchecked Sendable {
         let status = (try? FileSystem.statusIfPresent(cursorPath)) ?? nil
         if let status, status == cursorSeen { return }
         cursorSeen = status
-        let before = shelf.room.state
         switch Cursor.read(cursorPath) {
         case .missing: shelf.report { $0.cursor = nil }
         case .ignored(let reason): shelf.report { $0.cursor = reason }
@@ -155,12 +154,12 @@ final class JournalKeeper: @unchecked Sendable {
             }
             if let position {
                 shelf.acknowledged.store(position, ordering: .relaxed)
+                shelf.changed.signal()
                 shelf.report { $0.cursor = nil }
             } else {
                 shelf.report { $0.cursor = "it names an epoch of which this journal holds no record" }
             }
         }
-        if shelf.room.state != before { shelf.changed.signal() }
     }
 
     // MARK: Room
@@ -173,13 +172,12 @@ final class JournalKeeper: @unchecked Sendable {
         do {
             return try makeRoom() ? now : SystemClock.deadline(milliseconds: Self.retryMilliseconds)
         } catch {
-            let before = room.state
             // A full disk gets room from what is stored already; the oldest goes first.
             if error.isNoSpace, (try? removeOldestAcknowledged()) == true { return now }
             nextRoomTry = SystemClock.deadline(milliseconds: Self.retryMilliseconds)
             shelf.isShort.store(true, ordering: .relaxed)
             shelf.report { $0.room = error }
-            if shelf.room.state != before { shelf.changed.signal() }
+            shelf.changed.signal()
             return nextRoomTry
         }
     }
@@ -209,7 +207,6 @@ final class JournalKeeper: @unchecked Sendable {
                 directory: shelf.folder.path, ordinal: nextOrdinal, capacity: shelf.settings.recordsPerSegment,
                 lane: shelf.lane)
         }
-        let before = shelf.room.state
         do {
             guard let file = try maker?.step() else { return true }
             let path = shelf.folder.path(ordinal: nextOrdinal)
@@ -231,7 +228,8 @@ final class JournalKeeper: @unchecked Sendable {
             maker.take()?.abandon()
             throw error
         }
-        if shelf.room.state != before { shelf.changed.signal() }
+        // Whatever the room looked like when this began: the writer may have used it up meanwhile, and waits.
+        shelf.changed.signal()
         return true
     }
 
