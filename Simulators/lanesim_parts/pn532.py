@@ -5,7 +5,8 @@
            LEN counts TFI and PD; LEN + LCS = 0 and TFI + PD + DCS = 0 modulo 256
 
 It sleeps until it is woken, answers nothing that does not check, says the error frame to what it does not know, and
-waits for a chip for ever unless RFConfiguration (32 05) limits how often it tries. An ACK from the host ends that.
+waits for a chip for ever unless RFConfiguration (32 05) limits how often it tries. An ACK from the host ends that. Upon a
+NACK from the host it says its last answer again.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class PN532:
         self.line = SerialLine(link)
         self.ats = ats
         self.is_silent = False  # powered, and says nothing
-        self.garbles = 0  # so many of the next answers come with a wrong byte
+        self.garbles = 0  # so many of the next answers come with a wrong bit, repeated ones too
+        self.repeats = 0  # answers said again upon a NACK
         self.commands: list[int] = []  # that it took, oldest first
         self.wakes = 0
         self.errors = 0
@@ -95,6 +97,7 @@ class PN532:
         self._is_awake = False
         self._is_limited = False
         self._listing_until: float | None = None  # it looks for a chip; infinite without a limit
+        self._last_answer: bytes | None = None
         self._task = asyncio.ensure_future(self._run())
 
     @staticmethod
@@ -114,6 +117,7 @@ class PN532:
         """Its power went away for a moment: it sleeps, and knows no limit."""
         self._is_awake = self._is_limited = False
         self._listing_until = None
+        self._last_answer = None
         self._reader = FrameReader()
 
     async def _run(self) -> None:
@@ -129,8 +133,13 @@ class PN532:
             await asyncio.sleep(TURN_SECONDS)
 
     def _handle(self, command: bytes) -> None:
-        if command in (ACK, NACK):
+        if command == ACK:
             self._listing_until = None
+            return
+        if command == NACK:
+            if self._last_answer is not None and self._listing_until is None:
+                self.repeats += 1
+                self._say_garbled(self._last_answer)
             return
         self.commands.append(command[0])
         self._listing_until = None
@@ -164,7 +173,11 @@ class PN532:
         self._listing_until = None
 
     def _answer(self, code: int, data: bytes) -> None:
-        answer = bytearray(frame(bytes([code + 1]) + data))
+        self._last_answer = frame(bytes([code + 1]) + data)
+        self._say_garbled(self._last_answer)
+
+    def _say_garbled(self, whole: bytes) -> None:
+        answer = bytearray(whole)
         if self.garbles:
             self.garbles -= 1
             answer[self._chance.randrange(3, len(answer) - 1)] ^= 1 << self._chance.randrange(8)

@@ -3,13 +3,17 @@ import Admission
 /// PN532 readers of 13.56 MHz chips (ISO 14443 A) on a serial line, "HSU", 115200 8N1 (protocols.md A3).
 ///
 ///        ┌─────────┬─────────┬─────┬─────┬─────┬──────────┬─────┬────┐     ACK    00 00 FF 00 FF 00
-///        │ 00      │ 00 FF   │ LEN │ LCS │ TFI │ PD …     │ DCS │ 00 │     error  00 00 FF 01 FF 7F 81 00
-///        └─────────┴─────────┴─────┴─────┴─────┴──────────┴─────┴────┘
+///        │ 00      │ 00 FF   │ LEN │ LCS │ TFI │ PD …     │ DCS │ 00 │     NACK   00 00 FF FF 00 00
+///        └─────────┴─────────┴─────┴─────┴─────┴──────────┴─────┴────┘     error  00 00 FF 01 FF 7F 81 00
 ///          LEN counts TFI and PD.  LEN + LCS = 0, TFI + PD + DCS = 0 modulo 256.  TFI: D4 to the chip, D5 from it.
 ///
 /// wake and SAMConfiguration ─► RFConfiguration (few tries, so that the chip answers "none" soon) ─► InListPassiveTarget,
-/// again and again. Each is acknowledged and then answered with its code + 1. A chip that does not answer is told to
-/// stop with an ACK and begun with anew. Every answer, a "none" too, is a sign of life.
+/// again and again. Each is acknowledged and then answered with its code + 1. Every answer, a "none" too, is a sign of
+/// life.
+///
+/// An answer that came garbled, or not at all, is asked for again with a NACK, upon which the chip says its last answer
+/// once more; a command that was not acknowledged is sent again. After a few of these for one command the chip is
+/// told to stop with an ACK, and begun with anew.
 ///
 /// The identifier is the UID of 4, 7 or 10 bytes as the target sends it.
 public struct PN532Session: DeviceSession {
@@ -17,6 +21,11 @@ public struct PN532Session: DeviceSession {
     static let answerMilliseconds: Int64 = 500
     static let pauseMilliseconds: Int64 = 20
     static let restMilliseconds: Int64 = 300
+    /// After the last byte of what makes no frame. USB adapters hold bytes back for 16 ms, so a gap is no end yet.
+    static let quietMilliseconds: Int64 = 80
+    static let repetitionMilliseconds: Int64 = 250
+    static let mostRepetitions = 5
+    static let mostCommandRepetitions = 2
 
     private enum Step: UInt8 {
         case configureSAM = 0x14
@@ -28,11 +37,15 @@ public struct PN532Session: DeviceSession {
         /// Nothing is under way; `step` goes out when the time comes.
         case pausing(until: MonotonicTime)
         case awaitingAcknowledge(until: MonotonicTime)
-        case awaitingAnswer(until: MonotonicTime)
+        /// `quietAt`: when what came so far was no answer, if nothing more comes; `.never` while nothing has come.
+        case awaitingAnswer(until: MonotonicTime, quietAt: MonotonicTime)
     }
 
     private var step = Step.configureSAM
     private var state = State.pausing(until: .never)
+    /// How often the answer to this command was asked for again, and the command sent again.
+    private var repetitions = 0
+    private var commandRepetitions = 0
     private var frame = InlineBytes<262>()
     public private(set) var counters = FrameCounters()
     public private(set) var lastFrame: MonotonicTime?
@@ -41,7 +54,8 @@ public struct PN532Session: DeviceSession {
 
     public var nextDeadline: MonotonicTime {
         switch state {
-        case .pausing(let until), .awaitingAcknowledge(let until), .awaitingAnswer(let until): until
+        case .pausing(let until), .awaitingAcknowledge(let until): until
+        case .awaitingAnswer(let until, let quietAt): min(until, quietAt)
         }
     }
 
@@ -49,17 +63,25 @@ public struct PN532Session: DeviceSession {
         lastFrame = nil
         frame.removeAll()
         step = .configureSAM
+        (repetitions, commandRepetitions) = (0, 0)
         send(at: now, &output)
     }
 
     public mutating func timePassed(at now: MonotonicTime, into output: inout SessionOutput) {
         guard now >= nextDeadline else { return }
         switch state {
-        case .pausing: send(at: now, &output)
-        case .awaitingAcknowledge, .awaitingAnswer:
-            // An ACK from us ends whatever it is doing.
-            output.send(Self.acknowledge)
-            beginAnew(at: now)
+        case .pausing:
+            (repetitions, commandRepetitions) = (0, 0)
+            send(at: now, &output)
+        case .awaitingAcknowledge:
+            guard commandRepetitions < Self.mostCommandRepetitions else { return giveUp(at: now, &output) }
+            commandRepetitions += 1
+            send(at: now, &output)
+        case .awaitingAnswer(_, let quietAt):
+            // Who says nothing upon a NACK either is not there, or is asleep.
+            guard now >= quietAt || repetitions == 0 else { return giveUp(at: now, &output) }
+            frame.removeAll()
+            askAgain(at: now, &output)
         }
     }
 
@@ -75,6 +97,20 @@ public struct PN532Session: DeviceSession {
         state = .awaitingAcknowledge(until: now.advanced(byMilliseconds: Self.acknowledgeMilliseconds))
     }
 
+    /// For its last answer once more.
+    private mutating func askAgain(at now: MonotonicTime, _ output: inout SessionOutput) {
+        guard repetitions < Self.mostRepetitions else { return giveUp(at: now, &output) }
+        repetitions += 1
+        output.send(Self.notAcknowledge)
+        state = .awaitingAnswer(until: now.advanced(byMilliseconds: Self.repetitionMilliseconds), quietAt: .never)
+    }
+
+    /// An ACK from us ends whatever it is doing.
+    private mutating func giveUp(at now: MonotonicTime, _ output: inout SessionOutput) {
+        output.send(Self.acknowledge)
+        beginAnew(at: now)
+    }
+
     /// Two 55 and zeros wake it from its low-power state. Normal mode.
     private static let configureSAM =
         [0x55, 0x55, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] + command([Step.configureSAM.rawValue, 0x01])
@@ -83,6 +119,7 @@ public struct PN532Session: DeviceSession {
     /// At most one target; 106 kbit/s type A.
     private static let listTarget = command([Step.listTarget.rawValue, 0x01, 0x00])
     private static let acknowledge: [UInt8] = [0x00, 0x00, 0xFF, 0x00, 0xFF, 0x00]
+    private static let notAcknowledge: [UInt8] = [0x00, 0x00, 0xFF, 0xFF, 0x00, 0x00]
 
     private static func command(_ data: [UInt8]) -> [UInt8] {
         let length = UInt8(data.count + 1)
@@ -93,13 +130,31 @@ public struct PN532Session: DeviceSession {
     // MARK: Receiving
 
     public mutating func receive(_ byte: UInt8, at now: MonotonicTime, into output: inout SessionOutput) {
+        let wasAwaited = isAwaitingAnswer
         frame.append(byte)
-        while let whole = take(&output) { handle(whole, at: now, &output) }
+        var hasFrame = false
+        while let whole = take(&output) {
+            hasFrame = true
+            handle(whole, at: now, &output)
+        }
+        guard wasAwaited, case .awaitingAnswer(let until, let quietAt) = state else { return }
+        guard !hasFrame else {
+            // What came was its end.
+            state = .awaitingAnswer(until: until, quietAt: .never)
+            return
+        }
+        // Zeros stand before and behind every frame.
+        guard byte != 0x00 || quietAt != .never else { return }
+        state = .awaitingAnswer(until: until, quietAt: now.advanced(byMilliseconds: Self.quietMilliseconds))
     }
+
+    private var isAwaitingAnswer: Bool { if case .awaitingAnswer = state { true } else { false } }
 
     private enum Whole {
         case acknowledge
         case error
+        /// As long as it says, and its sum does not fit or it is not from the chip.
+        case broken
         /// The first byte behind TFI, and how many from there.
         case answer(code: UInt8, data: InlineBytes<262>)
     }
@@ -130,7 +185,7 @@ public struct PN532Session: DeviceSession {
             for index in 4..<4 + count + 1 { sum &+= frame[index] }
             guard sum == 0 else {
                 reject(.check, &output)
-                continue
+                return .broken
             }
             if count == 1, frame[4] == 0x7F {
                 frame.removeFirst(6)
@@ -138,7 +193,7 @@ public struct PN532Session: DeviceSession {
             }
             guard frame[4] == 0xD5, count >= 2 else {
                 reject(.unexpectedByte, &output)
-                continue
+                return .broken
             }
             let code = frame[5]
             for index in 6..<4 + count { data.append(frame[index]) }
@@ -151,12 +206,17 @@ public struct PN532Session: DeviceSession {
     private mutating func handle(_ whole: Whole, at now: MonotonicTime, _ output: inout SessionOutput) {
         switch (whole, state) {
         case (.acknowledge, .awaitingAcknowledge):
-            state = .awaitingAnswer(until: now.advanced(byMilliseconds: Self.answerMilliseconds))
+            state = .awaitingAnswer(
+                until: now.advanced(byMilliseconds: Self.answerMilliseconds), quietAt: .never)
         case (.acknowledge, _): break
         case (.error, _):
             counters.rejected += 1
             beginAnew(at: now)
-        case (.answer(let code, let data), .awaitingAnswer) where code == step.rawValue + 1:
+        case (.broken, .awaitingAnswer): askAgain(at: now, &output)
+        case (.broken, _): break
+        // One whose acknowledgement was lost proves as well that the command was taken.
+        case (.answer(let code, let data), .awaitingAnswer), (.answer(let code, let data), .awaitingAcknowledge):
+            guard code == step.rawValue + 1 else { return reject(.unexpectedByte, dropping: false, &output) }
             counters.frames += 1
             answered(data, at: now, &output)
         case (.answer, _): reject(.unexpectedByte, dropping: false, &output)

@@ -7,6 +7,8 @@ import Testing
 struct PN532SessionTests {
     static let wake = "55550000000000000000000000000000ff03fdd414011700"
     static let acknowledge = bytes("0000ff00ff00")
+    static let again = "0000ffff0000"
+    static let stop = "0000ff00ff00"
     static let configured = bytes("0000ff02fed5151600")
     static let limited = bytes("0000ff02fed533f800")
     static let list = "0000ff04fcd44a0100e100"
@@ -128,13 +130,90 @@ struct PN532SessionTests {
         #expect(feed.faults == [.unexpectedByte])
     }
 
+    @Test("an answer whose sum does not fit is asked for again at once", arguments: 1...5)
+    func garbledAnswer(times: Int) {
+        var bad = bytes(Self.targets[0].0)
+        bad[15] ^= 0x10
+        var feed = Self.listing()
+        feed.receive(Self.acknowledge)
+        for _ in 1...times { feed.receive(bad) }
+        #expect(hex(feed.sent).hasSuffix(Self.list + String(repeating: Self.again, count: times)))
+        #expect(feed.chips.isEmpty)
+        feed.receive(bytes(Self.targets[0].0))
+        #expect(feed.chips == ["fb0ee20b"])
+        feed.wait(milliseconds: 25)
+        #expect(hex(feed.sent).hasSuffix(Self.again + Self.list), "and it goes on as before")
+    }
+
+    @Test(
+        "an answer that is no frame is asked for again when nothing more comes",
+        arguments: [
+            "0000ff0cf5d54b01010004080424d34f592f00", "0000fe0cf4d54b01010004080424d34f592f00", "0000ff0cf4d54b01",
+        ])
+    func brokenAnswer(broken: String) {
+        var feed = Self.listing()
+        feed.receive(Self.acknowledge)
+        feed.receive(bytes(broken))
+        feed.wait(milliseconds: 40)
+        #expect(hex(feed.sent).hasSuffix(Self.list), "the rest may be under way")
+        feed.wait(milliseconds: 40)
+        #expect(hex(feed.sent).hasSuffix(Self.list + Self.again))
+        feed.receive(bytes(Self.targets[1].0))
+        #expect(feed.chips == ["24d34f59"])
+    }
+
+    @Test("a chip that garbles for ever is begun with anew, and asked a bounded number of times")
+    func garblesForEver() {
+        var bad = Self.none
+        bad[7] ^= 0x01
+        var feed = Self.listing()
+        feed.receive(Self.acknowledge)
+        for _ in 0..<20 { feed.receive(bad) }
+        let sent = hex(feed.sent)
+        #expect(sent.components(of: Self.again) == 5)
+        #expect(sent.hasSuffix(Self.again + Self.stop))
+        feed.wait(milliseconds: 300)
+        #expect(hex(feed.sent).hasSuffix(Self.stop + Self.wake))
+    }
+
+    @Test("a second acknowledgement is no broken answer")
+    func twoAcknowledgements() {
+        var feed = Self.listing()
+        feed.receive(Self.acknowledge + Self.acknowledge)
+        feed.wait(milliseconds: 300)
+        #expect(hex(feed.sent).hasSuffix(Self.list), "it may still be looking")
+        feed.receive(bytes(Self.targets[1].0))
+        #expect(feed.chips == ["24d34f59"])
+    }
+
+    @Test("an answer that did not come is asked for again, once")
+    func lostAnswer() {
+        var feed = Self.listing()
+        feed.receive(Self.acknowledge)
+        feed.waitUntilItWrites()
+        #expect(hex(feed.sent).hasSuffix(Self.list + Self.again))
+        feed.receive(bytes(Self.targets[1].0))
+        #expect(feed.chips == ["24d34f59"])
+    }
+
+    @Test("a command that was not acknowledged is sent again; an answer does as well")
+    func lostAcknowledgement() {
+        var feed = Self.listing()
+        feed.waitUntilItWrites()
+        #expect(hex(feed.sent).hasSuffix(Self.list + Self.list))
+        feed.receive(bytes(Self.targets[1].0))
+        #expect(feed.chips == ["24d34f59"])
+    }
+
     @Test("a chip that does not answer, or answers with an error, is told to stop and woken again")
     func silence() {
         for answer in [[], Self.acknowledge, bytes("0000ff01ff7f8100")] {
             var feed = Self.listing()
+            let began = feed.now
             feed.receive(answer)
-            for _ in 0..<2 where !hex(feed.sent).hasSuffix(Self.wake) { feed.waitUntilItWrites() }
+            for _ in 0..<5 where !hex(feed.sent).hasSuffix(Self.wake) { feed.waitUntilItWrites() }
             #expect(hex(feed.sent).hasSuffix(Self.wake))
+            #expect(feed.now.milliseconds(since: began) < 1200)
             feed.receive(Self.acknowledge + Self.configured)
             feed.wait(milliseconds: 1)
             #expect(hex(feed.sent).hasSuffix("f300"))
