@@ -16,10 +16,17 @@ extension LaneMachine {
 
     /// Whether no reader of this direction is there. A lane that is not two-way has one direction.
     func areLost(readers direction: PassageDirection) -> Bool {
+        let wanted = readers(direction)
+        return readersLost & wanted == wanted
+    }
+
+    /// Whether one of this direction was neither found nor missed since the start.
+    func areAwaited(readers direction: PassageDirection) -> Bool { readersAwaited & readers(direction) != 0 }
+
+    private func readers(_ direction: PassageDirection) -> UInt16 {
         let outward = configuration.kind == .twoWay ? configuration.outwardReaders : 0
         let all = Self.allReaders(configuration.readerCount)
-        let wanted = direction == .forward ? all & ~outward : all & outward
-        return readersLost & wanted == wanted
+        return direction == .forward ? all & ~outward : all & outward
     }
 
     /// The way out of a two-way lane stands open, since nobody's badge can be read there.

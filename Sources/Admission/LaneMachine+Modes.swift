@@ -45,7 +45,7 @@ extension LaneMachine {
         if configuration.kind == .exit { return (.normal, .none) }
         if journal >= .reserveOnly { return (.outOfService, .journalFull) }
         if journalFault { return (.outOfService, .journalFault) }
-        if noReader { return (.outOfService, .readersLost) }
+        if noReader || areAwaited(readers: .forward) { return (.outOfService, .readersLost) }
         if hasNoThermometer && policy.withoutThermometer == .outOfService {
             return (.outOfService, .thermometerLost)
         }

@@ -186,6 +186,7 @@ extension LaneMachine {
     }
 
     mutating func deviceChanged(_ device: Device, lost: Bool, _ step: inout Step) {
+        if case .reader(let index) = device { readersAwaited &= ~(UInt16(1) << UInt16(min(index, 15))) }
         guard lost != isLost(device) else { return }
         switch device {
         case .reader(let index):

@@ -96,6 +96,8 @@ public struct LaneMachine: Sendable {
     var gateLost = false
     var thermometerLost = false
     var readersLost: UInt16 = 0
+    /// Since the start neither found nor missed: an entrance that said it was ready would lose a badge shown there.
+    var readersAwaited: UInt16 = 0
     /// A bit for each contact's code.
     var tampered: UInt32 = 0
     var journal = JournalState.roomy
@@ -152,6 +154,7 @@ public struct LaneMachine: Sendable {
         gateLost = true
         thermometerLost = configuration.hasThermometer
         readersLost = Self.allReaders(configuration.readerCount)
+        readersAwaited = readersLost
     }
 
     static func allReaders(_ count: Int) -> UInt16 { UInt16(truncatingIfNeeded: (1 << min(count, 16)) - 1) }

@@ -13,9 +13,29 @@ import Testing
         #expect(lane.mode == (kind == .entry ? .outOfService : .freeExit))
         if kind == .entry { lane.handle(.deviceBack(.thermometer)) }
         lane.handle(.deviceBack(.reader(1)))
-        #expect(lane.mode == .normal, "one reader is enough")
+        #expect(lane.mode == (kind == .entry ? .outOfService : .normal), "a badge shown at the other may be lost")
+        let count = lane.records.count
+        lane.handle(.deviceLost(.reader(0)))
+        #expect(lane.mode == .normal, "one reader is enough, once the other was looked for")
+        #expect(lane.records.count == count + (kind == .entry ? 1 : 0), "it was lost from the beginning")
         #expect(lane.lamps == .ready)
         #expect(lane.machine.isLost(.reader(0)))
+    }
+
+    @Test("an entrance says that it is ready when each of its readers was found or missed, in any order")
+    func everyReaderIsLookedFor() {
+        for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] as [[UInt8]] {
+            let lane = VirtualLane(makeConfiguration(readers: 3), isUp: false)
+            lane.handle(.deviceBack(.gate))
+            lane.handle(.deviceBack(.thermometer))
+            for (place, reader) in order.enumerated() {
+                #expect(lane.lamps == .outOfService)
+                lane.handle(place == 1 ? .deviceLost(.reader(reader)) : .deviceBack(.reader(reader)))
+            }
+            #expect(lane.lamps == .ready)
+            lane.handle(.deviceLost(.reader(order[0])))
+            #expect(lane.lamps == .ready, "from then on one is enough")
+        }
     }
 
     @Test("a device that is lost or back twice is recorded once")
