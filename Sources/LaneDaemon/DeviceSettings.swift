@@ -15,6 +15,26 @@ enum DeviceSettings {
         }
     }
 
+    /// Each device has a name and a line of its own; a line that leads to two ports' names is found out by its lock.
+    static func refuseDoubles(_ devices: [(section: Section, line: LaneSettings.Line)]) {
+        for (index, device) in devices.enumerated() {
+            let before = devices[..<index].map(\.line)
+            if let other = before.first(where: { $0.port == device.line.port && !$0.port.isEmpty }) {
+                device.section.refuse(
+                    "port",
+                    "\(device.line.port) is the line of '\(other.name)' already: each device stands alone on its line, two "
+                        + "readers on one RS-485 pair too; give it a port of its own")
+            }
+            if ["gate", "thermometer"].contains(device.line.name)
+                ? device.line.type.identifiers != nil
+                : before.contains(where: { $0.name == device.line.name })
+            {
+                device.section.refuse(
+                    "name", "'\(device.line.name)' is another device's name already; give each reader one of its own")
+            }
+        }
+    }
+
     // MARK: OSDP
 
     private enum SecureChannelName: String, CaseIterable { case required, off }

@@ -137,7 +137,8 @@ extension LaneSettings {
             directories?.path("state", default: "/var/lib/lanekeeper/\(idText)") ?? "/var/lib/lanekeeper/\(idText)"
         runDirectory = directories?.path("run", default: "/run/lanekeeper/\(idText)") ?? "/run/lanekeeper/\(idText)"
 
-        readers = root.sections("readers", count: 1...8).map {
+        let readerSections = root.sections("readers", count: 1...8)
+        readers = readerSections.map {
             var line = Self.device($0, DeviceType.readers, name: $0.text("name", rule: .displayName))
             line.isOutward = Self.isOutward($0, kind)
             return line
@@ -147,6 +148,9 @@ extension LaneSettings {
         }
         let thermometerSection = root.optionalSection("thermometer", orWord: "absent")
         thermometer = thermometerSection.map { Self.device($0, DeviceType.thermometers, name: "thermometer") }
+        var sections = Array(zip(readerSections, readers))
+        if let thermometerSection, let thermometer { sections.append((thermometerSection, thermometer)) }
+        DeviceSettings.refuseDoubles(sections)
         if !root.has("thermometer") { root.refuse("thermometer", "is missing; without one write: thermometer: absent") }
 
         let gateSection = root.section("gate")

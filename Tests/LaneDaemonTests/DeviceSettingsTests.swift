@@ -99,6 +99,31 @@ import Testing
         #expect("\(try #require(failure))".contains(key))
     }
 
+    @Test(
+        "each device has a line and a name of its own",
+        arguments: [
+            (
+                "type: osdp, secure_channel: off, address: 1 }, { name: back, port: /dev/ttyS1, type: osdp, "
+                    + "secure_channel: off, address: 2", "p",
+                "readers[1].port: /dev/ttyS1 is the line of 'chip' already"
+            ),
+            ("type: rdm6300", "/dev/ttyS1", "thermometer.port: /dev/ttyS1 is the line of 'chip' already"),
+            (
+                "type: rdm6300 }, { name: chip, port: /dev/ttyS2, type: rdm6300", "p",
+                "readers[1].name: 'chip' is another"
+            ),
+            (
+                "type: rdm6300 }, { name: gate, port: /dev/ttyS2, type: rdm6300", "p",
+                "readers[1].name: 'gate' is another"
+            ),
+        ])
+    func doubles(reader: String, port: String, says: String) throws {
+        let failure = #expect(throws: ConfigurationFailure.self) {
+            _ = try read(reader: reader, thermometer: "{ type: gy-mcu90615, port: \(port) }")
+        }
+        #expect("\(try #require(failure))".contains(says))
+    }
+
     @Test("a reader's key is read from a file that nobody else can read, and from no other")
     func keyFile() throws {
         let directory = try TemporaryDirectory()
