@@ -42,6 +42,9 @@ def main(arguments: list[str]) -> int:
     replay_options.add_argument(
         "--link", type=device_link, action="append", default=[], metavar="DEVICE=PATH", help="another path for one"
     )
+    replay_options.add_argument(
+        "--without", action="append", default=[], metavar="DEVICE", help="leave out this device of the recording"
+    )
     replay_options.add_argument("--fast", action="store_true", help="as fast as the daemon takes it, not as recorded")
     replay_options.add_argument(
         "--wait", type=number(1, 3600), default=60.0, metavar="SECONDS", help="for the daemon to open them; default 60"
@@ -76,7 +79,9 @@ def main(arguments: list[str]) -> int:
 
         return scenario.main(chosen.files, chosen.binaries, chosen.jobs, chosen.keep, chosen.report)
     if chosen.command == "replay":
-        return replay.main(chosen.file, chosen.run, dict(chosen.link), chosen.fast, chosen.wait)
+        return replay.main(
+            chosen.file, chosen.run, dict(chosen.link), set(chosen.without), chosen.fast, chosen.wait
+        )
     if chosen.check_options:
         return 0
     return demo.main(demo.Settings.from_options(chosen))

@@ -32,6 +32,7 @@ class Thermometer:
     ) -> None:
         self.line = SerialLine(link)
         self.samples = 0  # sent while somebody stood there and somebody listened
+        self.walls = 0  # sent while nobody stood there and somebody listened
         self._chance = chance
         self._streaming = sends_by_itself
         self._noise = noise_celsius
@@ -62,7 +63,9 @@ class Thermometer:
             if one_shot:
                 self._heard = b""
             if self._streaming or one_shot:
-                self.samples += self.line.send(self._reading()) and bool(self._bodies)
+                was_heard = self.line.send(self._reading())
+                self.samples += was_heard and bool(self._bodies)
+                self.walls += was_heard and not self._bodies
             await asyncio.sleep(FRAME_SECONDS)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import tty
 
 import pytest
 
-from lanesim_parts import replay
+from lanesim_parts import recording as recordings, replay
 
 HEAD = {"format": "lanekeeper-recording-1", "lane": "north-01", "devices": [{"name": "chip"}, {"name": "thermometer"}]}
 
@@ -29,7 +29,7 @@ def open_line(path):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_what_came_from_a_device_comes_again_once_it_was_asked_as_then(tmp_path, fast):
-    played = replay.read(
+    played = recordings.read(
         recording((0, "chip", "out", "aabb"), (10, "chip", "in", "0102"), (30, "thermometer", "in", "5a"), (40, "chip", "in", "03"))
     )
     player = replay.Player(played, {"chip": tmp_path / "c.tty", "thermometer": tmp_path / "t.tty"})
@@ -54,7 +54,7 @@ def test_what_came_from_a_device_comes_again_once_it_was_asked_as_then(tmp_path,
 
 def test_a_device_that_is_not_asked_is_heard_all_the_same_and_told_of(tmp_path, monkeypatch):
     monkeypatch.setattr(replay, "ANSWER_SECONDS", 0.05)
-    played = replay.read(recording((0, "chip", "out", "aabb"), (1, "chip", "in", "01"), head=HEAD | {"devices": [{"name": "chip"}]}))
+    played = recordings.read(recording((0, "chip", "out", "aabb"), (1, "chip", "in", "01"), head=HEAD | {"devices": [{"name": "chip"}]}))
     player = replay.Player(played, {"chip": tmp_path / "c.tty"})
     chip = open_line(tmp_path / "c.tty")
     assert player.play(True) == replay.Outcome(sent=1, unanswered=["chip"])
@@ -75,10 +75,10 @@ def test_a_device_that_is_not_asked_is_heard_all_the_same_and_told_of(tmp_path, 
     ],
 )
 def test_what_is_no_recording_is_told_with_its_line(text, problem):
-    with pytest.raises(replay.BadRecording, match=problem):
-        replay.read(io.StringIO(text))
+    with pytest.raises(recordings.BadRecording, match=problem):
+        recordings.read(io.StringIO(text))
 
 
 def test_missed_frames_are_counted():
     text = json.dumps(HEAD) + '\n{"dropped":7}\n'
-    assert replay.read(io.StringIO(text)).dropped == 7
+    assert recordings.read(io.StringIO(text)).dropped == 7
