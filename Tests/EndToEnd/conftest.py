@@ -1,101 +1,17 @@
 """The real programs, with simulated devices and people around them."""
 
-import asyncio
-import os
-import random
-import shutil
 import sys
-import tempfile
-from contextlib import asynccontextmanager
 from pathlib import Path
-
-import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "Simulators"), str(TOP / "Tests" / "python"), str(Path(__file__).resolve().parent)]
 
-from lanesim_parts import people, site, sorts  # noqa: E402
-from lanesim_parts.stage import PROGRAMS, Stage  # noqa: E402
-
 from lateness import lateness  # noqa: E402, F401
-
-SCENARIO_SECONDS = 300
-
-
-@pytest.fixture(scope="session")
-def binaries() -> Path:
-    directory = Path(os.environ.get("LANEKEEPER_BIN", TOP / ".build" / "debug"))
-    missing = [name for name in PROGRAMS if not (directory / name).is_file()]
-    if missing:
-        pytest.fail(f"{directory} lacks {missing}: `swift build` first, or set LANEKEEPER_BIN", pytrace=False)
-    return directory
-
-
-@pytest.fixture
-def open_stage(binaries, request):
-    """`async with open_stage(people, lanes=…) as stage:` — a site that runs, ended and cleared away afterwards.
-    Its lanes are the simulator's usual ones, or those of `settings`.
-
-    A short directory, because a Unix socket's path has at most 107 bytes. It stays when the test fails."""
-    made = []
-
-    @asynccontextmanager
-    async def open(crowd, lanes=1, seed=1, proxy=None, before_lanes=None, launchers=None, settings=None):
-        directory = Path(tempfile.mkdtemp(prefix="lk-"))
-        made.append(directory)
-        stage = Stage(directory, binaries, seed)
-        stage.launchers = launchers or {}
-        try:
-            chosen = settings or site.lanes(lanes)
-            stage.make_site(crowd, chosen)
-            port = await stage.open_collector(None)
-            if proxy is not None:
-                proxy.target = port
-                await proxy.open()
-                port = proxy.port
-            await stage.open_lanes(chosen, port, prepare=before_lanes)
-            yield stage
-        finally:
-            await stage.close(keep=True)
-            if proxy is not None:
-                await proxy.close()
-
-    yield open
-    failed = getattr(request.node, "has_failed", True)
-    for directory in made:
-        if failed:
-            print(f"\nkept for a look: {directory}")
-            for log in sorted((directory / "logs").glob("*.log")):
-                print(f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = (yield).get_result()
-    if report.when == "call":
-        item.has_failed = report.failed
-
-
-@pytest.fixture
-def run():
-    """Runs a scenario to its end, or fails after a bound."""
-
-    def run(scenario):
-        return asyncio.run(asyncio.wait_for(scenario, SCENARIO_SECONDS))
-
-    return run
-
-
-def named(name: str) -> sorts.Sort:
-    return next(sort for sort in sorts.ALL if sort.name == name)
-
-
-def make_people(*names: str, seed: int = 1) -> list[people.Person]:
-    """One person of each of these sorts."""
-    chips = people.unused_chips(random.Random(seed))
-    return [
-        people.Person(number, sort := named(name), sort.kind or "visitor", next(chips), sort.celsius or 36.5)
-        for number, name in enumerate(names, 1)
-    ]
+from real_programs import (  # noqa: E402, F401
+    binaries,
+    make_people,
+    named,
+    open_stage,
+    pytest_runtest_makereport,
+    run,
+)

@@ -2,31 +2,13 @@
 
 import asyncio
 import json
-import subprocess
 
 from conftest import make_people
+from technician import REFUSED, Technician
 from test_one_badge import judged
 
 BOUND = 20
-REFUSED, NO_DAEMON = 2, 69  # exit statuses
-
-
-class Technician:
-    def __init__(self, stage):
-        self.program = str(stage.binaries / "lanectl")
-        self.configuration = str(stage.lanes[0].configuration)
-
-    def __call__(self, command, *arguments):
-        return subprocess.run(
-            [self.program, command, "--config", self.configuration, *arguments],
-            capture_output=True, text=True, timeout=BOUND,
-        )
-
-    def asks(self, command, *arguments):
-        """What it says as JSON lines."""
-        done = self(command, "--json", *arguments)
-        assert done.returncode in (0, REFUSED), done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+NO_DAEMON = 69  # exit status
 
 
 def test_status_says_how_a_live_lane_is(open_stage, run):

@@ -1,45 +1,21 @@
 """`lanectl reader tap` at a live lane, and `lanesim replay` of what it recorded."""
 
-import asyncio
 import json
 import os
-import signal
 import stat
-import sys
-from pathlib import Path
+from dataclasses import replace
 
-from conftest import TOP, make_people
-from test_lanectl import Technician
+from conftest import make_people
+from replaying import replayed
+from technician import Tap, Technician
 
 from lanesim_parts import crowd_log, reader
+from lanesim_parts.readers import ReaderSettings
 from lanesim_parts.siphash import chip_tag
+from lanesim_parts.site import lanes
 
 BOUND = 60
-LANESIM = [sys.executable, str(TOP / "Simulators" / "lanesim")]
 BAD_ARGUMENT = 64
-
-
-class Tap:
-    """lanectl reader tap, under way."""
-
-    def __init__(self, stage, *arguments):
-        technician = Technician(stage)
-        self._command = [technician.program, "reader", "tap", *arguments, "--config", technician.configuration]
-
-    async def __aenter__(self):
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        assert b"listening to" in await asyncio.wait_for(self._process.stderr.readline(), BOUND)
-        self._reading = asyncio.ensure_future(self._process.stdout.read())
-        return self
-
-    async def __aexit__(self, *_):
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
-        self.text = (await asyncio.wait_for(self._reading, BOUND)).decode()
-        self.summary = (await self._process.stderr.read()).decode()
-        assert await self._process.wait() == 0, self.summary
 
 
 def decisions(stage):
@@ -51,29 +27,11 @@ def decisions(stage):
     ]
 
 
-async def replayed(lane, file: Path, run: Path, names, *options):
-    """Plays it in the place of the lane's own devices; people at the gate walk when it opens."""
+def take_place_of(lane):
+    """The lane's own devices go; where their lines were."""
     lane.thermometer.close()
     lane.reader.close()
-    links = [f"--link={name}={line.link}" for name, line in names.items()]
-    process = await asyncio.create_subprocess_exec(
-        *LANESIM, "replay", str(file), "--run", str(run), *links, *options, stderr=asyncio.subprocess.PIPE
-    )
-
-    async def walk():
-        while True:
-            await lane.gate.wait_until(lambda: lane.gate.level["release"] == 1, 3600)
-            await asyncio.sleep(0.2)
-            await lane.gate.pulse("passage_forward")
-            await lane.gate.wait_until(lambda: lane.gate.level["release"] == 0, 3600)
-
-    walking = asyncio.ensure_future(walk())
-    try:
-        _, errors = await asyncio.wait_for(process.communicate(), BOUND * 3)
-    finally:
-        walking.cancel()
-    assert process.returncode == 0, errors
-    return errors.decode()
+    return {"chip": lane.reader.line.link, "thermometer": lane.thermometer.line.link}
 
 
 def test_a_recorded_session_played_back_gives_the_same_decisions(open_stage, run):
@@ -91,9 +49,34 @@ def test_a_recorded_session_played_back_gives_the_same_decisions(open_stage, run
             assert ", 0 missed" in tap.summary
             first = decisions(stage)
             assert len(first) == len(crowd)
-            names = {"chip": lane.reader.line, "thermometer": lane.thermometer.line}
-            await replayed(lane, file, stage.directory / "replay", names)
+            await replayed(take_place_of(lane), file, stage.directory / "replay", lane.gate)
             await stage.wait_for("the last one is decided", lambda: len(decisions(stage)) >= 2 * len(first), BOUND)
+            assert decisions(stage) == first + first
+
+    run(scenario())
+
+
+def test_a_reader_that_is_asked_is_played_back_too_into_a_daemon_that_sets_it_up_anew(open_stage, run):
+    uids = [bytes.fromhex(uid) for uid in ("24D34F59", "04A1B2C3D4E5F6", "0102030405060708090A", "FB0EE20B")]
+    sorts = "may pass: visitor", "test expired", "fever", "may pass: staff"
+
+    async def scenario():
+        crowd = [replace(person, chip=uid) for person, uid in zip(make_people(*sorts), uids)]
+        (entry,) = lanes(1)
+        async with open_stage(crowd, settings=[replace(entry, readers=(ReaderSettings(type="pn532"),))]) as stage:
+            lane = stage.lanes[0].simulated
+            assert await lane.gate.wait_until(lane.is_ready, BOUND)
+            file = stage.directory / "session.jsonl"
+            async with Tap(stage, "--record", str(file)) as tap:
+                for person in crowd:
+                    await lane.visit(person)
+                    lane.reader.garbles = 2  # which belongs to the recording
+                assert await lane.gate.wait_until(lane.is_ready, BOUND)
+            assert ", 0 missed" in tap.summary
+            first = decisions(stage)
+            assert [verdict for verdict, *_ in first] == ["admitted", "refused", "refused", "admitted"]
+            said = await replayed(take_place_of(lane), file, stage.directory / "replay", lane.gate)
+            assert "SAMConfiguration (1 times)" in said, "it had been set up before it was recorded"
             assert decisions(stage) == first + first
 
     run(scenario())
@@ -149,7 +132,8 @@ def test_a_recording_played_fast_reaches_the_daemon_whole(open_stage, run):
                 for hour, chip in enumerate(chips)
             ]
             file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-            await replayed(lane, file, stage.directory / "replay", {"chip": lane.reader.line}, "--fast")
+            links = take_place_of(lane)
+            await replayed({"chip": links["chip"]}, file, stage.directory / "replay", lane.gate, "--fast")
             key = bytes.fromhex(stage.badge_key)
 
             def tags() -> list[str]:

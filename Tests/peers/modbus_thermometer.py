@@ -45,8 +45,10 @@ class ModbusThermometer:
         self._tasks = [asyncio.ensure_future(self._server.serve_forever()), asyncio.ensure_future(self._carry())]
 
     async def stop(self) -> None:
-        if self._server:
-            await self._server.shutdown()
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        await server.shutdown()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

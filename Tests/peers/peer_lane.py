@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from lanesim_parts.stage import LaneStage, Stage
 
 BOUND = 20.0
+WALL_SAMPLES = 3
 
 
 class Closing(Protocol):
@@ -19,13 +20,14 @@ class Closing(Protocol):
 
 
 class PeerLane:
-    def __init__(self, stage: Stage, lane: LaneStage) -> None:
-        self.stage = stage
+    def __init__(self, lane: LaneStage, reader: str | None, thermometer: str | None) -> None:
+        self.stage: Stage = lane.stage
         self.lane = lane
         self.devices: Path = lane.devices
         self.opened: list[Closing] = []
+        self._configure(reader, thermometer)
 
-    def configure(self, reader: str | None, thermometer: str | None) -> None:
+    def _configure(self, reader: str | None, thermometer: str | None) -> None:
         path = self.lane.configuration
         lines = []
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -72,6 +74,13 @@ class PeerLane:
             assert time.monotonic() - began < seconds, f"{what}: not within {seconds:g} s"
             await asyncio.sleep(0.01)
         return time.monotonic() - began
+
+    async def until_the_wall_is_seen(self) -> None:
+        """Nobody stands before the lane's own thermometer, and the lane has heard so."""
+        thermometer = self.lane.simulated.thermometer
+        thermometer.nobody_stands_there()
+        before = thermometer.walls
+        await self.until("the thermometer sees the wall", lambda: thermometer.walls >= before + WALL_SAMPLES)
 
     async def until_device(self, name: str, state: str, seconds: float = BOUND) -> float:
         return await self.until(f"{name} is {state}", lambda: self.device(name)["state"] == state, seconds)
