@@ -57,6 +57,9 @@ enum FrameText {
             if bytes[at + 2] == 0x00, bytes[at + 3] == 0xFF {
                 words.append("ACK")
                 at += 4
+            } else if bytes[at + 2] == 0xFF, bytes[at + 3] == 0x00 {
+                words.append("NACK")
+                at += 4
             } else if bytes[at + 2] &+ bytes[at + 3] == 0, at + 5 < bytes.count {
                 let (tfi, code) = (bytes[at + 4], bytes[at + 5])
                 let name = pn532Names[tfi == 0xD5 ? code &- 1 : code] ?? "command \(Hexadecimal.text([code]))"

@@ -79,6 +79,26 @@ def test_a_pn532_that_garbles_or_falls_silent_costs_seconds_and_no_badge(open_st
     run(scenario())
 
 
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_lane_says_that_it_is_ready_when_each_of_its_readers_was_looked_for(open_stage, run, is_silent):
+    """A badge at a reader that is still being set up would be lost."""
+    readers = ReaderSettings("code", "scanner", "", (Setup("cr"),)), ReaderSettings("chip", "pn532")
+
+    def prepare(lane):
+        lane.simulated.readers[1].is_silent = is_silent
+
+    async def scenario():
+        (person,) = make_people("may pass: visitor")
+        async with open_stage([person], settings=with_reader(*readers), before_lanes=prepare) as stage:
+            lane = stage.lanes[0].simulated
+            assert (await lane.visit(person)).answer == crowd_log.RELEASED
+            said = stage.lanes[0].daemon.log.read_text(encoding="utf-8").partition(": normal")[0]
+            assert "code is back" in said
+            assert ("chip lost" if is_silent else "chip is back") in said
+
+    run(scenario())
+
+
 # Scanners.
 
 QR = b"]Q1"

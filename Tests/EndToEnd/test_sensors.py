@@ -31,6 +31,7 @@ BACKWARD = (("passage_backward", 1), ("passage_forward", 1), ("passage_backward"
 
 
 async def admit(lane, person):
+    assert await lane.gate.wait_until(lane.is_ready, BOUND), "not ready"
     lane.reader.hold(person.chip, 0.3)
     lane.thermometer.somebody_stands_there(person.celsius)
     assert await lane.gate.wait_until(lambda: lane.gate.level["release"] == 1, BOUND), "not admitted"

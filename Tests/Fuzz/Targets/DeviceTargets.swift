@@ -96,6 +96,9 @@ private struct RDM6300Peer: Peer {
 }
 
 private struct PN532Peer: Peer {
+    private static let again: [UInt8] = [0, 0, 0xFF, 0xFF, 0, 0]
+    private var lastAnswer: [UInt8] = []
+
     static func frame(_ data: [UInt8]) -> [UInt8] {
         let length = UInt8(truncatingIfNeeded: data.count)
         return [0, 0, 0xFF, length, 0 &- length] + data + [0 &- data.reduce(0, &+), 0]
@@ -103,12 +106,15 @@ private struct PN532Peer: Peer {
 
     func framed(_ data: [UInt8], form: UInt8) -> [UInt8] { Self.frame(data) }
 
-    /// Form 0: acknowledges and answers with what comes next in the input; 1: only the first; 2: only the second.
-    func answer(to written: [UInt8], form: UInt8, _ input: inout FuzzInput) -> [UInt8] {
+    /// Form 0: acknowledges and answers with what comes next in the input; 1: only the first; 2: only the second. Upon a
+    /// NACK it says its last answer again, but for form 1.
+    mutating func answer(to written: [UInt8], form: UInt8, _ input: inout FuzzInput) -> [UInt8] {
+        if written.suffix(6) == Self.again[...], form & 3 != 1 { return lastAnswer }
         let code = written.lastIndex(of: 0xD4).flatMap { $0 + 1 < written.count ? written[$0 + 1] : nil } ?? 0
         let acknowledge: [UInt8] = form & 3 == 2 ? [] : [0, 0, 0xFF, 0, 0xFF, 0]
         guard form & 3 != 1 else { return acknowledge }
-        return acknowledge + Self.frame([0xD5, code &+ 1] + input.take(Int(input.byte() & 0x3F)))
+        lastAnswer = Self.frame([0xD5, code &+ 1] + input.take(Int(input.byte() & 0x3F)))
+        return acknowledge + lastAnswer
     }
 
     /// Somewhere a frame with a right sum: D5 4B, count, number, SENS_RES, SEL_RES, length, UID.
