@@ -1,5 +1,9 @@
 """A cable is pulled and put back: the lane says so, does what its kind demands, and comes back by itself."""
 
+import asyncio
+import os
+import time
+
 from conftest import make_people
 from test_one_badge import judged
 
@@ -7,22 +11,41 @@ from lanesim_parts import crowd_log, records
 from lanesim_parts.sorts import LEAVES
 
 BOUND = 20
+MOST_TAKEN = 64
+AWAY_SECONDS = 4  # until it is looked for as rarely as ever
 
 
 def is_out_of_service(gate):
     return gate.level["lamp_red"] and gate.level["lamp_amber"] and not gate.is_open
 
 
-def test_an_entrance_without_its_reader_is_out_of_service_until_it_is_back(open_stage, run):
+def test_an_entrance_without_its_reader_is_out_of_service_until_it_is_back(open_stage, run, lateness):
+    """Within 2 s and 3 s, and under the same path, which leads to another terminal then, as by-id paths do."""
+
     async def scenario():
         first, second = make_people("may pass: visitor", "may pass: media")
         async with open_stage([first, second]) as stage:
             lane = stage.lanes[0].simulated
+            line = lane.reader.line
             assert (await lane.visit(first)).answer == crowd_log.RELEASED
-            lane.reader.line.unplug()
+            terminal = line.link.readlink()
+            lateness.allowance()
+            began = time.monotonic()
+            line.unplug()
             assert await lane.gate.wait_until(lambda: is_out_of_service(lane.gate), BOUND)
-            lane.reader.line.plug_in()
+            assert time.monotonic() - began < 2 + lateness.allowance()
+            taken = []
+            while not terminal.exists() and len(taken) < MOST_TAKEN:
+                taken += os.openpty()  # the number that it had is somebody else's now
+            await asyncio.sleep(AWAY_SECONDS)
+            lateness.allowance()
+            began = time.monotonic()
+            line.plug_in()
+            assert line.link.readlink() != terminal
             assert await lane.gate.wait_until(lane.is_ready, BOUND)
+            assert time.monotonic() - began < 3 + lateness.allowance()
+            for descriptor in taken:
+                os.close(descriptor)
             assert (await lane.visit(second)).answer == crowd_log.RELEASED
             result = await judged(stage)
             assert result.differences == [] and result.unexpected == []
