@@ -54,6 +54,7 @@ def test_what_came_from_a_device_comes_again_once_it_was_asked_as_then(tmp_path,
 
 def test_a_device_that_is_not_asked_is_heard_all_the_same_and_told_of(tmp_path, monkeypatch):
     monkeypatch.setattr(replay, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(replay, "READ_SECONDS", 0.5)
     played = recordings.read(recording((0, "chip", "out", "aabb"), (1, "chip", "in", "01"), head=HEAD | {"devices": [{"name": "chip"}]}))
     player = replay.Player(played, {"chip": tmp_path / "c.tty"})
     chip = open_line(tmp_path / "c.tty")
@@ -82,3 +83,22 @@ def test_what_is_no_recording_is_told_with_its_line(text, problem):
 def test_missed_frames_are_counted():
     text = json.dumps(HEAD) + '\n{"dropped":7}\n'
     assert recordings.read(io.StringIO(text)).dropped == 7
+
+
+@pytest.mark.parametrize(
+    "type, options, status, says",
+    [
+        ("pn532", {"fast": True}, 64, "chip is asked"),
+        ("rdm6300", {"without": {"nose"}}, 64, "the recording has chip, not nose"),
+        ("osdp", {}, 1, "--without chip"),
+        ("osdp", {"without": {"chip"}}, 0, ""),
+    ],
+)
+def test_what_cannot_be_played_is_told_before_a_line_is_opened(tmp_path, capsys, type, options, status, says):
+    secured = "ff53000e000d021560df8898239a62"  # of the sessions recorded with libosdp
+    head = HEAD | {"devices": [{"name": "chip", "type": type}]}
+    (tmp_path / "r.jsonl").write_text(recording((0, "chip", "out", secured), head=head).getvalue())
+    chosen = {"links": {}, "without": set(), "fast": False, "patience": 0.1} | options
+    assert replay.main(tmp_path / "r.jsonl", tmp_path / "run", **chosen) == status
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.glob("run/*.tty"))
