@@ -21,10 +21,13 @@ IN_EMERGENCY = {RELEASE: 1, EMERGENCY: 1, GREEN: 1, RED: 0, AMBER: 1}
 LOCKED = {RELEASE: 0, EMERGENCY: 0}
 OPEN = {RELEASE: 1, EMERGENCY: 1}
 DEBOUNCE_MILLISECONDS = 20
+LINES_AT_ONCE = 10  # of a file; what the console takes in one line has an end
 BOUND = 30  # seconds of the guest: an emulated processor on a loaded machine
 
 
-def configuration(site_id: str, on_stop: str, state: str = "/run/lane/state") -> str:
+def configuration(
+    site_id: str, on_stop: str, state: str = "/run/lane/state", active_low: tuple[str, ...] = ()
+) -> str:
     return f"""\
 site: {{ id: {site_id}, public_key_file: /site/site.pub, badge_key_file: /site/badge.key }}
 lane: {{ id: bench-01, name: 北登录厅-01, kind: entry, from: outside, to: north-ring }}
@@ -49,6 +52,7 @@ gate:
       tamper: {COVER}
       fire: {FIRE}
     debounce_milliseconds: {DEBOUNCE_MILLISECONDS}
+    active_low: [{", ".join(active_low)}]
   passage_timeout_milliseconds: 15000
 journal: {{ capacity_records: 10000, reserve_records: 1000, records_per_segment: 1024 }}
 """
@@ -70,14 +74,15 @@ class Lane:
 
     # The daemon.
 
-    def configure(self, on_stop: str) -> None:
-        self.write("/run/lane.yaml", configuration(self._site, on_stop))
+    def configure(self, on_stop: str, active_low: tuple[str, ...] = ()) -> None:
+        self.write("/run/lane.yaml", configuration(self._site, on_stop, active_low=active_low))
 
     def write(self, path: str, text: str) -> None:
+        assert "'" not in text
         self.guest.sh(f": >{path}")
-        for line in text.splitlines():
-            assert "'" not in line
-            self.guest.sh(f"echo '{line}' >>{path}")
+        lines = [f"'{line}'" for line in text.splitlines()]
+        for begin in range(0, len(lines), LINES_AT_ONCE):
+            self.guest.sh(f"printf '%s\\n' {' '.join(lines[begin : begin + LINES_AT_ONCE])} >>{path}")
 
     def reset(self, on_stop: str = "locked") -> None:
         """A fresh lane at work: contacts open, fire loop whole, journal empty."""
@@ -158,6 +163,11 @@ class Lane:
     def count(self, *names: str) -> int:
         return sum(event["event"] in names for event in self.events())
 
+    def recorded(self, name: str, count: int = 1) -> bool:
+        """Whether the journal has so many of them, soon."""
+        events = "lanectl events --json --last 1000 --config /run/lane.yaml"
+        return self.guest.within(BOUND, f'[ "$({events} | grep -cw "event...{name}")" -ge {count} ]')
+
     # What the kernel shows.
 
     def moment(self, node: str, state: str) -> Callable[[], int]:
@@ -190,6 +200,16 @@ class Lane:
     def rose(self, line: str) -> bool:
         assert self.guest.within(BOUND, f"grep -q looked /run/{line}.seen")
         return "looked 0" not in self.guest.sh(f"cat /run/{line}.seen")
+
+    def watch(self) -> None:
+        """From now on the kernel's trace keeps every time an output is set."""
+        self.guest.sh("watch")
+
+    def sets(self, line: str, count: int) -> list[tuple[float, int]]:
+        """When, in milliseconds since 1970, and to what the line was set since `watch`; waits for the first `count`."""
+        self.guest.within(BOUND, f'[ "$(sets {line} | wc -l)" -ge {count} ]')
+        rows = [row.split() for row in self.guest.sh(f"sets {line}").splitlines()]
+        return [(float(seconds) * 1000, int(level)) for seconds, level in rows]
 
     # People.
 

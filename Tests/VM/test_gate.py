@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 
-from lane import BACKWARD, BOUND, BUTTON, COVER, EMERGENCY, FIRE, FORWARD, GREEN, IN_EMERGENCY, READY, RED, RELEASE
+import pytest
+from lane import BACKWARD, BOUND, BUTTON, BUZZER, COVER, EMERGENCY, FIRE, FORWARD, GREEN, IN_EMERGENCY, READY, RED, RELEASE
 
 
 def test_a_badge_that_may_pass_raises_the_release_until_somebody_walked(running, crowd):
@@ -21,8 +22,50 @@ def test_a_refused_badge_leaves_the_release_low(running, crowd):
     assert (decision["verdict"], decision["reasons"]) == ("refused", ["code-red"])
 
 
+LATE_MILLISECONDS = 2000  # much for a guest on a loaded machine, and less than a lamp is lit for a refused badge
+
+
+def sounded(lane, event: str, milliseconds: int, silent: int = 0) -> None:
+    """Once since the lane was watched, for so long after what was recorded, by the kernel's trace."""
+    sets = lane.sets(BUZZER, 2)
+    assert [level for _, level in sets] == [1 - silent, silent]
+    lane.expect({BUZZER: silent})
+    begin, end = (at for at, _ in sets)
+    (recorded,) = (told["wall_milliseconds"] for told in lane.events() if told["event"] == event)
+    print(f"the buzzer sounded from {begin - recorded:.1f} to {end - recorded:.1f} ms after the record")
+    assert recorded <= begin
+    assert recorded + milliseconds <= end < recorded + milliseconds + LATE_MILLISECONDS
+
+
+@pytest.mark.parametrize("silent", [0, 1], ids=["active-high", "active-low"])
+def test_a_refused_badge_sounds_the_buzzer_and_it_is_silent_again(running, crowd, silent):
+    running.stop()
+    running.configure("locked", active_low=("buzzer",) if silent else ())
+    running.start()
+    running.at_work()
+    running.expect({BUZZER: silent})
+    running.watch()
+    running.comes(crowd["code red"])
+    sounded(running, "decided", 400, silent)
+    assert running.guest.values(RELEASE) == {RELEASE: 0}
+
+
+def test_who_walks_without_a_release_sounds_the_buzzer(running):
+    running.watch()
+    running.closes(FORWARD)
+    sounded(running, "forced", 1000)
+
+
+def test_who_may_pass_hears_no_buzzer(running, crowd):
+    running.watch()
+    running.passes(crowd["may pass: visitor"])
+    assert running.sets(BUZZER, 0) == []
+    assert [level for _, level in running.sets(RELEASE, 2)] == [1, 0]
+
+
 def test_a_passage_against_the_direction_is_wrong_way(running):
     running.closes(BACKWARD)
+    assert running.recorded("wrong-way")
     running.expect(READY)
     assert running.count("wrong-way") == 1
 
@@ -116,8 +159,10 @@ def pulses_of(lane, trace, prepare=lambda: None) -> Counter[str]:
         before = pulses(lane)
         stood = [int(word) for word in lane.guest.sh(f"bounce $(line_of {FORWARD})/pull {waits}").split()]
         assert len(stood) == len(trace)
-        lane.guest.sh("usleep 300000")  # the last level stands
-        found = pulses(lane) - before
+        # When this one is in the journal, so is what came before it.
+        lane.closes(BACKWARD)
+        assert lane.recorded("wrong-way", before["wrong-way"] + 1)
+        found = pulses(lane) - before - Counter({"wrong-way": 1})
         if all(stood[index] < TOO_LONG * 1000 for index in short):
             print(f"levels stood for {stood} µs: {dict(found)}")
             return found

@@ -7,7 +7,7 @@ from lane import BOUND, EMERGENCY, FIRE, OUT_OF_SERVICE, READY, RELEASE, configu
 def test_a_line_that_somebody_holds_is_told_with_his_name(running, crowd):
     running.stop()
     holder = running.background("gpioset --mode=signal bench 0=0", "/dev/null")
-    running.guest.sh("usleep 500000")
+    assert running.guest.within(BOUND, f'grep -q "{RELEASE} *|gpioset" /sys/kernel/debug/gpio')
     running.start()
     assert running.says(f"cannot take GPIO line {RELEASE} of bench: gpioset holds it"), running.tail()
     assert running.says("out-of-service: gate-lost")

@@ -86,9 +86,10 @@ def test_the_gate_rests_as_configured_after_sigkill_and_a_stop(supervised, crowd
     assert systemctl(lane, f"is-active {UNIT}") == "inactive", state(lane)
 
     # The holder itself is killed: it comes back.
+    holder = systemctl(lane, f"show -P MainPID {REST}")
     systemctl(lane, f"kill -s KILL {REST}")
-    lane.guest.sh("usleep 300000")
-    assert lane.guest.within(BOUND, f"/usr/bin/systemctl is-active {REST}"), state(lane)
+    another = f'[ "$(/usr/bin/systemctl show -P MainPID {REST})" != {holder} ]'
+    assert lane.guest.within(BOUND, f"{another} && /usr/bin/systemctl is-active {REST}"), state(lane)
     lane.expect(rest)
 
     systemctl(lane, f"start {UNIT}")
