@@ -61,10 +61,10 @@ def work():
 
 
 @pytest.fixture(scope="session")
-def initramfs(cache, crowd, work) -> Path:
-    """With keys, a signed image and a statement, made by the production collector a moment ago."""
-    lane_files = work / "site"
-    incoming = lane_files / "state" / "uplink" / "incoming"
+def lane_files(cache, crowd, work) -> Path:
+    """Keys, a signed image and a statement, made by the production collector a moment ago."""
+    directory = work / "site"
+    incoming = directory / "state" / "uplink" / "incoming"
     incoming.mkdir(parents=True)
     data = work / "collector"
     collector = cache / "bin" / "lanekeeper-collector"
@@ -89,10 +89,8 @@ def initramfs(cache, crowd, work) -> Path:
             serving.terminate()
             serving.wait(SERVE_SECONDS)
     for name in ("site.pub", "badge.key"):
-        shutil.copy(data / "keys" / name, lane_files / name)
-    out = work / "initramfs"
-    subprocess.run([HERE / "make-initramfs", out, cache / "kernel", cache, lane_files], check=True)
-    return out
+        shutil.copy(data / "keys" / name, directory / name)
+    return directory
 
 
 def fetch(port: int, path: str, serving: subprocess.Popen[bytes]):
@@ -114,10 +112,13 @@ def fetch(port: int, path: str, serving: subprocess.Popen[bytes]):
 
 
 @pytest.fixture(scope="session", params=["1.6", "2.2"], ids=lambda version: f"libgpiod-{version}")
-def lane(request, cache, initramfs, work, crowd):
+def lane(request, cache, lane_files, work):
     """The lane in a guest of its own, for all tests with one libgpiod."""
     directory = work / request.param
     directory.mkdir()
+    initramfs = directory / "initramfs"
+    make = [HERE / "make-initramfs", initramfs, cache / "kernel", cache, request.param, lane_files]
+    subprocess.run(make, check=True)
     guest = Guest(directory, cache / "kernel", initramfs, cache / f"log-{request.param}")
     try:
         lane = Lane(guest, request.param, Wire(guest.uart), Wire(guest.usb))
