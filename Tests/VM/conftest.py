@@ -9,6 +9,7 @@ import http.client
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,9 @@ from guest import Guest, GuestFailure, Wire  # noqa: E402
 from lane import Lane  # noqa: E402
 
 SERVE_SECONDS = 60.0
+
+# Ended after its time it says where it was, and clears away.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def named(name: str) -> sorts.Sort:
