@@ -80,7 +80,10 @@ let package = Package(
             ]),
         room(
             "Technician",
-            ["Admission", "Framing", "Wording", "Posix", "Storage", "Configuration", "Control", "CommandLine"]),
+            [
+                "Admission", "Framing", "Wording", "Posix", "Cryptography", "Storage", "Configuration", "Control",
+                "CommandLine",
+            ]),
 
         // Programs: parse, assemble, run.
         program("lanekeeperd", ["LaneDaemon", "CommandLine", "Posix"]),
@@ -120,6 +123,6 @@ let package = Package(
             ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration", "Control"]),
         tests("Uplink", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
         tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
-        tests("Technician", ["Admission", "Framing", "Posix", "Storage", "Control", "CommandLine"]),
+        tests("Technician", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Control", "CommandLine"]),
     ]
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 ANSWER_SECONDS = 5.0
@@ -13,14 +15,26 @@ PAGE_RECORDS = 1000
 
 
 class CollectorClient:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, authority: Path | None = None, token: str = "") -> None:
+        """Over TLS when an authority is given."""
         self.port = port
+        self.token = token
+        self.tls = ssl.create_default_context(cafile=str(authority)) if authority else None
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def connect(self) -> http.client.HTTPConnection:
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
 
     def get(self, path: str) -> bytes:
         """The body of a 200 answer; OSError when there is none within the bound."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+        connection = self.connect()
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"} if self.token else {})
             answer = connection.getresponse()
             body = answer.read()
         except http.client.HTTPException as error:

@@ -41,13 +41,14 @@ class Settings:
     summary: Path | None
     binaries: Path
     keep: bool
+    tls: bool = False
 
     @staticmethod
     def from_options(chosen: argparse.Namespace) -> Settings:
         top = Path(__file__).resolve().parents[2]
         return Settings(
             chosen.lanes, chosen.people, chosen.rate, chosen.seed, chosen.seconds, chosen.port, chosen.summary,
-            chosen.binaries or top / ".build" / "release", chosen.keep,
+            chosen.binaries or top / ".build" / "release", chosen.keep, chosen.tls,
         )
 
 
@@ -81,6 +82,7 @@ class Demo:
             loop.add_signal_handler(number, self._interrupted, task)
         drawn = people.draw(settings.people, random.Random(settings.seed))
         stage = Stage(self.directory, settings.binaries, settings.seed)
+        stage.encrypted = settings.tls
         finished = False
         try:
             crowd_size = f"{settings.people} people, {settings.rate:g} a minute"
@@ -88,7 +90,9 @@ class Demo:
             lanes = site.lanes(settings.lanes)
             stage.make_site(drawn, lanes)
             port = await stage.open_collector(settings.port)
-            self._say(f"The page: http://127.0.0.1:{port}/")
+            self._say(f"The page: {stage.client.url}/")
+            if settings.tls:
+                self._say(f"Its authority: {stage.keys / 'ca.pem'}; log in with {stage.make_token('screen', 'viewer')}")
             await stage.open_lanes(lanes, port)
             crowd = Crowd([lane.simulated for lane in stage.lanes], drawn, settings.rate, settings.seed)
             await self._let_people_come(stage, crowd)
@@ -164,7 +168,7 @@ class Demo:
         rows.append(("site", {**total, "waiting": waiting}))
         come = f"{crowd.arrived} of {self.settings.people} have come"
         table.draw(
-            f"{seconds} s · {come} · http://127.0.0.1:{stage.client.port}/",
+            f"{seconds} s · {come} · {stage.client.url}/",
             rows,
             [on_site, "Ctrl-C ends everything and prints the summary."],
         )

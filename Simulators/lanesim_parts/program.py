@@ -63,6 +63,7 @@ def main(arguments: list[str]) -> int:
     demo_options.add_argument("--port", type=whole(1, 65_535), metavar="P", help="of the page; default: a free one")
     demo_options.add_argument("--summary", type=Path, metavar="FILE", help="write the summary there as JSON")
     demo_options.add_argument("--binaries", type=Path, metavar="DIR", help="where the four programs are")
+    demo_options.add_argument("--tls", action="store_true", help="lanes enrolled, mutual TLS, the page with a token")
     demo_options.add_argument("--keep", action="store_true", help="keep the directory with journals and database")
     demo_options.add_argument("--check-options", action="store_true", help="only see whether the options are right")
 

@@ -81,24 +81,28 @@ journal: {{ capacity_records: 100000, reserve_records: 2000, records_per_segment
 """
 
 
-def uplink_configuration(lane: LaneSettings, site_id: str, state: Path, run: Path, url: str) -> str:
-    return f"""\
-lane: {{ id: {lane.id} }}
-site: {{ id: {site_id} }}
-directories: {{ state: {quoted(state)}, run: {quoted(run)} }}
-collector: {{ url: {quoted(url)} }}
+UPLINK_PACE = """\
 batch_records: 100
 upload_interval_milliseconds: 200
 statement_interval_seconds: 5
 """
 
 
-def collector_configuration(data: Path, port: int, lane_names: dict[str, str]) -> str:
+def uplink_configuration(lane: LaneSettings, site_id: str, state: Path, run: Path, url: str) -> str:
+    return f"""\
+lane: {{ id: {lane.id} }}
+site: {{ id: {site_id} }}
+directories: {{ state: {quoted(state)}, run: {quoted(run)} }}
+collector: {{ url: {quoted(url)} }}
+{UPLINK_PACE}"""
+
+
+def collector_configuration(data: Path, port: int, lane_names: dict[str, str], encrypted: bool = False) -> str:
     colours = "".join(f"  {kind}: {colour}\n" for kind, colour in LANYARD_COLOURS.items())
     names = "".join(f"  {id}: {{ name: {quoted(name)} }}\n" for id, name in lane_names.items())
     return f"""\
 data: {quoted(data)}
-listen: {{ address: 127.0.0.1, port: {port} }}
+listen: {{ address: 127.0.0.1, port: {port}{', tls: true' if encrypted else ''} }}
 site: {{ name_zh: 模拟博览会, name_en: Simulated Expo, time_zone: Asia/Shanghai }}
 lanyard_colours:
 {colours}zones:

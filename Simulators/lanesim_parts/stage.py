@@ -4,6 +4,8 @@ daemon and its uplink. Started in order, checked while it runs, ended by process
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import random
 import shutil
 import socket
@@ -57,10 +59,15 @@ class LaneStage:
         self.configuration = stage.directory / "config" / f"{settings.id}.yaml"
         self.uplink_configuration = stage.directory / "config" / f"{settings.id}-uplink.yaml"
         self.configuration.write_text(
-            site.daemon_configuration(settings, stage.site_id, stage.keys, self.devices, self.state, self.run),
+            site.daemon_configuration(
+                settings, stage.site_id, stage.etc if stage.encrypted else stage.keys, self.devices, self.state, self.run
+            ),
             encoding="utf-8",
         )
-        self.point_uplink_to(collector_port)
+        if stage.encrypted:
+            self.enrol()
+        else:
+            self.point_uplink_to(collector_port)
         self.daemon: Component | None = None
         self.uplink: Component | None = None
 
@@ -71,6 +78,25 @@ class LaneStage:
             ),
             encoding="utf-8",
         )
+
+    @property
+    def identity(self) -> Path:
+        return self.stage.directory / "identity" / self.settings.id
+
+    def enrol(self) -> None:
+        """As an operator and a technician do it: the file of `lane add`, taken apart by `lanectl enrol`."""
+        stage, user = self.stage, pwd.getpwuid(os.getuid()).pw_name
+        file = stage.directory / "config" / f"{self.settings.id}.enrol"
+        name = ("--name", self.settings.name)
+        stage.command("lanekeeper-collector", "lane", "add", self.settings.id, *name, "--data", stage.data, "--out", file)
+        stage.command(
+            "lanectl", "enrol", file, "--etc", stage.etc, "--identity", self.identity, "--config", self.configuration,
+            "--state", self.state, "--run", self.run, "--daemon-user", user, "--uplink-user", user,
+        )  # fmt: skip
+        file.unlink()
+        self.uplink_configuration = stage.etc / self.settings.id / "lanekeeper-uplink.yaml"
+        with self.uplink_configuration.open("a", encoding="utf-8") as text:
+            text.write(site.UPLINK_PACE)
 
     def start_daemon(self) -> Component:
         self.daemon = self.stage.start("lanekeeperd", self.configuration, f"lanekeeperd-{self.settings.id}")
@@ -99,6 +125,8 @@ class Stage:
         self.patience = patience
         self.data = directory / "collector"
         self.keys = self.data / "keys"
+        self.etc = directory / "etc"  # what `lanectl enrol` fills
+        self.encrypted = False  # set before the site is made: TLS, enrolled lanes, tokens
         self.logs = directory / "logs"
         for name in ("config", "logs", "state", "run", "devices"):
             (directory / name).mkdir(parents=True, exist_ok=True)
@@ -169,22 +197,29 @@ class Stage:
         """Starts it on this port, or on a free one. Its port."""
         for attempt in range(5):
             port = free_port(wanted or 0)
-            self.client = CollectorClient(port)
+            self.client = CollectorClient(port, self.keys / "ca.pem" if self.encrypted else None)
             self.start_collector(port)
             try:
                 await self.wait_for("the collector answers", lambda: self.client.is_well() and self.collector_runs())
+                if self.encrypted and not self.client.token:
+                    self.client.token = self.make_token("stage", "operator")
                 return port
             except ComponentDied:
                 if wanted or attempt == 4:  # somebody else may have taken a free one in between
                     raise
         raise AssertionError("unreachable")
 
+    def make_token(self, name: str, role: str) -> str:
+        return self.command(
+            "lanekeeper-collector", "token", "add", name, "--role", role, "--data", self.data
+        ).strip()
+
     def collector_runs(self) -> bool:
         return self.collector is not None and self.collector.is_running
 
     def start_collector(self, port: int) -> Component:
         configuration = self.directory / "config" / "collector.yaml"
-        configuration.write_text(site.collector_configuration(self.data, port, self.lane_names), encoding="utf-8")
+        configuration.write_text(site.collector_configuration(self.data, port, self.lane_names, self.encrypted), encoding="utf-8")
         self.collector = self.start("lanekeeper-collector", configuration, "lanekeeper-collector", "serve")
         return self.collector
 

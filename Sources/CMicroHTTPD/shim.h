@@ -1,15 +1,33 @@
 // Thin shims over libmicrohttpd for Swift: only what Swift cannot import by itself, which is what takes variable
 // arguments.
 #pragma once
+#include <arpa/inet.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
+
+// PEM texts, which must live as long as the daemon. A client is asked for a certificate of `client_authority`, and may
+// have none, or another: what it shows is for the caller to judge.
+struct cmicrohttpd_tls {
+    const char *certificate;
+    const char *key;
+    const char *client_authority;
+};
 
 // One thread, epoll, connections may be suspended; no log of its own. `context` is passed to all three callbacks.
 static inline struct MHD_Daemon *cmicrohttpd_start(
     int listening_socket, unsigned int most_connections, unsigned int idle_seconds, size_t memory_per_connection,
     MHD_AccessHandlerCallback handler, MHD_NotifyConnectionCallback connected, MHD_RequestCompletedCallback completed,
-    void *context) {
+    void *context, const struct cmicrohttpd_tls *tls) {
+    struct MHD_OptionItem encryption[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(tls ? tls->certificate : NULL)},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(tls ? tls->key : NULL)},
+        {MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *)(tls ? tls->client_authority : NULL)},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, listening_socket, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)most_connections, NULL},
@@ -18,10 +36,12 @@ static inline struct MHD_Daemon *cmicrohttpd_start(
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connected, context},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, context},
+        // The last: it ends the list without TLS.
+        {tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, 0, encryption},
         {MHD_OPTION_END, 0, NULL},
     };
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, handler, context, MHD_OPTION_ARRAY,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, handler, context, MHD_OPTION_ARRAY,
         options, MHD_OPTION_END);
 }
 
@@ -36,4 +56,29 @@ static inline void *cmicrohttpd_connection_context(struct MHD_Connection *connec
     const union MHD_ConnectionInfo *information =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return information ? information->socket_context : NULL;
+}
+
+// DER of the certificate that the client has shown, and has the key of; NULL without one. Good while the connection is.
+static inline const unsigned char *cmicrohttpd_client_certificate(struct MHD_Connection *connection, size_t *size) {
+    const union MHD_ConnectionInfo *information =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned int count = 0;
+    const gnutls_datum_t *shown =
+        information && information->tls_session
+            ? gnutls_certificate_get_peers((gnutls_session_t)information->tls_session, &count)
+            : NULL;
+    *size = shown && count > 0 ? shown[0].size : 0;
+    return *size > 0 ? shown[0].data : NULL;
+}
+
+// The client's address as text in `text` of at least 46 bytes; empty when it is not known.
+static inline void cmicrohttpd_address(struct MHD_Connection *connection, char *text, unsigned int size) {
+    const union MHD_ConnectionInfo *information =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = information ? information->client_addr : NULL;
+    text[0] = 0;
+    if (address && address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, size);
+    else if (address && address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text, size);
 }

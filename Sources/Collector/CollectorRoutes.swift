@@ -11,17 +11,23 @@ import Posix
 ///     GET  /v1/image       the credential image in force (ETag, Range)
 ///     GET  /v1/statement   the newest signed statement
 ///     GET  /healthz        whether the collector works
+///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
 ///     GET  /               the page, with /page.css and /page.js
+///     GET, POST /login     asks a person's browser for a token; POST /logout
 final class CollectorRoutes: HTTPRoutes {
     private let settings: CollectorSettings
     private let intake: Intake
     private let archive: RecordArchive
     private let publisher: Publisher
     private let screen: Screen
+    private let gate: Gatekeeper
+    private let login: LoginPage
 
     init(
-        _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher
+        _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher, gate: Gatekeeper
     ) {
+        self.gate = gate
+        login = LoginPage(isEncrypted: gate.isEncrypted)
         self.settings = settings
         self.intake = intake
         self.archive = archive
@@ -36,6 +42,9 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/image": ["GET", "HEAD"],
         "/v1/statement": ["GET", "HEAD"],
+        "/v1/renewal": ["POST"],
+        "/login": ["GET", "HEAD", "POST"],
+        "/logout": ["POST"],
         "/healthz": ["GET", "HEAD"],
         "/": ["GET", "HEAD"],
         "/page.css": ["GET", "HEAD"],
@@ -44,11 +53,12 @@ final class CollectorRoutes: HTTPRoutes {
 
     func admit(_ head: HTTPHead) -> HTTPAdmission {
         // A page elsewhere whose name was made to point here must not read what stands here.
-        if let host = head.header("host"), !LoopbackAddress.isHost(host) {
+        if let host = head.header("host"), !LoopbackAddress.isHost(host), !settings.isHost(host) {
             return .refuse(
                 .error(
                     421, "this collector is not '\(host)'",
-                    advice: "use 127.0.0.1, [::1] or localhost in the address"))
+                    advice: "use \((settings.names + ["127.0.0.1", "[::1]", "localhost"]).joined(separator: ", ")) in "
+                        + "the address, or add this one to listen.names"))
         }
         guard let methods = Self.methods[head.path] else {
             return .refuse(
@@ -63,20 +73,53 @@ final class CollectorRoutes: HTTPRoutes {
         if let repeated = head.repeatedQuery.first {
             return .refuse(.error(400, "'\(repeated)' is given twice", advice: "give it once"))
         }
+        if let refusal = refusal(head) { return .refuse(refusal) }
         guard head.method == "POST" else { return .accept(bodyLimit: 0) }
-        guard head.header("content-type") == RecordBatch.contentType else {
+        let (type, limit) =
+            switch head.path {
+            case "/v1/renewal": (RenewalAnswer.contentType, RenewalAnswer.longestRequest)
+            case "/login": (LoginPage.formType, LoginPage.longestForm)
+            case "/logout": ("", LoginPage.longestForm)
+            default: (RecordBatch.contentType, IntakeBatch.longestBody)
+            }
+        guard type.isEmpty || head.header("content-type") == type else {
             return .refuse(
                 .error(
                     415, "the body's type is '\(head.header("content-type") ?? "not given")'",
-                    advice: "send a batch as \(RecordBatch.contentType)"))
+                    advice: "send \(head.path == "/v1/records" ? "a batch" : "it") as \(type)"))
         }
-        return .accept(bodyLimit: IntakeBatch.longestBody)
+        return .accept(bodyLimit: limit)
+    }
+
+    /// Whom each path is for.
+    private func refusal(_ head: HTTPHead) -> HTTPResponse? {
+        let now = SystemClock.wallMilliseconds()
+        let answer: Gatekeeper.Answer
+        switch head.path {
+        case "/v1/records" where head.method == "POST", "/v1/image", "/v1/statement", "/v1/renewal":
+            guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
+            return refusal
+        case "/healthz", "/login", "/logout", "/page.css", "/page.js": return nil
+        // Who walked where, and with what temperature, is not for a screen on a wall.
+        case "/v1/records": answer = gate.person(head, needs: .operator, now: now)
+        default: answer = gate.person(head, needs: .viewer, now: now)
+        }
+        guard case .mayNot(let refusal) = answer else { return nil }
+        return head.path == "/" && refusal.status == 401 ? LoginPage.redirect : refusal
     }
 
     func handle(_ request: HTTPRequest) {
         let now = SystemClock.wallMilliseconds()
         switch request.head.path {
-        case "/v1/records" where request.head.method == "POST": intake.take(request)
+        case "/v1/records" where request.head.method == "POST":
+            switch gate.lane(request.head, now: now) {
+            case .lane(let identity): intake.take(request, of: identity?.lane)
+            case .mayNot(let refusal): request.answer(refusal)
+            }
+        case "/v1/renewal": request.answer(RenewalAnswer(request, gate, now: now).response)
+        case "/login" where request.head.method == "POST": request.answer(entrance(request, now))
+        case "/login": request.answer(login.page)
+        case "/logout": request.answer(login.left)
         case "/v1/records": list(request)
         case "/v1/tallies":
             request.answer(.json(TallyJSON(intake.snapshot, settings).tallies(now: now)))
@@ -88,6 +131,14 @@ final class CollectorRoutes: HTTPRoutes {
             request.answer(
                 screen.answer(request.head.path)
                     ?? .error(404, "there is nothing at \(request.head.path)", advice: ""))
+        }
+    }
+
+    private func entrance(_ request: HTTPRequest, _ now: Int64) -> HTTPResponse {
+        guard let token = LoginPage.token(request.takeBody()) else { return login.again }
+        switch gate.check(token, from: request.head.peer.address, now: now) {
+        case .known: return login.entered(token)
+        case .unknown(let refusal): return refusal.status == 429 ? login.tooOften : login.again
         }
     }
 

@@ -13,7 +13,7 @@ public struct CollectorRun {
         let signals = try collecting { () throws(SystemFailure) in try SignalWatch([.terminate, .interrupt]) }
         let notifier = ServiceNotifier()
         let service = try CollectorService(settings)
-        Log.notice("the page is at http://\(service.address)/")
+        Log.notice("the page is at \(service.page)")
         notifier.ready(status: service.status)
         let poll = PollSet(capacity: 1)
         var nextSecond = SystemClock.deadline(milliseconds: 1000)

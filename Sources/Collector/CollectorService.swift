@@ -8,12 +8,16 @@ public final class CollectorService {
     private let archive: RecordArchive
     private let publisher: Publisher
     private let server: HTTPServer
+    private let register: EnrolmentRegister
+    private let certificateExpires: Int64?
+    private var lastExpiryWarning: Int64 = 0
+    private var registerFailure: String?
     private var lock: Descriptor?
     private var isRunning = true
     private var publisherFailure: String?
 
-    /// `127.0.0.1:8480`
-    public let address: String
+    /// `http://127.0.0.1:8480/`
+    public let page: String
     public var port: UInt16 { server.port }
 
     /// Opens everything and serves at once.
@@ -23,7 +27,8 @@ public final class CollectorService {
 
     init(_ settings: CollectorSettings, limits: HTTPServer.Limits) throws(CollectorFailure) {
         // The address first: a second collector then says so before it touches any file.
-        let listener = try ListeningSocket(address: settings.address, port: settings.port)
+        let listener = try ListeningSocket(
+            address: settings.address, port: settings.port, isEncrypted: settings.isEncrypted)
         let data = settings.data
         let publicKey = try data.key(.sitePublic, data.publicKeyFile)
         let secretKey = try data.key(.siteSecret, data.secretKeyFile)
@@ -46,10 +51,15 @@ public final class CollectorService {
             data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
+        let authority = try SiteAuthority(data)
+        register = try EnrolmentRegister(data, site: publicKey.site)
+        let tls = try CollectorTLS(settings, authority, port: listener.port)
+        certificateExpires = tls?.expiresMilliseconds
+        let gate = Gatekeeper(authority, register, isEncrypted: tls != nil)
         server = try HTTPServer(
-            listener, limits: limits,
-            routes: CollectorRoutes(settings, intake: intake, archive: archive, publisher: publisher))
-        address = listener.text
+            listener, limits: limits, encryption: tls?.encryption,
+            routes: CollectorRoutes(settings, intake: intake, archive: archive, publisher: publisher, gate: gate))
+        page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }
 
@@ -72,6 +82,24 @@ public final class CollectorService {
             if publisherFailure != error.description { Log.error("images: \(error.description)") }
             publisherFailure = error.description
         }
+        do {
+            try register.writeUses()
+            registerFailure = nil
+        } catch {
+            if registerFailure != error.description { Log.error("enrolment: \(error.description)") }
+            registerFailure = error.description
+        }
+        warnOfExpiry(now: SystemClock.wallMilliseconds())
+    }
+
+    /// Once a day in its last 30 days.
+    private func warnOfExpiry(now: Int64) {
+        let day: Int64 = 86_400_000
+        guard let certificateExpires, certificateExpires - now < 30 * day, now - lastExpiryWarning > day else { return }
+        lastExpiryWarning = now
+        Log.warning(
+            "the collector's certificate expires \(Timestamp.format(certificateExpires)): restart the collector, which "
+                + "makes a new one, or put a new one in listen.certificate_file first")
     }
 
     /// Whether batches are being taken in; for the watchdog.

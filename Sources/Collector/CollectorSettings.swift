@@ -10,6 +10,19 @@ public struct CollectorSettings: Sendable {
     public var address: String
     /// 0: a free one.
     public var port: UInt16
+    /// Whether it speaks TLS, and asks lanes for certificates and people for tokens.
+    public var isEncrypted: Bool
+    /// DNS names and IP addresses by which lanes and browsers know it; the first stands in enrolment files.
+    var names: [String]
+    /// A certificate of the operator's own instead of one that the site's authority makes.
+    var ownCertificate: OwnCertificate?
+
+    struct OwnCertificate: Sendable {
+        var certificateFile: String
+        var keyFile: String
+        /// Whom lanes shall believe.
+        var authorityFile: String
+    }
     public var siteName: Bilingual
     var calendar: SiteCalendar
     /// What people see of a kind: the colour its lanyard has, as a CSS hexadecimal colour or a word.
@@ -27,9 +40,20 @@ public struct CollectorSettings: Sendable {
         data = SiteDirectory(root.path("data"))
         let listen = root.section("listen")
         address = listen.text("address", default: "127.0.0.1", rule: .address)
-        if !address.isEmpty, !LoopbackAddress.isOne(address) {
-            listen.refuse("address", LoopbackAddress.refusal(address).reason + "; listen at 127.0.0.1 or ::1")
+        isEncrypted = listen.truth("tls", default: false)
+        if !address.isEmpty, !isEncrypted, !LoopbackAddress.isOne(address) {
+            let refusal = LoopbackAddress.refusal(address)
+            listen.refuse("address", "\(refusal.reason); \(refusal.advice)")
         }
+        names = listen.has("names") ? listen.texts("names", count: 1...16, rule: .serverName) : []
+        if isEncrypted, !listen.has("names") {
+            names = [address]
+            if ["0.0.0.0", "::"].contains(address) {
+                listen.refuse(
+                    "address", "every address of this machine; say in listen.names by which ones it is known")
+            }
+        }
+        ownCertificate = Self.ownCertificate(listen, isEncrypted: isEncrypted)
         port = UInt16(clamping: listen.integer("port", default: 8480, in: 0...65_535))
         let site = root.section("site")
         siteName = Bilingual(site.text("name_zh", rule: .displayName), site.text("name_en", rule: .displayName))
@@ -53,6 +77,30 @@ public struct CollectorSettings: Sendable {
         try reader.finish()
     }
 
+    private static func ownCertificate(_ listen: Section, isEncrypted: Bool) -> OwnCertificate? {
+        let keys = ["certificate_file", "key_file", "ca_file"]
+        let given = keys.filter(listen.has)
+        let paths = keys.map { listen.optionalPath($0) ?? "" }
+        if let first = given.first, !isEncrypted { listen.refuse(first, "is of use with tls: true only") }
+        if let first = given.first, given.count < keys.count {
+            listen.refuse(first, "certificate_file, key_file and ca_file belong together; give all or none")
+        }
+        guard given.count == keys.count else { return nil }
+        return OwnCertificate(certificateFile: paths[0], keyFile: paths[1], authorityFile: paths[2])
+    }
+
+    /// Whether a Host header names this collector.
+    func isHost(_ host: String) -> Bool {
+        guard let name = LoopbackAddress.name(ofHost: host) else { return false }
+        return names.contains { $0.lowercased() == name }
+    }
+
+    /// What a lane's uplink is told.
+    func url(port: UInt16) -> String {
+        let name = names.first ?? address
+        return "https://\(name.contains(":") ? "[\(name)]" : name):\(port)"
+    }
+
     private static func colours(_ root: Section) -> [HolderKind: String] {
         guard let section = root.optionalSection("lanyard_colours") else { return [:] }
         var colours: [HolderKind: String] = [:]
@@ -69,6 +117,15 @@ extension TextRule {
             && $0.utf8.allSatisfy { byte in
                 byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") || (0x30...0x39).contains(byte)
                     || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
+            }
+    }
+
+    /// It stands in a certificate and in addresses.
+    static let serverName = TextRule(expected: "a DNS name or an IP address: letters, digits, - . :") {
+        (1...253).contains($0.utf8.count)
+            && $0.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || byte == 0x2D || byte == 0x2E
+                    || byte == 0x3A
             }
     }
 

@@ -10,12 +10,21 @@ struct HTTPHead: Sendable {
     var repeatedQuery: Set<String>
     /// Names in lower case, as they came.
     var headers: [(name: String, value: String)]
+    var peer = HTTPPeer()
 
     /// The value of a header that came once or first.
     func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
     func count(of name: String) -> Int { headers.count { $0.name == name } }
 
     var reads: Bool { method == "GET" || method == "HEAD" }
+}
+
+/// Who is at the other end of a connection.
+struct HTTPPeer: Sendable {
+    /// An IPv4 or IPv6 address; empty when it is not known.
+    var address = ""
+    /// The certificate it showed in TLS, DER. That it has its key is certain, nothing else is.
+    var certificate: [UInt8]?
 }
 
 /// An answer. Whatever the routes say, every answer carries the headers that keep a browser from guessing.

@@ -27,6 +27,28 @@ final class HTTPServer: Sendable {
         var bodyBytes = 256 << 20
     }
 
+    /// PEM: what the server shows, and whose certificates clients are asked for.
+    struct Encryption: Sendable {
+        var certificate: [UInt8]
+        var key: [UInt8]
+        var clientAuthority: [UInt8]
+    }
+
+    /// A C string that lives as long as the server: libmicrohttpd keeps the pointers.
+    private final class TLSText: @unchecked Sendable {
+        // Unchecked: written once.
+        let pointer: UnsafeMutablePointer<CChar>
+
+        init(_ bytes: [UInt8]) {
+            pointer = .allocate(capacity: bytes.count + 1)
+            for (index, byte) in bytes.enumerated() { pointer[index] = CChar(bitPattern: byte) }
+            pointer[bytes.count] = 0
+        }
+
+        deinit { pointer.deallocate() }
+    }
+
+    private let texts: [TLSText]
     let limits: Limits
     let routes: any HTTPRoutes
     let port: UInt16
@@ -48,8 +70,11 @@ final class HTTPServer: Sendable {
     }
 
     /// Serves at once. `listener` is a listening TCP socket, which becomes this server's.
-    init(_ listener: ListeningSocket, limits: Limits = Limits(), routes: any HTTPRoutes) throws(CollectorFailure) {
+    init(
+        _ listener: ListeningSocket, limits: Limits = Limits(), encryption: Encryption? = nil, routes: any HTTPRoutes
+    ) throws(CollectorFailure) {
         self.limits = limits
+        texts = encryption.map { [$0.certificate, $0.key, $0.clientAuthority].map(TLSText.init) } ?? []
         self.routes = routes
         port = listener.port
         daemon = Mutex(DaemonPointer())
@@ -59,14 +84,24 @@ final class HTTPServer: Sendable {
         _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
         // The callbacks' context is not retained: `stop` ends the thread before this object can go.
         let context = Unmanaged.passUnretained(self).toOpaque()
-        let started = cmicrohttpd_start(
-            socket, UInt32(limits.connections), UInt32(limits.restMilliseconds / 1000), limits.memoryBytes, handle,
-            connected, completed, context)
+        func start(_ tls: UnsafePointer<cmicrohttpd_tls>?) -> OpaquePointer? {
+            cmicrohttpd_start(
+                socket, UInt32(limits.connections), UInt32(limits.restMilliseconds / 1000), limits.memoryBytes, handle,
+                connected, completed, context, tls)
+        }
+        var tls = cmicrohttpd_tls()
+        if texts.count == 3 {
+            tls.certificate = UnsafePointer(texts[0].pointer)
+            tls.key = UnsafePointer(texts[1].pointer)
+            tls.client_authority = UnsafePointer(texts[2].pointer)
+        }
+        let started = texts.isEmpty ? start(nil) : start(&tls)
         guard let started else {
             Glibc.close(socket)
             throw CollectorFailure(
-                "serve", listener.text, String(cString: strerror(errno)), advice: "see how many descriptors are allowed"
-            )
+                "serve", listener.text,
+                texts.isEmpty ? String(cString: strerror(errno)) : "libmicrohttpd does not start with this certificate",
+                advice: texts.isEmpty ? "see how many descriptors are allowed" : "see that key and certificate are PEM")
         }
         daemon.withLock { $0.pointer = started }
     }
@@ -309,8 +344,22 @@ private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method
     return server.proceed(request, pointer, isWhole: !request.wasHandled())
 }
 
+private func peer(_ pointer: OpaquePointer) -> HTTPPeer {
+    var peer = HTTPPeer()
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+        guard let base = text.baseAddress else { return }
+        cmicrohttpd_address(pointer, base, 64)
+        peer.address = String(cString: base)
+    }
+    var size = 0
+    if let der = cmicrohttpd_client_certificate(pointer, &size), size <= 16 << 10 {
+        peer.certificate = Array(UnsafeBufferPointer(start: der, count: size))
+    }
+    return peer
+}
+
 private func head(_ pointer: OpaquePointer, _ method: String, _ path: String) -> HTTPHead {
-    var head = HTTPHead(method: method, path: path, query: [:], repeatedQuery: [], headers: [])
+    var head = HTTPHead(method: method, path: path, query: [:], repeatedQuery: [], headers: [], peer: peer(pointer))
     withUnsafeMutablePointer(to: &head) { head in
         MHD_get_connection_values(
             pointer, .HEADER_KIND,

@@ -24,6 +24,8 @@ final class Intake: Sendable {
     private struct Job: Sendable {
         var request: HTTPRequest
         var bytes: [UInt8]
+        /// Whose certificate it came with; nil: nobody was asked.
+        var lane: ShortName?
     }
 
     private struct Queue {
@@ -69,11 +71,12 @@ final class Intake: Sendable {
     }
 
     /// Answers the request when its batch is durable, or at once when too much waits.
-    func take(_ request: HTTPRequest) {
+    /// `lane`: the only one whose records are taken.
+    func take(_ request: HTTPRequest, of lane: ShortName? = nil) {
         let bytes = request.takeBody()
         let isTaken = queue.withLock {
             guard $0.stopDeadline == nil, $0.jobs.count < Self.mostWaiting else { return false }
-            $0.jobs.append(Job(request: request, bytes: bytes))
+            $0.jobs.append(Job(request: request, bytes: bytes, lane: lane))
             return true
         }
         if isTaken { bell.signal() } else { request.answer(Self.overloaded) }
@@ -142,7 +145,7 @@ final class Intake: Sendable {
         var accepted: [(HTTPRequest, IntakeStore.Request)] = []
         for job in jobs {
             do {
-                let batch = try IntakeBatch(job.bytes, site: siteID)
+                let batch = try IntakeBatch(job.bytes, site: siteID, of: job.lane)
                 accepted.append(
                     (job.request, IntakeStore.Request(batch: batch, connection: job.request.connectionNumber)))
             } catch {

@@ -17,11 +17,13 @@ struct IntakeBatch: Sendable {
 
     static let longestBody = RecordBatch.headSize + RecordBatch.mostRecords * JournalRecord.size
 
-    init(_ bytes: [UInt8], site: SiteID) throws(Refusal) {
+    /// `lane`: whose certificate it came with; nil: nobody was asked.
+    init(_ bytes: [UInt8], site: SiteID, of lane: ShortName? = nil) throws(Refusal) {
         self.bytes = bytes
         (head, records) = try bytes.span.bytes.withUnsafeBytes {
             (buffer) throws(Refusal) -> (RecordBatch, [JournalRecord]) in
             let head = try Self.head(buffer, site: site)
+            if let lane, head.lane != lane { throw Self.wrongLane(head.lane, lane) }
             var records: [JournalRecord] = []
             records.reserveCapacity(head.recordCount)
             for index in 0..<head.recordCount { records.append(try Self.record(index, of: buffer, head: head)) }
@@ -50,6 +52,12 @@ struct IntakeBatch: Sendable {
         return head
     }
 
+    private static func wrongLane(_ said: ShortName, _ shown: ShortName) -> Refusal {
+        Refusal(
+            status: 403, problem: "the batch is of lane '\(said.text)', the certificate of '\(shown.text)'",
+            advice: "correct lane.id in the uplink's configuration, or enrol this controller as '\(said.text)'")
+    }
+
     private static func record(
         _ index: Int, of buffer: UnsafeRawBufferPointer, head: RecordBatch
     ) throws(Refusal) -> JournalRecord {
@@ -76,12 +84,5 @@ struct IntakeBatch: Sendable {
     private static let greatestSequence = UInt64(Int64.max)
     private static let sequenceAdvice = "no journal comes that far; the sender is not a lane"
 
-    static func isLaneID(_ name: ShortName) -> Bool {
-        (0..<name.count).allSatisfy {
-            switch name[$0] {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
-            default: false
-            }
-        }
-    }
+    static func isLaneID(_ name: ShortName) -> Bool { LaneIdentity.isLaneID(name) }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Posix
 
-/// A TCP socket that listens, on this machine's own addresses only.
+/// A TCP socket that listens: without TLS on this machine's own addresses only.
 struct ListeningSocket: Sendable {
     let descriptor: Descriptor
     let port: UInt16
@@ -9,9 +9,9 @@ struct ListeningSocket: Sendable {
     let text: String
 
     /// `address`: an IPv4 or IPv6 literal. `port` 0: a free one is chosen.
-    init(address: String, port: UInt16) throws(CollectorFailure) {
+    init(address: String, port: UInt16, isEncrypted: Bool = false) throws(CollectorFailure) {
         let name = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-        guard LoopbackAddress.isOne(address) else { throw LoopbackAddress.refusal(name) }
+        guard isEncrypted || LoopbackAddress.isOne(address) else { throw LoopbackAddress.refusal(name) }
         func failure(_ operation: String) -> CollectorFailure {
             CollectorFailure(SystemFailure(operation, name, code: errno))
         }
@@ -64,7 +64,7 @@ struct ListeningSocket: Sendable {
     }
 }
 
-/// 127.0.0.0/8 and ::1: nothing else may be listened at while there is no TLS and nobody is asked who he is.
+/// 127.0.0.0/8 and ::1: nothing else may be listened at without TLS.
 enum LoopbackAddress {
     static func isOne(_ text: String) -> Bool {
         var four = in_addr()
@@ -77,19 +77,25 @@ enum LoopbackAddress {
     static func refusal(_ name: String) -> CollectorFailure {
         CollectorFailure(
             "listen at", name, "that reaches beyond this machine, where TLS and client authentication must come first",
-            advice: "listen at 127.0.0.1 or ::1; this version has no TLS yet")
+            advice: "set listen.tls: true, or listen at 127.0.0.1 or ::1")
     }
 
     /// Whether a Host header names this machine itself: a page of another site that a browser was led here with names
     /// its own.
     static func isHost(_ host: String) -> Bool {
+        guard let name = name(ofHost: host) else { return false }
+        return name == "localhost" || isOne(name)
+    }
+
+    /// A Host header without its port and brackets, in lower case.
+    static func name(ofHost host: String) -> String? {
         var name = Substring(host)
         if name.hasPrefix("[") {
-            guard let end = name.firstIndex(of: "]") else { return false }
+            guard let end = name.firstIndex(of: "]") else { return nil }
             name = name[name.index(after: name.startIndex)..<end]
         } else if let colon = name.firstIndex(of: ":") {
             name = name[..<colon]
         }
-        return name.lowercased() == "localhost" || isOne(String(name))
+        return name.lowercased()
     }
 }

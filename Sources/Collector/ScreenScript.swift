@@ -84,6 +84,7 @@ enum ScreenScript {
         async function update() {
           try {
             const answer = await fetch('/v1/tallies', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
+            if (answer.status === 401) location.assign('/login');
             if (!answer.ok) throw new Error(String(answer.status));
             const tallies = await answer.json();
             showAll(tallies);

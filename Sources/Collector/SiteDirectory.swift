@@ -5,8 +5,10 @@ import Posix
 ///
 ///     keys/site.key  keys/badge.key     0600: whoever has them is the site
 ///     keys/site.pub                     0644: what lanes verify images and statements with
+///     keys/ca.key                       0600: the site's authority for certificates, keys/ca.pem its certificate
 ///     intake.sqlite                     what lanes sent          (written by `serve` alone)
 ///     site.sqlite                       holders, images          (written by `import` alone)
+///     enrolment.sqlite                  lanes' certificates, tokens  (written by `lane` and `token`, and by `serve`)
 ///     images/<version, 20 digits>.img   every image that was published
 ///     import.lock  serve.lock           flock: one of each at a time
 public struct SiteDirectory: Sendable {
@@ -18,6 +20,9 @@ public struct SiteDirectory: Sendable {
     public var publicKeyFile: String { "\(path)/keys/site.pub" }
     public var secretKeyFile: String { "\(path)/keys/site.key" }
     public var badgeKeyFile: String { "\(path)/keys/badge.key" }
+    public var authorityKeyFile: String { "\(path)/keys/ca.key" }
+    public var authorityFile: String { "\(path)/keys/ca.pem" }
+    public var enrolmentDatabase: String { "\(path)/enrolment.sqlite" }
     public var intakeDatabase: String { "\(path)/intake.sqlite" }
     public var siteDatabase: String { "\(path)/site.sqlite" }
     public var images: String { "\(path)/images" }
@@ -37,14 +42,17 @@ public struct SiteDirectory: Sendable {
             String(decoding: try FileSystem.read(path, limit: 4096), as: UTF8.self)
         }
         if kind != .sitePublic {
-            let mode = try collecting { () throws(SystemFailure) in try FileSystem.statusFollowingLinks(path).mode }
-            guard mode & 0o077 == 0 else {
-                throw CollectorFailure(
-                    "use", path, "others than its owner can read it", advice: "chmod 600 \(path)")
-            }
+            try SiteDirectory.refuseIfOthersRead(path)
         }
         do { return try KeyFile(text: text, expecting: kind) } catch {
             throw CollectorFailure("use", path, error.problem, advice: "restore it from a backup of the keys")
+        }
+    }
+
+    static func refuseIfOthersRead(_ path: String) throws(CollectorFailure) {
+        let mode = try collecting { () throws(SystemFailure) in try FileSystem.statusFollowingLinks(path).mode }
+        guard mode & 0o077 == 0 else {
+            throw CollectorFailure("use", path, "others than its owner can read it", advice: "chmod 600 \(path)")
         }
     }
 

@@ -27,6 +27,7 @@ public enum SiteFounding {
         }
         try makeDatabase(directory.intakeDatabase, IntakeSchema.sql, site)
         try makeDatabase(directory.siteDatabase, SiteSchema.sql, site)
+        try SiteAuthority.make(in: directory, site: site)
         let files: [(KeyFile, String, UInt32)] = [
             (KeyFile(kind: .badge, site: site, key: badgeKey), directory.badgeKeyFile, 0o600),
             (KeyFile(kind: .sitePublic, site: site, key: signing.publicKey), directory.publicKeyFile, 0o644),
@@ -43,7 +44,7 @@ public enum SiteFounding {
     private static func refuseIfFounded(_ directory: SiteDirectory) throws(CollectorFailure) {
         let made = [
             directory.secretKeyFile, directory.publicKeyFile, directory.badgeKeyFile, directory.intakeDatabase,
-            directory.siteDatabase,
+            directory.siteDatabase, directory.enrolmentDatabase, directory.authorityKeyFile,
         ]
         for path in made {
             let isThere = try collecting { () throws(SystemFailure) in try FileSystem.statusIfPresent(path) != nil }
@@ -57,7 +58,7 @@ public enum SiteFounding {
         }
     }
 
-    private static func makeDatabase(_ path: String, _ sql: String, _ site: SiteID) throws(CollectorFailure) {
+    static func makeDatabase(_ path: String, _ sql: String, _ site: SiteID) throws(CollectorFailure) {
         let database = try Database(path, .create)
         try database.useWriteAheadLog()
         try database.transaction { () throws(CollectorFailure) in

@@ -30,6 +30,11 @@ public struct Lanectl {
                     Operand("BADGE", help: "hexadecimal digits of a chip (or epc), or the text of a code")
                 ]),
             Subcommand(
+                "enrol",
+                summary: "puts the file of `lanekeeper-collector lane add` into place on this controller, as root",
+                flags: [etc, identity, daemonUser, uplinkUser],
+                operands: [Operand("FILE", help: "secret: mode 0600, to be deleted afterwards")]),
+            Subcommand(
                 "config", summary: "config reload: read the policy again and bring it into force, or say what is wrong",
                 operands: [Operand("ACTION", help: "reload")]),
             Subcommand(
@@ -60,6 +65,15 @@ public struct Lanectl {
                 ]),
         ])
 
+    private static let etc = Flag.path(
+        "etc", "DIR", default: LaneEnrolment.usualEtc, help: "for the site's keys, and a folder for the lane")
+    private static let identity = Flag.path(
+        "identity", "DIR", help: "for the lane's certificate (default \(LaneEnrolment.identityRoot)/ID)"
+    ).optional
+    private static let daemonUser = Flag.text(
+        "daemon-user", "NAME", default: "lanekeeper", help: "whom the badge key will belong to")
+    private static let uplinkUser = Flag.text(
+        "uplink-user", "NAME", default: "lanekeeper-uplink", help: "whom the certificate's key will belong to")
     private static let everybody = Flag.present("everybody", help: "forget the passages of all")
 
     private static let config = Flag.path("config", "FILE", help: "the lane's lanekeeperd.yaml").optional
@@ -99,6 +113,8 @@ public struct Lanectl {
     /// Does it and returns the exit status; what went wrong is told on stderr.
     public func run() -> Int32 {
         do {
+            // There is no lane yet.
+            if arguments.subcommand == "enrol" { return try enrol() }
             let location = try LaneLocation.choose(
                 config: arguments[Self.config], lane: arguments[Self.lane], run: arguments[Self.run],
                 state: arguments[Self.state])
@@ -175,6 +191,17 @@ public struct Lanectl {
         let reply = try ControlClient(path: location.controlSocket).ask(.status)
         guard case .status(let status) = reply else { throw unexpected(location) }
         try StandardOutput.write(arguments[Self.json] ? try reply.json() + "\n" : StatusText(status: status).text)
+        return ExitStatus.success.rawValue
+    }
+
+    private func enrol() throws -> Int32 {
+        let enrolment = try LaneEnrolment(
+            arguments.operand("FILE") ?? "",
+            LaneEnrolment.Places(
+                etc: arguments[Self.etc], identity: arguments[Self.identity], configuration: arguments[Self.config],
+                state: arguments[Self.state], run: arguments[Self.run], daemonUser: arguments[Self.daemonUser],
+                uplinkUser: arguments[Self.uplinkUser]), now: SystemClock.wallMilliseconds())
+        try StandardOutput.write(try enrolment.run())
         return ExitStatus.success.rawValue
     }
 

@@ -7,6 +7,8 @@ public struct Request: Sendable {
     public var headers: [String]
     /// All of it, from the first byte sent to the last received.
     public var timeoutMilliseconds: Int
+    /// Certificate and key to show instead of the usual ones.
+    var identityFile: String?
 
     public struct Post: Sendable {
         public var contentType: String

@@ -16,6 +16,8 @@ public final class CollectorClient {
     public let settings: CollectorSettings
     private let multi: UnsafeMutableRawPointer
     private var underWay: [UnsafeMutableRawPointer: Exchange] = [:]
+    /// Monotonic ns.
+    private var identityChange: UInt64?
     private var finished: [(Exchange, ExchangeOutcome)] = []
 
     public init(_ settings: CollectorSettings) throws(TransferFailure) {
@@ -39,12 +41,17 @@ public final class CollectorClient {
         guard underWay.count < Self.mostExchanges else {
             throw TransferFailure(.local, "more than \(Self.mostExchanges) requests at once")
         }
-        let exchange = try Exchange(request, to: settings, receiver: receiver)
+        let seconds = identityChange.map { Int((SystemClock.monotonicNanoseconds() &- $0) / 1_000_000_000) }
+        let exchange = try Exchange(request, to: settings, receiver: receiver, youngerThan: seconds)
         let code = curl_multi_add_handle(multi, exchange.handle)
         guard code == CURLM_OK else { throw Self.failure(code) }
         underWay[exchange.handle] = exchange
         return exchange
     }
+
+    /// The certificate file holds another certificate from now on: connections that stand have shown the old one, and
+    /// are not used again.
+    public func identityChanged() { identityChange = SystemClock.monotonicNanoseconds() }
 
     /// Ends it at once; it will not be among the finished ones.
     public func cancel(_ exchange: Exchange) {

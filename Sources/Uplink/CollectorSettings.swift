@@ -18,6 +18,16 @@ public struct CollectorSettings: Sendable, Hashable {
         /// This lane's own certificate and its key, which the collector asks for.
         public var certificateFile: String?
         public var keyFile: String?
+        /// Where `lanectl enrol` put `ca.pem` and `lane.pem`, and where the certificate is renewed.
+        public var identityDirectory: String?
+
+        /// What an enrolled lane has: certificate and key in one file, so that both change in one step.
+        public init(identityDirectory: String) {
+            self.identityDirectory = identityDirectory
+            authorityFile = "\(identityDirectory)/ca.pem"
+            certificateFile = "\(identityDirectory)/lane.pem"
+            keyFile = certificateFile
+        }
 
         public init(authorityFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil) {
             self.authorityFile = authorityFile

@@ -24,7 +24,10 @@ public final class Exchange {
     /// The URL it goes to.
     public let target: String
 
-    init(_ request: Request, to settings: CollectorSettings, receiver: (any BodyReceiver)?) throws(TransferFailure) {
+    /// `youngerThan`: a connection that is older, in seconds, is not used again.
+    init(
+        _ request: Request, to settings: CollectorSettings, receiver: (any BodyReceiver)?, youngerThan: Int? = nil
+    ) throws(TransferFailure) {
         guard let handle = curl_easy_init() else { throw TransferFailure(.local, "not enough memory for a request") }
         self.handle = handle
         self.receiver = receiver
@@ -36,7 +39,18 @@ public final class Exchange {
         options.set(CURLOPT_URL, text: target)
         Self.restrict(&options)
         Self.bound(&options, request, settings)
-        if settings.url.isEncrypted { Self.encrypt(&options, settings.encryption) }
+        if settings.url.isEncrypted {
+            var encryption = settings.encryption
+            if let file = request.identityFile {
+                encryption.certificateFile = file
+                encryption.keyFile = file
+            }
+            Self.encrypt(&options, encryption)
+        }
+        if let youngerThan {
+            if youngerThan < 1 { options.set(CURLOPT_FRESH_CONNECT, 1) }
+            options.set(CURLOPT_MAXLIFETIME_CONN, max(1, youngerThan))
+        }
         for line in request.headers { append(line) }
         if let post = request.post {
             append("Content-Type: \(post.contentType)")

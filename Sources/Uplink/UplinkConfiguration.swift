@@ -53,6 +53,14 @@ public enum UplinkConfiguration {
     }
 
     private static func encryption(_ section: Section, _ url: CollectorURL) -> CollectorSettings.Encryption {
+        if section.has("identity") {
+            let directory = section.path("identity")
+            for key in ["ca_file", "certificate_file", "key_file"] where section.has(key) {
+                section.refuse(key, "identity has all of them; give identity, or the three files")
+            }
+            if !url.isEncrypted { section.refuse("identity", "is of use with an https:// url only") }
+            return CollectorSettings.Encryption(identityDirectory: directory)
+        }
         let encryption = CollectorSettings.Encryption(
             authorityFile: section.optionalPath("ca_file"),
             certificateFile: section.optionalPath("certificate_file"), keyFile: section.optionalPath("key_file"))

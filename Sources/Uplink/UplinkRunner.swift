@@ -90,6 +90,9 @@ public final class UplinkRunner {
         lock = taken
         nextTry = .never
         errands = [RecordUpload(settings, client), CredentialSync(settings, client, now: now)]
+        if let identity = settings.collector.encryption.identityDirectory {
+            errands.append(CertificateRenewal(settings, client, identityDirectory: identity, now: now))
+        }
     }
 
     /// nil while something is missing. The lane directory is lanekeeperd's (or the installation's) to make; `uplink/` in
@@ -142,7 +145,8 @@ public final class UplinkRunner {
         guard lock != nil else { return "waiting: \(waitReport.current ?? "")" }
         let complaints = errands.flatMap(\.complaints)
         let words =
-            errands.map(\.summary) + (complaints.isEmpty ? [] : ["TROUBLE: \(complaints.joined(separator: "; "))"])
+            errands.map(\.summary).filter { !$0.isEmpty }
+            + (complaints.isEmpty ? [] : ["TROUBLE: \(complaints.joined(separator: "; "))"])
         return words.joined(separator: "; ")
     }
 

@@ -9,6 +9,17 @@ SignalWatch.ignoreBrokenPipe()
 let data = Flag.path("data", "DIR", help: "the collector's data directory")
 let config = Flag.path("config", "FILE", help: "the collector's configuration")
 let checkConfig = Flag.present("check-config", help: "read the configuration, say what is wrong with it, and end")
+let name = Flag.text("name", "NAME", help: "what people read for the lane, in any language").optional
+let url = Flag.text(
+    "url", "URL", help: "https:// where the lane finds the collector; left out: what `serve` listens at"
+).optional
+let out = Flag.path("out", "FILE", help: "the enrolment file to make; left out: ID.enrol").optional
+let role = Flag.choice("role", Enrolment.roles, help: "viewer: page and counts; operator: all").optional
+let days = Flag.integer(
+    "days", "N", in: 1...3650,
+    help: "valid for so long; left out: a lane's certificate \(Enrolment.laneDays) days (it "
+        + "is renewed by itself), a token until it is removed"
+).optional
 let feed = Operand(
     "FEED.csv", help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
 
@@ -22,6 +33,25 @@ let program = Program(
             summary: "read a feed and publish it as the next credential image; ends well when one was published, "
                 + "also when rows were refused (they are counted, and listed in FEED.csv.refused.csv)",
             flags: [data], operands: [feed]),
+        Subcommand(
+            "lane",
+            summary:
+                "lane add ID --name NAME: make the file that enrols a controller (`lanectl enrol`), also a new one "
+                + "in place of a broken one; lane remove ID: refuse its certificate from now on; lane list",
+            flags: [data, name, url, out, days],
+            operands: [
+                Operand("ACTION", help: "add, list or remove"),
+                Operand("ID", required: false, help: "the lane: 1 to 31 of a-z, 0-9 and -"),
+            ]),
+        Subcommand(
+            "token",
+            summary: "token add NAME --role viewer|operator: a token for a person or a program, shown once; "
+                + "token remove NAME; token list",
+            flags: [data, role, days],
+            operands: [
+                Operand("ACTION", help: "add, list or remove"),
+                Operand("NAME", required: false, help: "whose it is"),
+            ]),
         Subcommand("serve", summary: "run the collector until SIGTERM or SIGINT", flags: [config, checkConfig]),
     ])
 
@@ -29,7 +59,74 @@ let arguments = program.parseOrExit()
 switch arguments.subcommand {
 case "init": found(SiteDirectory(arguments[data]))
 case "import": publish(arguments.operand("FEED.csv") ?? "", in: SiteDirectory(arguments[data]))
+case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
+case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
+}
+
+/// What an action needs must be there, and nothing may be given that it does not use.
+func check(_ action: String, _ operand: String?, _ name: String, unused: [(String, Bool)]) -> String {
+    let command = "\(arguments.subcommand) \(action)"
+    guard ["add", "list", "remove"].contains(action) else {
+        program.fail("'\(action)' is not known. Allowed here: add, list, remove", .usage)
+    }
+    if let flag = unused.first(where: \.1) { program.fail("--\(flag.0) is of no use with '\(command)'", .usage) }
+    if action == "list" {
+        guard operand == nil else { program.fail("'\(command)' takes no \(name)", .usage) }
+        return ""
+    }
+    guard let operand else { program.fail("'\(command)' needs \(name)", .usage) }
+    return operand
+}
+
+func changeLanes(_ action: String, _ id: String?) {
+    let isAdd = action == "add"
+    let given: [(String, Bool)] = [
+        ("name", arguments[name] != nil && !isAdd), ("url", arguments[url] != nil && !isAdd),
+        ("out", arguments[out] != nil && !isAdd), ("days", arguments[days] != nil && !isAdd),
+    ]
+    let id = check(action, id, "ID", unused: given)
+    do {
+        let enrolment = try Enrolment(SiteDirectory(arguments[data]))
+        switch action {
+        case "list": say(try enrolment.lanes().map { $0 + "\n" }.joined())
+        case "remove":
+            let isNews = try enrolment.removeLane(id)
+            say(isNews ? "lane \(id) is refused from now on\n" : "lane \(id) was removed already\n")
+        default:
+            guard let name = arguments[name] else { program.fail("'lane add' needs --name NAME", .usage) }
+            let file = arguments[out] ?? "\(id).enrol"
+            let added = try enrolment.addLane(
+                id, name: name, url: arguments[url], days: arguments[days] ?? Enrolment.laneDays, file: file)
+            say(
+                (added.replacesAnother ? "The controller that was lane \(id) until now is refused from now on.\n" : "")
+                    + "\(file) enrols lane \(id) at \(added.url); its certificate is good until "
+                    + "\(Timestamp.format(added.expiresMilliseconds)) and renewed by itself.\n"
+                    + "It is secret. On the controller, as root: lanectl enrol \(file)     then delete it everywhere.\n"
+            )
+        }
+    } catch { program.fail(error.description) }
+}
+
+func changeTokens(_ action: String, _ holder: String?) {
+    let isAdd = action == "add"
+    let holder = check(
+        action, holder, "NAME",
+        unused: [("role", arguments[role] != nil && !isAdd), ("days", arguments[days] != nil && !isAdd)])
+    do {
+        let enrolment = try Enrolment(SiteDirectory(arguments[data]))
+        switch action {
+        case "list": say(try enrolment.tokens().map { $0 + "\n" }.joined())
+        case "remove":
+            try enrolment.removeToken(holder)
+            say("the token of \(holder) is refused from now on\n")
+        default:
+            guard let role = arguments[role] else {
+                program.fail("'token add' needs --role \(Enrolment.roles.joined(separator: "|"))", .usage)
+            }
+            say("\(try enrolment.addToken(holder, role: role, days: arguments[days]))\n")
+        }
+    } catch { program.fail(error.description) }
 }
 
 func say(_ text: String) {
@@ -42,13 +139,13 @@ func found(_ directory: SiteDirectory) {
         say(
             """
             site \(site.hex)
-            Every lane needs copies of these, the second one with mode 0600:
-              \(directory.publicKeyFile)
-              \(directory.badgeKeyFile)
-            Keep a backup of \(directory.keys): without it no lane accepts another image.
+            Keep a backup of \(directory.keys) and \(directory.enrolmentDatabase): without them no lane accepts another
+            image, or is believed.
             Next:
               lanekeeper-collector import --data \(directory.path) FEED.csv
               lanekeeper-collector serve --config FILE     (an example: Config/lanekeeper-collector.yaml)
+              lanekeeper-collector lane add ID --name NAME --data \(directory.path)
+              lanekeeper-collector token add NAME --role viewer --data \(directory.path)
 
             """)
     } catch { program.fail(error.description) }

@@ -37,16 +37,20 @@ def binaries() -> Path:
 def open_stage(binaries, request):
     """`async with open_stage(people, lanes=…) as stage:` — a site that runs, ended and cleared away afterwards.
     Its lanes are the simulator's usual ones, or those of `settings`; `before_lanes(lane)` runs before each daemon starts.
+    `encrypted`: over TLS, with enrolled lanes.
 
     A short directory, because a Unix socket's path has at most 107 bytes. It stays when the test fails."""
     made = []
 
     @asynccontextmanager
-    async def open(crowd, lanes=1, seed=1, proxy=None, before_lanes=None, launchers=None, settings=None):
+    async def open(
+        crowd, lanes=1, seed=1, proxy=None, before_lanes=None, launchers=None, settings=None, encrypted=False
+    ):
         directory = Path(tempfile.mkdtemp(prefix="lk-"))
         made.append(directory)
         stage = Stage(directory, binaries, seed)
         stage.launchers = launchers or {}
+        stage.encrypted = encrypted
         try:
             chosen = settings or site.lanes(lanes)
             stage.make_site(crowd, chosen)
