@@ -108,7 +108,7 @@ let package = Package(
         .executableTarget(
             name: "storage-driver", dependencies: ["Admission", "Framing", "Posix", "Cryptography", "Storage"],
             path: "Tests/StorageDriver", swiftSettings: strict),
-        tests("Admission"),
+        tests("Admission", ["Framing"]),
         tests("Framing", ["Admission", "Cryptography", "Posix"], files: ["Vectors"]),
         tests("Wording", ["Admission"]),
         tests("Posix"),

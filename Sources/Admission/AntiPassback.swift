@@ -19,13 +19,13 @@ public enum AntiPassbackFinding: UInt8, Sendable, CaseIterable {
     case refused = 3
 }
 
-/// Who passed through this lane lately, by holder, so that all identifiers of a person are that person. 2,048 of them in
-/// place; with one more the oldest passage is forgotten before its time, and somebody is let in who would have been
+/// Who passed through this lane lately, by holder, so that all identifiers of a person are that person. 2,048 of them, in
+/// arrays that are made once: in place they would be most of the machine, and copied with it. With one more the oldest passage is forgotten before its time, and somebody is let in who would have been
 /// refused: never the other way round. On the monotonic clock, so that no leap of the wall clock shortens it.
 struct PassedHolders: Sendable {
     static let capacity = 2048
-    private var holders = InlineArray<2048, UInt32>(repeating: HolderNumber.nobody.number)
-    private var instants = InlineArray<2048, MonotonicTime>(repeating: MonotonicTime(nanoseconds: 0))
+    private var holders = [UInt32](repeating: HolderNumber.nobody.number, count: capacity)
+    private var instants = [MonotonicTime](repeating: MonotonicTime(nanoseconds: 0), count: capacity)
     private var next = 0
     /// The youngest passage that had to make room.
     private(set) var madeRoom: MonotonicTime?
@@ -54,7 +54,7 @@ struct PassedHolders: Sendable {
     }
 
     mutating func forgetAll() {
-        holders = InlineArray(repeating: HolderNumber.nobody.number)
+        for index in 0..<Self.capacity { holders[index] = HolderNumber.nobody.number }
         madeRoom = nil
     }
 }

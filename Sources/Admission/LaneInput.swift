@@ -99,7 +99,6 @@ public enum LaneInput: Sendable {
     case fire(alarm: Bool)
     case deviceLost(Device)
     case deviceBack(Device)
-    case credentials(CredentialsInForce)
     case journal(JournalState)
     /// The wall clock's trust changed or it jumped, by `stepMilliseconds` where known.
     case clock(ClockTrust, stepMilliseconds: Int64)

@@ -139,16 +139,27 @@ extension LaneMachine {
         return true
     }
 
-    /// Decides when nothing is missing any more or the time is over.
+    /// The escort who came is judged next; what is in force by now may not let him in.
+    func dismissEscort(of awaiting: inout Awaiting, _ moment: Moment) {
+        guard let next = nextCandidate, let escort = next.presentation.credential?.holder,
+            escort == awaiting.candidate.partner, !keyReasons(next, moment).isEmpty
+        else { return }
+        awaiting.candidate.partner = .nobody
+        awaiting.candidate.company.remove(.escort)
+    }
+
+    /// Decides when nothing is missing any more, when something else stands against him by now, or when the time is over.
     mutating func settle(_ awaiting: Awaiting, _ step: inout Step, hasWalked: Bool = false) {
+        let problem = problem(awaiting.temperature, awaiting.candidate.presentation.credential?.kind)
+        let isRefused = !problem.isEmpty || !keyReasons(awaiting.candidate, step.moment).isEmpty
         let missing = missingCompany(awaiting.candidate)
-        guard missing.isEmpty || hasWalked || step.moment.monotonic >= awaiting.deadline else {
+        guard missing.isEmpty || isRefused || hasWalked || step.moment.monotonic >= awaiting.deadline else {
             var awaiting = awaiting
             awaiting.deadline = companyDeadline(awaiting.candidate, missing)
             state = .awaiting(awaiting)
             return
         }
         state = .waiting
-        decide(awaiting.candidate, awaiting.temperature, adding: missing, &step)
+        decide(awaiting.candidate, awaiting.temperature, adding: missing.union(problem), &step)
     }
 }

@@ -47,7 +47,7 @@ extension LaneMachine {
         // A sensor that is stuck sees nobody.
         case .loop, .beams:
             end(release, forward.isStuck || backward.isStuck ? .interrupted : .annulled, &step)
-        case .absent: end(release, .passed, &step)
+        case .absent: passed(release, &step)
         }
     }
 
@@ -204,12 +204,6 @@ extension LaneMachine {
     mutating func forgetPassages(of holder: HolderNumber, _ step: inout Step) {
         if holder == .nobody { passedHolders.forgetAll() } else { passedHolders.forget(holder) }
         step.record(.passagesForgotten(holder))
-    }
-
-    mutating func credentialsChanged(_ new: CredentialsInForce, _ step: inout Step) {
-        let isOther = new.imageVersion != credentials.imageVersion || new.changeNumber != credentials.changeNumber
-        credentials = new
-        if isOther { step.record(.credentials(new)) }
     }
 
     /// A release that is out ends; who is being measured or waits is not let in any more.

@@ -90,6 +90,50 @@ extension LaneMachine {
                 deadline: now.advanced(byMilliseconds: policy.pairingWindowMilliseconds)), &step)
     }
 
+    /// Other credentials are in force: what do they say of whoever stands there or waits?
+    mutating func lookUpAgain(_ lookUp: (BadgeTag) -> BadgeLookup) {
+        func renewed(_ candidate: Candidate) -> Candidate {
+            var candidate = candidate
+            candidate.presentation.lookup = lookUp(candidate.presentation.tag)
+            candidate.credentials = credentials
+            return candidate
+        }
+        switch state {
+        case .waiting, .released: break
+        case .measuring(var measuring):
+            measuring.candidate = renewed(measuring.candidate)
+            state = .measuring(measuring)
+        case .awaiting(var awaiting):
+            awaiting.candidate = renewed(awaiting.candidate)
+            state = .awaiting(awaiting)
+        }
+        if let next = nextCandidate { nextCandidate = renewed(next) }
+    }
+
+    /// Other rules or credentials are in force: who is not decided yet may need less, or more, or not be let in at all.
+    mutating func judgeAgain(_ step: inout Step) {
+        switch state {
+        case .waiting, .released: break
+        case .measuring(let measuring):
+            guard !isMeasured(measuring.candidate) else { return }
+            state = .waiting
+            begin(measuring.candidate, &step)
+        case .awaiting(var awaiting):
+            let wasMeasured = awaiting.temperature.outcome != .notRequired
+            guard isMeasured(awaiting.candidate) == wasMeasured else {
+                state = .waiting
+                return begin(awaiting.candidate, &step)
+            }
+            dismissEscort(of: &awaiting, step.moment)
+            settle(awaiting, &step)
+        }
+    }
+
+    /// Whether the rules in force want this badge's holder measured.
+    private func isMeasured(_ candidate: Candidate) -> Bool {
+        candidate.presentation.credential.map { policy.measuredKinds.contains($0.kind) } ?? false
+    }
+
     /// It is lost, or the lane was built without one. Either way the policy says what happens.
     var hasNoThermometer: Bool { thermometerLost || !configuration.hasThermometer }
 
@@ -144,11 +188,15 @@ extension LaneMachine {
         conclude(measuring.candidate, finding, adding: problem, &step)
     }
 
-    private func problem(_ finding: TemperatureFinding, _ kind: HolderKind?) -> Reasons {
+    /// What the rules in force hold against a temperature.
+    func problem(_ finding: TemperatureFinding, _ kind: HolderKind?) -> Reasons {
         switch finding.outcome {
         case .missing: return .temperatureMissing
         case .ambiguous: return .temperatureAmbiguous
-        default:
+        case .notRequired, .notTaken: return []
+        case .admittedWithout, .thermometerLost:
+            return policy.withoutThermometer == .admitMarked ? [] : .thermometerLost
+        case .measured:
             let shown = Int64(finding.medianCentidegrees) + Int64(policy.temperatureOffsetCentidegrees)
             return shown >= Int64(policy.temperatureLimit(for: kind)) ? .temperatureHigh : []
         }
@@ -202,6 +250,11 @@ extension LaneMachine {
         guard verdict == .admitted else {
             step.record(.decided(decision))
             show(reasons, &step)
+            // Who is not let in accompanies nobody.
+            if let holder = candidate.presentation.credential?.holder, nextCandidate?.partner == holder {
+                nextCandidate?.partner = .nobody
+                nextCandidate?.company.remove(.escort)
+            }
             return
         }
         noteAdmission(candidate, step.moment.monotonic)

@@ -33,8 +33,8 @@ public struct LaneMachine: Sendable {
         case released(Release)
     }
 
-    /// A presentation and the credentials it was looked up in. It is judged by these even when others come into force
-    /// meanwhile: the bit of a zone means another zone in another image.
+    /// A presentation and the credentials it was looked up in, which are those in force: `adopt` looks it up again. They
+    /// stay together, since the bit of a zone means another zone in another image.
     struct Candidate: Sendable {
         var presentation: Presentation
         var credentials: CredentialsInForce
@@ -185,7 +185,6 @@ public struct LaneMachine: Sendable {
         case .fire(let alarm): fireChanged(alarm, &step)
         case .deviceLost(let device): deviceChanged(device, lost: true, &step)
         case .deviceBack(let device): deviceChanged(device, lost: false, &step)
-        case .credentials(let new): credentialsChanged(new, &step)
         case .journal: break
         case .clock(let trust, let stepMilliseconds): step.record(.clock(trust, stepMilliseconds: stepMilliseconds))
         case .technician(let act): technicianActed(act, &step)
@@ -202,8 +201,25 @@ public struct LaneMachine: Sendable {
         begin(&step)
         self.policy = policy
         step.record(.policy(policy.digest))
-        // Who waits for company may need none any more.
-        if case .awaiting(let awaiting) = state { settle(awaiting, &step) }
+        judgeAgain(&step)
+        return finish(&step)
+    }
+
+    /// Other credentials come into force, or a newer statement says that they are current: for everything that is decided
+    /// from here on. Whoever stands there already is looked up again, so that what opens the gate is what is in force then.
+    ///
+    /// - Parameter lookUp: what the new credentials say of a badge.
+    public mutating func adopt(
+        _ new: CredentialsInForce, at moment: Moment, lookUp: (BadgeTag) -> BadgeLookup
+    ) -> LaneEffects {
+        var step = Step(moment)
+        begin(&step)
+        let isOther =
+            new.imageVersion != credentials.imageVersion || new.changeNumber != credentials.changeNumber
+        credentials = new
+        if isOther { step.record(.credentials(new)) }
+        lookUpAgain(lookUp)
+        judgeAgain(&step)
         return finish(&step)
     }
 

@@ -92,6 +92,12 @@ struct EffectRunner {
         perform(machine.adopt(policy, at: moment), at: moment)
     }
 
+    mutating func adopt(
+        _ credentials: CredentialsInForce, at moment: Moment, lookUp: (BadgeTag) -> BadgeLookup
+    ) {
+        perform(machine.adopt(credentials, at: moment, lookUp: lookUp), at: moment)
+    }
+
     mutating func timePassed(at moment: Moment) {
         if moment.monotonic >= buzzerEnds {
             buzzerEnds = .never

@@ -270,11 +270,12 @@ final class LaneLoop {
         var asOf = runner.credentials.imageVersion == header.version ? runner.credentials.statementAsOf : nil
         if let statement, statement.imageVersion == header.version { asOf = statement.asOf }
         let to = parts.configuration.to
-        give(
-            .credentials(
-                CredentialsInForce(
-                    imageVersion: header.version, changeNumber: header.changeNumber, imageIssuedAt: header.issuedAt,
-                    statementAsOf: asOf, destinationZoneBit: to == .outside ? 0 : header.zoneBit(to))))
+        runner.adopt(
+            CredentialsInForce(
+                imageVersion: header.version, changeNumber: header.changeNumber, imageIssuedAt: header.issuedAt,
+                statementAsOf: asOf, destinationZoneBit: to == .outside ? 0 : header.zoneBit(to)),
+            at: clock.moment()
+        ) { image.lookup($0) }
     }
 
     private func snapshot(for question: LaneQuestion) -> LaneSnapshot {

@@ -46,6 +46,20 @@ extension VirtualLane {
         #expect(lane.decision?.antiPassback == second)
     }
 
+    @Test("where the gate tells nothing, who was let in has passed when his time is over, and is remembered")
+    func withoutFeedback() {
+        let lane = VirtualLane(
+            makeConfiguration { $0.passageSensor = .absent },
+            policy: makePolicy {
+                $0.measuredKinds = KindSet([])
+                $0.antiPassback.action = .refuse
+            })
+        lane.come(1)
+        #expect(lane.ends == [.passed])
+        lane.come(1)
+        #expect(lane.decision?.reasons == .passedAlready)
+    }
+
     @Test("all identifiers of a person are that person, and somebody else is not")
     func byHolder() {
         let lane = lane(.refuse)

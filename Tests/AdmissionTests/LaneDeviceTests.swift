@@ -237,10 +237,10 @@ import Testing
     func credentials() {
         let lane = VirtualLane()
         let count = lane.records.count
-        lane.handle(.credentials(makeCredentials(statementSecondsAgo: 1)))
+        lane.adopt(makeCredentials(statementSecondsAgo: 1))
         #expect(lane.records.count == count)
-        lane.handle(.credentials(makeCredentials(change: 1)))
-        lane.handle(.credentials(makeCredentials(version: 6)))
+        lane.adopt(makeCredentials(change: 1))
+        lane.adopt(makeCredentials(version: 6))
         #expect(lane.records.count == count + 2)
         #expect(lane.machine.credentialsInForce.imageVersion == 6)
     }

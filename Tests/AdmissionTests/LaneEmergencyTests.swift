@@ -49,7 +49,7 @@ import Testing
             lane.isJournalFailing = true
             lane.pulse()
         case .untrusted: lane.clock = .stepped
-        case .noImage: lane.handle(.credentials(.none))
+        case .noImage: lane.adopt(.none)
         case .locked: lane.order(.locked)
         case .heldOpen: lane.order(.heldOpen, minutes: 1)
         case .heldOpenReleased:

@@ -15,7 +15,7 @@ import Testing
         case .unknownBadge: presentation.lookup = .unknown
         case .conflict: presentation.lookup = .conflict
         case .noImage:
-            lane.handle(.credentials(.none))
+            lane.adopt(.none)
             presentation.lookup = .noImage
         case .allKeysMissing:
             presentation = makePresentation(
@@ -23,7 +23,7 @@ import Testing
                     vaccine: .none, healthCode: .red, test: .positive, activation: .revoked, zones: 0))
         case .untrustedClock: lane.clock = .behindFloor
         case .staleCredentials:
-            lane.handle(.credentials(makeCredentials(issuedSecondsAgo: 900_000, statementSecondsAgo: nil)))
+            lane.adopt(makeCredentials(issuedSecondsAgo: 900_000, statementSecondsAgo: nil))
         case .reserveOnly: lane.handle(.journal(.reserveOnly))
         case .fullJournal:
             lane.handle(.journal(.full))

@@ -23,6 +23,14 @@ struct Fate {
     var random: Dice
     let lane: WatchedLane
     let readers: Int
+    /// Faults so far, by kind.
+    var faults = [Int](repeating: 0, count: Fault.allCases.count)
+    /// Where the lane's chip reader and thermometer are on serial lines.
+    var lines: NoisyLines?
+    /// Nobody is seen to pass.
+    var isSensorDead = false
+    /// Who stands at the lane: the first, and somebody else.
+    var standing: [HolderNumber?] = [nil, nil]
 
     mutating func chance(oneIn: Int) -> Bool { Int.random(in: 0..<oneIn, using: &random) == 0 }
     mutating func number<T: FixedWidthInteger>(_ range: ClosedRange<T>) -> T { T.random(in: range, using: &random) }
@@ -31,8 +39,18 @@ struct Fate {
     mutating func presentation(_ holders: ClosedRange<UInt32>) -> Presentation {
         let holder = number(holders)
         if chance(oneIn: 30) { return makePresentation(holder, lookup: chance(oneIn: 2) ? .unknown : .conflict) }
-        var credential = makeCredential(holder: holder, at: lane.wall)
+        var credential = makeCredential(holder: holder, at: lane.trueWall)
         credential.kind = [.visitor, .media, .staff][Int(holder / 2) % 3]
+        let isVehicle = lane.machine.pointee.configuration.traffic == .vehicles && holder % 5 != 0
+        if isVehicle { credential.kind = .vehicle }
+        // At the limits, to the second and beyond them.
+        if chance(oneIn: 8) {
+            let now = lane.trueWall.seconds
+            credential.sampledAtSeconds = UInt32(clamping: now - number(172_700...172_900))
+            credential.assessedAtSeconds = UInt32(clamping: now - number(-400...400))
+            credential.validFromSeconds = now + number(-20...20)
+            credential.validUntilSeconds = now + number(-20...20) + 20
+        }
         if holder % 2 == 1 {
             switch holder % 12 {
             case 1: credential.vaccine = .partial
@@ -40,12 +58,15 @@ struct Fate {
             case 5: credential.sampledAtSeconds -= 72 * 3600
             case 7: credential.activation = .suspended
             case 9: credential.zones = 0
-            default: credential.kind = .vehicle
+            default: credential.kind = isVehicle ? .visitor : .vehicle
             }
         }
         // A second identifier of the same holder now and then.
         var presentation = makePresentation(holder, credential: credential, reader: UInt8(number(0...(readers - 1))))
-        if chance(oneIn: 10) {
+        if isVehicle {
+            presentation.type = .epc
+            presentation.tag = makeTag(UInt64(holder) + 4_000_000)
+        } else if chance(oneIn: 10) {
             presentation.type = .code
             presentation.tag = makeTag(UInt64(holder) + 1_000_000)
         }
@@ -61,46 +82,42 @@ struct Fate {
         }
     }
 
-    mutating func fault() {
-        let device: Device = [.gate, .thermometer, .reader(0), .reader(UInt8(readers - 1))][number(0...3)]
-        switch number(0...13) {
-        case 12:
-            let mode = OrderedMode.allCases[number(0...3)]
-            lane.give(.technician(TechnicianAct(.ordered(mode, minutes: number(0...3)), user: 1)))
-        case 13: lane.give(.technician(TechnicianAct(.tested(GateTest.allCases[number(0...4)]), user: 1)))
-        case 0: lane.give(.fire(alarm: chance(oneIn: 2)))
-        case 10: lane.crash(readers: readers)
-        case 11:
-            var policy = lane.machine.policy
-            policy.digest.low &+= 1
-            policy.temperatureLimitCentidegrees = number(3700...3760)
-            policy.temperatureOffsetCentidegrees = number(-20...20)
-            lane.adopt(policy)
-        case 1, 2, 3: lane.give(chance(oneIn: 2) ? .deviceLost(device) : .deviceBack(device))
-        case 4: lane.give(.journal(JournalState(rawValue: number(0...4)) ?? .roomy))
-        case 5:
-            lane.clock = ClockTrust.allCases[number(0...3)]
-            lane.give(.clock(lane.clock, stepMilliseconds: 0))
-        case 6: lane.failsOneIn = [0, 0, 2, 5, 50, 1][number(0...5)]
-        case 7:
-            lane.give(.credentials(makeCredentials(version: number(1...9), zoneBit: 1, at: lane.wall)))
-        case 8:
-            lane.wallError += number(-7_200_000...7_200_000)
-            lane.give(.clock(lane.clock, stepMilliseconds: 0))
-        default: lane.wait(number(0...4_000_000))
+    /// A badge is held up; where the reader is on a line, as bytes.
+    private mutating func present(_ presentation: Presentation) {
+        guard presentation.type == .chip, presentation.reader == 0, lines != nil else {
+            return lane.give(.presented(presentation))
         }
+        guard let read = lines?.read(presentation.tag.low, at: lane.moment.monotonic, &random) else { return }
+        if read == presentation.tag.low {
+            lane.give(.presented(presentation))
+        } else {
+            lane.note("a reader's line made chip \(read) of \(presentation.tag.low)")
+        }
+    }
+
+    private mutating func measure(_ sample: TemperatureSample) {
+        guard lines != nil else { return lane.give(.temperature(sample)) }
+        guard let said = lines?.measure(sample, at: lane.moment.monotonic, &random) else { return }
+        // A sum of 8 bits fits one time in 256 whatever stands before it: a cut frame and the beginning of the next can
+        // make another sample. It counts as one of at least three, whose median is judged.
+        lane.give(.temperature(said))
+    }
+
+    private mutating func repair() {
+        isSensorDead = false
+        lane.repair()
     }
 
     /// Anything, at any time.
     mutating func noise() {
         switch number(0...9) {
-        case 0, 1, 2: lane.give(.presented(presentation(1...24)))
-        case 3, 4: for _ in 0..<number(1...4) { lane.give(.temperature(sample())) }
+        case 0, 1, 2: present(presentation(1...24))
+        case 3, 4: for _ in 0..<number(1...4) { measure(sample()) }
         case 5, 6: lane.give(.contact(chance(oneIn: 4) ? .backward : .forward, closed: chance(oneIn: 2)))
         case 7: lane.give(chance(oneIn: 2) ? .timePassed : .guardPressed)
         case 8:
             if chance(oneIn: 4) { fault() }
-            if chance(oneIn: 4) { lane.repair(readers: readers) }
+            if chance(oneIn: 4) { repair() }
         default: lane.wait(number(0...1500))
         }
     }
@@ -108,33 +125,34 @@ struct Fate {
     /// One person from his arrival to his leaving.
     mutating func person() {
         if chance(oneIn: 10) { fault() }
-        if chance(oneIn: 3) { lane.repair(readers: readers) }
+        if chance(oneIn: 3) { repair() }
         lane.wait(number(0...1500))
-        if !chance(oneIn: 5) { lane.give(.temperature(makeSample(2400))) }
+        if !chance(oneIn: 5) { measure(makeSample(2400)) }
         let hasFever = chance(oneIn: 15)
         let own = presentation(1...100_000)
         let other = presentation(1...100_000)
+        standing = [own.credential?.holder, other.credential?.holder]
         let walksAt = chance(oneIn: 12) ? 100 : number(2...8)
         for tick in 0..<20 {
-            if tick < 14 { lane.give(.temperature(makeSample((hasFever ? 3800 : 3620) + number(-20...20)))) }
+            if tick < 14 { measure(makeSample((hasFever ? 3800 : 3620) + number(-20...20))) }
             if tick >= 2 && tick < 8 {
                 lane.isNewPresentation = tick == 2
-                lane.give(.presented(own))
+                present(own)
                 lane.isNewPresentation = false
             }
-            if chance(oneIn: 80) { lane.give(.presented(other)) }
+            if chance(oneIn: 80) { present(other) }
             if tick >= 5, chance(oneIn: 20) {
                 var second = own
                 second.type = own.type == .chip ? .code : .chip
                 second.tag = makeTag(second.tag.low + 2_000_000)
-                lane.give(.presented(second))
+                present(second)
             }
             if tick >= 5, chance(oneIn: 30) { lane.give(.guardPressed) }
             if chance(oneIn: 200) { fault() }
             lane.wait(100)
             guard lane.releaseLine || lane.backwardLine, tick >= walksAt else { continue }
             let way: PassageDirection = lane.backwardLine && !lane.releaseLine ? .backward : .forward
-            walk(way)
+            walk(way, isFirst: true)
             if chance(oneIn: 15) { walk(way) }
             break
         }
@@ -157,43 +175,25 @@ struct Fate {
         }
     }
 
-    private func heal() { lane.heal(readers: readers) }
-
-    private mutating func walk(_ direction: PassageDirection) {
-        lane.give(.contact(direction, closed: true))
-        lane.wait(number(20...400))
-        lane.give(.contact(direction, closed: false))
+    /// A whole life, as `Tests/run simulate` lets it be lived.
+    mutating func live() {
+        if random.seed % 4 == 3 { noise(600) } else { crowd(200) }
     }
-}
 
-extension Fate {
-    /// A lane of some sort, with nobody at it yet.
-    init(_ dice: Dice) {
-        var random = dice
-        func one<T>(_ values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
-        let readers = one([1, 1, 2, 3])
-        let kind = readers > 1 ? one([LaneKind.entry, .exit, .twoWay]) : one([LaneKind.entry, .entry, .exit])
-        var configuration = makeConfiguration(
-            kind, readers: readers, hasThermometer: kind != .exit && one([true, true, true, false]),
-            releaseMode: one([.level, .pulse]))
-        if kind == .twoWay { configuration.outwardReaders = 1 << UInt16(readers - 1) }
-        configuration.secondBadge = one([.wait, .refuse])
-        configuration.releaseGapMilliseconds = one([0, 100, 100])
-        let without = one([WithoutThermometer.refuse, .admitMarked, .outOfService])
-        if without == .outOfService && kind != .exit { configuration.hasThermometer = true }
-        let policy = makePolicy {
-            $0.withoutThermometer = without
-            $0.antiPassback.action = one([.off, .off, .report, .refuse])
-            $0.antiPassback.forgetMilliseconds = one([1000, 60_000, 600_000])
-            $0.kindRules[Int(HolderKind.media.rawValue)].escort = one([
-                nil, nil, EscortRule(kinds: KindSet([.staff, .visitor]), windowMilliseconds: 5000),
-                EscortRule(kinds: KindSet([.media]), windowMilliseconds: 10_000),
-            ])
-            let proofs: [Company] = [.guardsButton, .secondIdentifier, [.guardsButton, .secondIdentifier]]
-            $0.kindRules[Int(HolderKind.staff.rawValue)].identity = one([
-                nil, nil, IdentityRule(accepts: one(proofs), windowMilliseconds: 5000),
-            ])
+    private mutating func heal() {
+        isSensorDead = false
+        lane.heal()
+    }
+
+    /// - Parameter isFirst: who was let in goes through; where all is well he is counted.
+    private mutating func walk(_ direction: PassageDirection, isFirst: Bool = false) {
+        guard !isSensorDead else { return }
+        let pace = number(10...200) as Int64
+        if chance(oneIn: 12) { return lane.walk(direction, turns: true, pace: pace) }
+        if isFirst && direction == .forward {
+            lane.walkCounted(pace: pace)
+        } else {
+            lane.walk(direction, pace: pace)
         }
-        self.init(random: dice, lane: WatchedLane(configuration, policy: policy, random: dice.next), readers: readers)
     }
 }

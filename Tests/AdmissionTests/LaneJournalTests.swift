@@ -257,7 +257,7 @@ import Testing
         lane.handle(.deviceBack(.reader(0)))
         lane.wait(700)
         lane.admit(9)
-        lane.handle(.credentials(makeCredentials(version: 9, at: lane.wall)))
+        lane.adopt(makeCredentials(version: 9, at: lane.wall))
         lane.wait(5000)
         lane.wait(700)
         lane.admit(10)

@@ -375,7 +375,7 @@ import Testing
 
     static func scheduled(_ entries: [ScheduledMode], _ kind: LaneKind = .entry) -> VirtualLane {
         let lane = makeQuickLane(kind) { $0.schedule = entries }
-        lane.handle(.credentials(makeCredentials(issuedSecondsAgo: -900_000, statementSecondsAgo: -900_000)))
+        lane.adopt(makeCredentials(issuedSecondsAgo: -900_000, statementSecondsAgo: -900_000))
         return lane
     }
 

@@ -8,13 +8,16 @@ import Testing
         [
             .presented(makePresentation(50)), .presented(makePresentation(51, lookup: .unknown)),
             .temperature(makeSample()), .temperature(makeSample(3900)), .timePassed, .stopping,
-            .credentials(makeCredentials(version: 77)), .journal(.roomy), .journal(.reserveOnly), .journal(.full),
+            .journal(.roomy), .journal(.reserveOnly), .journal(.full),
             .clock(.stepped, stepMilliseconds: 5000), .fire(alarm: true), .fire(alarm: false),
         ]
         + [.gate, .thermometer, .reader(0)].flatMap { [LaneInput.deviceLost($0), .deviceBack($0)] }
         + [PassageDirection.forward, .backward].flatMap {
             [LaneInput.contact($0, closed: true), .contact($0, closed: false)]
         }
+
+    /// Also other credentials coming into force.
+    static let adoptsCredentials = inputs.count
 
     /// What is due besides.
     struct Due: OptionSet {
@@ -37,7 +40,7 @@ import Testing
     func worst(situation: LaneEmergencyTests.Situation, lane kind: (LaneKind, ReleaseMode)) {
         var worst = (effects: 0, words: [String]())
         for due in [[], [.hour, .late], [.hour, .stuck, .owed, .late], [.hour, .stuck, .owed, .fire]] as [Due] {
-            for input in Self.inputs {
+            for number in 0...Self.adoptsCredentials {
                 let lane = LaneEmergencyTests.make(situation, kind.0, kind.1)
                 if due.contains(.stuck) {
                     lane.handle(.contact(.forward, closed: true))
@@ -54,7 +57,11 @@ import Testing
                 if due.contains(.fire) { lane.handle(.fire(alarm: true)) }
                 if due.contains(.stuck) || due.contains(.late) { lane.elapsed += 35_000 }
                 if due.contains(.hour) { lane.elapsed += 3_600_000 }
-                lane.handle(input)
+                if number == Self.adoptsCredentials {
+                    lane.adopt(makeCredentials(version: 77))
+                } else {
+                    lane.handle(Self.inputs[number])
+                }
                 if lane.effects.count > worst.effects { worst = (lane.effects.count, lane.told) }
             }
         }

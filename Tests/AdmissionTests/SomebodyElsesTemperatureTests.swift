@@ -51,10 +51,11 @@ private struct Lane {
             configuration: configuration, policy: AdmissionPolicy(), nextSequence: 2, hourTotals: LaneTotals(),
             at: moment)
         for device in [Device.reader(0), .thermometer, .gate] { handle(.deviceBack(device)) }
-        handle(
-            .credentials(
-                CredentialsInForce(
-                    imageVersion: 1, changeNumber: 0, imageIssuedAt: wall, statementAsOf: wall, destinationZoneBit: 1)))
+        _ = machine.adopt(
+            CredentialsInForce(
+                imageVersion: 1, changeNumber: 0, imageIssuedAt: wall, statementAsOf: wall, destinationZoneBit: 1),
+            at: moment
+        ) { _ in .unknown }
     }
 
     mutating func present(_ number: UInt32) -> Verdict? {

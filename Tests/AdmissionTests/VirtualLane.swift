@@ -16,6 +16,7 @@ final class VirtualLane {
     var wallError: Int64 = 0
     var wallOverride: WallTime?
     var clock = ClockTrust.trusted
+    var says: [UInt32: Credential] = [:]
     /// So long as this says so, the journal takes nothing.
     var isJournalFailing = false
     /// So many records are taken before `failuresInARow` fail.
@@ -50,7 +51,7 @@ final class VirtualLane {
             at: Moment(monotonic: Self.monotonic(0), wall: noon, clock: .trusted))
         carryOut(machine.start(unfinished: unfinished, at: moment))
         guard isUp else { return }
-        if let credentials { handle(.credentials(credentials)) }
+        if let credentials { adopt(credentials) }
         handle(.deviceBack(.gate))
         for index in 0..<configuration.readerCount { handle(.deviceBack(.reader(UInt8(index)))) }
         if configuration.hasThermometer { handle(.deviceBack(.thermometer)) }
@@ -74,6 +75,18 @@ final class VirtualLane {
     func handle(_ input: LaneInput) {
         effects = []
         carryOut(machine.handle(input, at: moment))
+    }
+
+    /// What the credentials in force say of a holder; whoever is not here may pass.
+    func lookup(holder: UInt32) -> BadgeLookup { .found(says[holder] ?? makeCredential(holder: holder)) }
+
+    /// - Parameter lookUp: what these say of a badge; what `says` says when it is left out.
+    func adopt(_ credentials: CredentialsInForce, lookUp: ((BadgeTag) -> BadgeLookup)? = nil) {
+        effects = []
+        carryOut(
+            machine.adopt(credentials, at: moment) { tag in
+                lookUp?(tag) ?? lookup(holder: UInt32(truncatingIfNeeded: tag.low % 1_000_000))
+            })
     }
 
     func adopt(_ policy: AdmissionPolicy) {

@@ -52,11 +52,12 @@ private final class RunnerBench {
         try turn { gate.presence == .well }
         give(.deviceBack(.gate))
         give(.deviceBack(.reader(0)))
-        give(
-            .credentials(
-                CredentialsInForce(
-                    imageVersion: 1, changeNumber: 0, imageIssuedAt: now().wall, statementAsOf: now().wall,
-                    destinationZoneBit: 1)))
+        runner.adopt(
+            CredentialsInForce(
+                imageVersion: 1, changeNumber: 0, imageIssuedAt: now().wall, statementAsOf: now().wall,
+                destinationZoneBit: 1),
+            at: now()
+        ) { _ in .unknown }
     }
 
     func now() -> Moment {

@@ -22,30 +22,62 @@ struct Plan {
     }
 }
 
-let plan = Plan(Array(CommandLine.arguments.dropFirst()))
-let wanted = plan.hours * 3_600_000
-var elapsed: Int64 = 0
-var lives: UInt64 = 0
-var steps = 0
-var counted = WatchedLane.Counts()
-repeat {
-    let seed = plan.seed &+ lives
-    var fate = Fate(Dice(SeededGenerator(quietly: seed)))
-    if seed % 4 == 3 { fate.noise(600) } else { fate.crowd(200) }
-    lives += 1
-    elapsed += fate.lane.elapsed
-    steps += fate.lane.steps
-    counted = counted + fate.lane.counted
-    guard fate.lane.broken.isEmpty else {
-        print("broken, seed \(seed):")
+func secondsNow() -> Double {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
+}
+
+/// What a run came to so far.
+struct Run {
+    let seed: UInt64
+    let began = secondsNow()
+    var elapsed: Int64 = 0
+    var lives: UInt64 = 0
+    var steps = 0
+    var happened = WatchedLane.Happened()
+    var faults = [Int](repeating: 0, count: Fault.allCases.count)
+
+    /// Another lane's whole life. False when it broke a promise.
+    mutating func live() -> Bool {
+        let seed = seed &+ lives
+        var fate = Fate(Dice(SeededGenerator(quietly: seed)))
+        fate.live()
+        lives += 1
+        elapsed += fate.lane.elapsed
+        steps += fate.lane.steps
+        happened += fate.lane.happened
+        for index in faults.indices { faults[index] += fate.faults[index] }
+        guard !fate.lane.broken.isEmpty else { return true }
+        print("broken, seed \(seed), \(fate.lane.sort):")
         for promise in fate.lane.broken { print("  \(promise)") }
         print("again: Tests/run simulate --seed \(seed) --hours 0")
-        exit(1)
+        return false
     }
-} while elapsed < wanted
-print(
-    """
-    seed \(plan.seed): \(lives) lanes, \(elapsed / 3_600_000) h, \(steps) steps, \(counted.admitted + counted.refused) presentations \
-    decided: \(counted.admitted) admitted, \(counted.refused) refused; \(counted.passed) passed, \(counted.annulled) annulled, \
-    \(counted.interrupted) interrupted; \(counted.pulses) pulses without a release. No promise was broken.
-    """)
+
+    func tell() {
+        let seconds = max(secondsNow() - began, 0.001)
+        print(
+            """
+            seed \(seed): \(lives) lanes, \(elapsed / 3_600_000) h, \(steps) steps, \(happened.presentations) presentations \
+            in \(Int(seconds)) s, \(Int(Double(happened.presentations) / seconds)) each second. No promise was broken.
+            """)
+        for line in happened.lines { print(line) }
+        print("  faults: " + Fault.allCases.map { "\($0) \(faults[$0.rawValue])" }.joined(separator: ", "))
+        fflush(nil)
+    }
+}
+
+let plan = Plan(Array(CommandLine.arguments.dropFirst()))
+var run = Run(seed: plan.seed)
+var toldAt = run.began
+repeat {
+    guard run.live() else { exit(1) }
+    // So that a run that is ended early has said how far it came.
+    if secondsNow() - toldAt > 600 {
+        toldAt = secondsNow()
+        print("so far:")
+        run.tell()
+    }
+} while run.elapsed < plan.hours * 3_600_000
+run.tell()

@@ -60,11 +60,12 @@ struct Stage {
     }
 
     mutating func credentials(_ version: UInt64) {
-        give(
-            .credentials(
+        carry(
+            machine.adopt(
                 CredentialsInForce(
                     imageVersion: version, changeNumber: 0, imageIssuedAt: moment.wall, statementAsOf: moment.wall,
-                    destinationZoneBit: 1)))
+                    destinationZoneBit: 1), at: moment
+            ) { _ in .unknown })
     }
 
     func presentation(_ holder: UInt32, _ kind: HolderKind = .visitor) -> Presentation {
