@@ -179,7 +179,8 @@ private func texts(_ input: inout FuzzInput) {
             let word = text.split(separator: " ").last.map(String.init) ?? ""
             // By bytes: Foundation's own `contains` takes no notice of characters it ignores, NUL among them.
             let isRepeated = Array(error.description.utf8).contains(Array(word.utf8))
-            expect(word.utf8.count < 24 || !isRepeated, "the error repeats the key")
+            let isHeading = word.hasPrefix("lanekeeper-")
+            expect(word.utf8.count < 24 || isHeading || !isRepeated, "the error repeats the key")
         }
     }
 }
