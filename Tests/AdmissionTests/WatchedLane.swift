@@ -445,8 +445,10 @@ final class WatchedLane {
         if let escort = rule.escort {
             let at = presentedAt[decision.partner] ?? -1_000_000
             if decision.partner == credential.holder || !decision.company.contains(.escort) { note("no escort") }
-            // A badge that waited is judged some seconds after it was presented.
-            if elapsed - at > 2 * escort.windowMilliseconds + 10_000 { note("an escort long gone") }
+            // A badge that waited is judged some seconds after it was presented; behind somebody who stands in the beams or
+            // on the loop, when the sensor counts as stuck.
+            let stuck = machine.pointee.configuration.stuckContactMilliseconds
+            if elapsed - at > 2 * escort.windowMilliseconds + 10_000 + stuck { note("an escort long gone") }
         }
         if let identity = rule.identity {
             let proofs = decision.company.intersection(identity.accepts)
