@@ -22,6 +22,9 @@ def test_a_refused_badge_leaves_the_release_low(running, crowd):
     assert (decision["verdict"], decision["reasons"]) == ("refused", ["code-red"])
 
 
+# The daemon reads the clock of its deadlines, then that of its records: how long it was kept from the processor between
+# them is missing between the record and the end.
+EARLY_MILLISECONDS = 200
 LATE_MILLISECONDS = 2000  # much for a guest on a loaded machine, and less than a lamp is lit for a refused badge
 
 
@@ -34,7 +37,7 @@ def sounded(lane, event: str, milliseconds: int, silent: int = 0) -> None:
     (recorded,) = (told["wall_milliseconds"] for told in lane.events() if told["event"] == event)
     print(f"the buzzer sounded from {begin - recorded:.1f} to {end - recorded:.1f} ms after the record")
     assert recorded <= begin
-    assert recorded + milliseconds <= end < recorded + milliseconds + LATE_MILLISECONDS
+    assert -EARLY_MILLISECONDS <= end - recorded - milliseconds < LATE_MILLISECONDS
 
 
 @pytest.mark.parametrize("silent", [0, 1], ids=["active-high", "active-low"])
