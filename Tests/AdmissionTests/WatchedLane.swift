@@ -562,8 +562,8 @@ final class WatchedLane {
         let holder = 8_000_000 + heals
         var credential = makeCredential(holder: holder, assessedSecondsAgo: 60, sampledSecondsAgo: 60, at: wall)
         if configuration.traffic == .vehicles { credential.kind = .vehicle }
-        let isOpen = JudgedAgain.isIn(
-            policy.kindRules[Int(credential.kind.rawValue)].hours ?? policy.hours, wall)
+        let hours = policy.kindRules[Int(credential.kind.rawValue)].hours ?? policy.hours
+        let isOpen = JudgedAgain.isIn(hours, wall)
         isNewPresentation = true
         give(.presented(makePresentation(holder, credential: credential)))
         isNewPresentation = false
@@ -572,6 +572,8 @@ final class WatchedLane {
             // Below whatever limit the policy has by now.
             give(.temperature(makeSample(3500)))
         }
+        // Hours that end, or begin, between the badge and its temperature: either answer is right.
+        guard JudgedAgain.isIn(hours, wall) == isOpen else { return }
         let isMeasured = policy.measuredKinds.contains(credential.kind)
         let isLetIn =
             kind == .exit

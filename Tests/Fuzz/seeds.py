@@ -176,6 +176,14 @@ def batch_head(lane: str, count: int) -> bytes:
     return head + b"\1" * 16 + struct.pack("<Q", 3) + b"\1" * 16 + struct.pack("<QQ", 1, 2) + bytes(136)
 
 
+def enrolment_file() -> list[bytes]:
+    keys = b"".join(b"lanekeeper-%s-1 %s %s\n" % (kind, b"5f" * 16, b"a7" * count)
+                    for kind, count in ((b"site-public", 32), (b"badge", 16)))
+    head = "lanekeeper-enrolment-1\nlane north-07\nname 北登录厅-07\nurl https://collector.example:8480\n".encode()
+    blocks = b"authorities 5\n-----identity 3\nabc"
+    return [b"\1" + head + keys + blocks, b"\1" + head + blocks + keys, b"\0" + head + keys + blocks]
+
+
 def intake() -> list[bytes]:
     records = [record(kind, body) for kind, body in record_bodies()]
     return [bytes([3]) + batch_head("north-07", 0) + one for one in records] + [
@@ -316,6 +324,7 @@ SEEDS = {
     "osdp-packet": osdp_packet, "osdp-plain": osdp_plain, "osdp-secure": osdp_secure, "card-form": card_form,
     "journal-record": journal_record, "segment-header": segment_header, "record-batch": record_batch,
     "image-header": image_header, "image-slot": image_slot, "statement": statement, "text-files": text_files,
+    "enrolment-file": enrolment_file,
     "control-request": control_request, "control-reply": control_reply, "configuration": configuration, "csv": csv,
     "feed-row": feed_row, "timestamp": timestamp, "intake": intake, "http-range": http_range,
 }

@@ -33,6 +33,7 @@ let formatTargets: [FuzzTarget] = [
         expect(again?.statement == parsed.statement, "written and read it is another")
     },
     FuzzTarget(name: "text-files", run: texts),
+    FuzzTarget(name: "enrolment-file", run: enrolments),
 ]
 
 /// So many bytes of the input (zeros behind its end). With an odd first byte the checksum over everything before
@@ -175,12 +176,37 @@ private func texts(_ input: inout FuzzInput) {
             expect(again?.key == read.key && again?.site == read.site, "written and read it is another")
             if wanted == .badge { expect(BadgeKey(bytes: read.key) != nil, "a badge key that is none") }
         } catch {
-            // A key that is only mistyped must not come into a log.
-            let word = text.split(separator: " ").last.map(String.init) ?? ""
-            // By bytes: Foundation's own `contains` takes no notice of characters it ignores, NUL among them.
-            let isRepeated = Array(error.description.utf8).contains(Array(word.utf8))
-            let isHeading = word.hasPrefix("lanekeeper-")
-            expect(word.utf8.count < 24 || isHeading || !isRepeated, "the error repeats the key")
+            expectNoKey(of: text, in: error)
         }
     }
+}
+
+/// With an odd first byte the last line, the checksum, is made right.
+private func enrolments(_ input: inout FuzzInput) {
+    let isChecked = input.byte() & 1 == 1
+    var bytes = input.rest()
+    if isChecked {
+        let sum = bytes.withUnsafeBytes { CRC32C.checksum($0) }
+        let digits = (0..<4).reversed().map { UInt8(truncatingIfNeeded: sum >> (8 * UInt32($0))) }
+        bytes += Array("crc32c \(Hexadecimal.text(digits))\n".utf8)
+    }
+    do {
+        let read = try EnrolmentFile(bytes)
+        let again = try? EnrolmentFile(read.bytes)
+        expect(again == read, "written and read it is another")
+        expect(LaneIdentity.isLaneID(read.lane), "a lane without an id")
+        expect(BadgeKey(bytes: read.badgeKey) != nil, "a badge key that is none")
+        expect(read.authorities.count + read.identity.count < bytes.count, "more was read than was there")
+    } catch {
+        for line in bytes.split(separator: 0x0A) { expectNoKey(of: String(decoding: line, as: UTF8.self), in: error) }
+    }
+}
+
+/// A key that is only mistyped must not come into a log.
+private func expectNoKey(of text: String, in error: FormatError) {
+    let word = text.split(separator: " ").last.map(String.init) ?? ""
+    // By bytes: Foundation's own `contains` takes no notice of characters it ignores, NUL among them.
+    let isRepeated = Array(error.description.utf8).contains(Array(word.utf8))
+    let isHeading = word.hasPrefix("lanekeeper-")
+    expect(word.utf8.count < 24 || isHeading || !isRepeated, "the error repeats the key")
 }
