@@ -107,6 +107,8 @@ final class WatchedLane {
         case .temperature(let sample): if sample.isPlausible { samplesSinceDecision += 1 }
         case .presented(var presentation):
             if world[presentation.tag] == nil { world[presentation.tag] = presentation.lookup }
+            // Also one whom the table in force does not hold: the next one may, while he stands there.
+            if case .found(let credential)? = world[presentation.tag] { presentedAt[credential.holder] = elapsed }
             presentation.lookup = says(presentation.tag)
             input = .presented(presentation)
             if let holder = presentation.credential?.holder { presentedAt[holder] = elapsed }
@@ -448,7 +450,9 @@ final class WatchedLane {
             // A badge that waited is judged some seconds after it was presented; behind somebody who stands in the beams or
             // on the loop, when the sensor counts as stuck.
             let stuck = machine.pointee.configuration.stuckContactMilliseconds
-            if elapsed - at > 2 * escort.windowMilliseconds + 10_000 + stuck { note("an escort long gone") }
+            if elapsed - at > 2 * escort.windowMilliseconds + 10_000 + stuck {
+                note("an escort that came \(elapsed - at) ms ago, within \(escort.windowMilliseconds) ms")
+            }
         }
         if let identity = rule.identity {
             let proofs = decision.company.intersection(identity.accepts)
