@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import http.client
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from test_enrolment import Answer, Site, program
+from encrypted_site import Answer, Site, program
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture(scope="module")
-def site(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(binaries, tmp_path_factory.mktemp("site"))
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def test_a_pn532_sleeps_wakes_and_finds_a_chip(tmp_path, uid):
         device = pn532.PN532(tmp_path / "p.tty", random.Random(0))
         daemon = open_line(tmp_path / "p.tty")
         os.write(daemon, LIST)  # it sleeps
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # in which nothing may happen
         assert device.commands == []
         os.write(daemon, WAKE_AND_SAM)
         assert await until(daemon, bytes.fromhex(SAM_DONE)) == pn532.ACK + bytes.fromhex(SAM_DONE)
@@ -90,7 +90,7 @@ def test_a_uhf_reader_floods_while_it_polls_and_stops_when_told(tmp_path):
         os.write(daemon, bytes.fromhex("BB00280000287E"))
         await until(daemon, bytes.fromhex("BB01280001002A7E"))
         before = device.notices
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # in which nothing may happen
         assert device.notices == before
         device.close()
         os.close(daemon)
