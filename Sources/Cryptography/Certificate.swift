@@ -96,10 +96,6 @@ public final class Certificate: @unchecked Sendable {
             && X509_get_extension_flags(pointer) & UInt32(EXFLAG_CA) == 0
     }
 
-    public func isValid(at milliseconds: Int64) -> Bool {
-        notBeforeMilliseconds <= milliseconds && milliseconds <= notAfterMilliseconds
-    }
-
     private static func milliseconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
         var parts = tm()
         guard ASN1_TIME_to_tm(time, &parts) == 1 else { return nil }
