@@ -34,20 +34,22 @@ def in_force(technician: Technician) -> list[str]:
 
 def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
     async def scenario():
-        (visitor,) = make_people("may pass: visitor")
-        async with open_stage([visitor]) as stage:
+        # One for each visit: a badge that is shown again at once is still in the field.
+        visitors = make_people(*["may pass: visitor"] * 4)
+        visitor = visitors[0]
+        async with open_stage(visitors) as stage:
             lane = stage.lanes[0]
             technician = Technician(stage)
             (first,) = in_force(technician)
             assert (lane.state / "policies" / f"{first}.yaml").read_bytes() == lane.configuration.read_bytes()
-            assert (await lane.simulated.visit(visitor)).answer == crowd_log.RELEASED
+            assert (await lane.simulated.visit(visitors[0])).answer == crowd_log.RELEASED
 
             second = with_rules(lane, "  admits: [staff]\n")
             said = technician("config", "reload")
             assert said.returncode == 0 and f"policy {second} is in force" in said.stdout, said.stderr
             assert in_force(technician) == [first, second]
             assert (lane.state / "policies" / f"{second}.yaml").read_bytes() == lane.configuration.read_bytes()
-            assert (await lane.simulated.visit(visitor)).answer == crowd_log.REFUSED
+            assert (await lane.simulated.visit(visitors[1])).answer == crowd_log.REFUSED
             decided = [event for event in technician.asks("events", "--last", "200") if event["event"] == "decided"]
             assert [event["policy"] for event in decided] == [first, second]
             assert decided[-1]["reasons"] == ["kind-not-admitted"]
@@ -64,7 +66,7 @@ def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
             place = r"\.yaml:\d+:\d+: policy\.test_window_hours: '480' is out of range"
             assert re.search(place, wrong.stderr), wrong.stderr
             assert in_force(technician) == [first, second]
-            assert (await lane.simulated.visit(visitor)).answer == crowd_log.REFUSED
+            assert (await lane.simulated.visit(visitors[2])).answer == crowd_log.REFUSED
 
             # SIGHUP does the same; devices wait for a restart.
             with_rules(lane, "  admits: [visitor]\n")
@@ -75,7 +77,7 @@ def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
             third = hashlib.sha256(text.encode()).hexdigest()[:32]
             lane.daemon.process.send_signal(signal.SIGHUP)
             await stage.wait_for("the third policy", lambda: in_force(technician) == [first, second, third])
-            assert (await lane.simulated.visit(visitor)).answer == crowd_log.RELEASED
+            assert (await lane.simulated.visit(visitors[3])).answer == crowd_log.RELEASED
             log = (stage.logs / f"lanekeeperd-{lane.settings.id}.log").read_text(encoding="utf-8")
             assert "taken only at a restart: readers" in log
             assert "policy not reloaded, the old one stays: " in log
