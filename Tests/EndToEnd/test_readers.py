@@ -59,11 +59,12 @@ def test_a_pn532_that_garbles_or_falls_silent_costs_seconds_and_no_badge(open_st
         async with open_stage(crowd, settings=with_reader(PN532)) as stage:
             lane = stage.lanes[0].simulated
             reader, gate = lane.reader, lane.gate
-            # More in a row than it is asked for one answer: the last of them comes to a chip that was begun with anew.
+            # As many in a row as one answer is asked for again, less one: beyond that the chip is begun with anew, which may
+            # take longer than it may be silent for.
             assert await gate.wait_until(lane.is_ready, BOUND)
-            reader.garbles = 8
+            reader.garbles = 4
             assert (await lane.visit(crowd[0])).answer == crowd_log.RELEASED
-            assert reader.garbles == 0 and reader.repeats >= 5
+            assert reader.garbles == 0 and reader.repeats >= 4
             log = stage.lanes[0].daemon.log
             assert "chip lost" not in log.read_text(encoding="utf-8"), "it was well all the time"
             reader.is_silent = True
