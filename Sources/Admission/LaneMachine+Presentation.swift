@@ -112,6 +112,8 @@ extension LaneMachine {
 
     /// Other rules or credentials are in force: who is not decided yet may need less, or more, or not be let in at all.
     mutating func judgeAgain(_ step: inout Step) {
+        // Not with the new rules in a lane that the schedule locks in this very step.
+        leaveStateThatModeForbids(&step)
         switch state {
         case .waiting, .released: break
         case .measuring(let measuring):

@@ -75,7 +75,8 @@ public struct LaneMachine: Sendable {
         var grant: LaneEvent { decision.map(LaneEvent.decided) ?? .releasedByHand(.guardButton, .forward) }
     }
 
-    public let configuration: LaneConfiguration
+    /// Only its schedule ever changes: by `adopt`.
+    public private(set) var configuration: LaneConfiguration
     public internal(set) var policy: AdmissionPolicy
 
     var state = State.waiting
@@ -195,12 +196,23 @@ public struct LaneMachine: Sendable {
         return finish(&step)
     }
 
-    /// Other rules come into force: for everything that is decided from here on, whoever stands there already too.
-    public mutating func adopt(_ policy: AdmissionPolicy, at moment: Moment) -> LaneEffects {
+    /// Other rules come into force, a policy, a schedule, or both in one step: for everything that is decided from here
+    /// on, whoever stands there already too. nil leaves what is in force. A policy is on record each time, by its digest;
+    /// a schedule where it changes the mode.
+    public mutating func adopt(
+        _ policy: AdmissionPolicy?, schedule: [ScheduledMode]? = nil, at moment: Moment
+    ) -> LaneEffects {
         var step = Step(moment)
+        if let schedule {
+            configuration.schedule = schedule
+            // Without a trusted clock a lane stays locked, but not by a schedule that locks no more.
+            if let scheduled, !schedule.contains(where: { $0.mode == scheduled }) { self.scheduled = nil }
+        }
         begin(&step)
-        self.policy = policy
-        step.record(.policy(policy.digest))
+        if let policy {
+            self.policy = policy
+            step.record(.policy(policy.digest))
+        }
         judgeAgain(&step)
         return finish(&step)
     }

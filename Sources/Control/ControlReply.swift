@@ -60,12 +60,15 @@ public struct ReloadReply: Codable, Sendable, Equatable {
     public var policy: String
     /// False when it was in force already.
     public var isNew: Bool
+    /// Whether another schedule came into force. nil from an older daemon.
+    public var isScheduleNew: Bool?
     /// Groups of the file that have changed and are read only at a start.
     public var needRestart: [String]
 
-    public init(policy: String, isNew: Bool, needRestart: [String]) {
+    public init(policy: String, isNew: Bool, isScheduleNew: Bool, needRestart: [String]) {
         self.policy = policy
         self.isNew = isNew
+        self.isScheduleNew = isScheduleNew
         self.needRestart = needRestart
     }
 }

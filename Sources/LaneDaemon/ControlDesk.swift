@@ -12,7 +12,7 @@ struct ControlDesk {
     let startedAtMilliseconds: Int64
     let questions: Mailbox<LaneQuestion>
     let orders: Mailbox<LaneOrder>
-    let reload: PolicyReload
+    let reload: RulesReload
     let tap: FrameTap
 
     /// The lane turns in well under a millisecond; this is for one that hangs in a disk.
@@ -46,14 +46,17 @@ struct ControlDesk {
         do {
             let outcome = try reload.reload()
             return .reloaded(
-                ReloadReply(policy: outcome.digest.hex, isNew: outcome.isNew, needRestart: outcome.needRestart))
-        } catch PolicyReload.Failure.laneBusy {
-            return .error(ErrorReply(code: .unavailable, message: "\(PolicyReload.Failure.laneBusy)", advice: ""))
+                ReloadReply(
+                    policy: outcome.digest.hex, isNew: outcome.isNew, isScheduleNew: outcome.isScheduleNew,
+                    needRestart: outcome.needRestart))
+        } catch let failure as RulesReload.Failure where failure.passes {
+            return .error(
+                ErrorReply(code: .unavailable, message: "\(failure)", advice: "look at lanectl status, then ask again"))
         } catch {
             return .error(
                 ErrorReply(
                     code: .badConfiguration, message: "\(error)",
-                    advice: "the policy in force stays; correct this and ask again"))
+                    advice: "the rules in force stay; correct this and ask again"))
         }
     }
 

@@ -88,8 +88,8 @@ struct EffectRunner {
         perform(machine.handle(input, at: moment), at: moment)
     }
 
-    mutating func adopt(_ policy: AdmissionPolicy, at moment: Moment) {
-        perform(machine.adopt(policy, at: moment), at: moment)
+    mutating func adopt(_ policy: AdmissionPolicy?, schedule: [ScheduledMode]? = nil, at moment: Moment) {
+        perform(machine.adopt(policy, schedule: schedule, at: moment), at: moment)
     }
 
     mutating func adopt(

@@ -4,7 +4,7 @@
 // the lane machine, writes the record and releases the gate. Nothing else runs on it. Three other threads hand it
 // letters through mailboxes and take its letters back: the fire thread (which has opened before it tells), the
 // credential thread (which verifies images and statements), and the control thread (which answers `lanectl`). A fourth
-// reads the policy again when SIGHUP asks for it.
+// reads the rules again when SIGHUP asks for it.
 //
 //     poll ─► fire ─► gate contacts ─► deadlines ─► readers, thermometer ─► letters ─► poll …
 //               └────────┴─────────────┴──────── LaneMachine.handle ─► EffectRunner.perform
@@ -219,7 +219,7 @@ final class LaneLoop {
 
     private func carryOut(_ order: LaneOrder) {
         switch order.deed {
-        case .adopt(let policy): runner.adopt(policy, at: clock.moment())
+        case .adopt(let policy, let schedule): runner.adopt(policy, schedule: schedule, at: clock.moment())
         case .give(let input): give(input)
         }
         order.carriedOut()
@@ -343,7 +343,7 @@ struct LaneParts {
     let store: LaneStore
     let questions: Mailbox<LaneQuestion>
     let orders: Mailbox<LaneOrder>
-    let reload: PolicyReload
+    let reload: RulesReload
     let tap: FrameTap
     let notifier: ServiceNotifier
 }

@@ -4,7 +4,8 @@ import Posix
 /// Something that another thread wants the lane's thread to do. Whoever orders waits a bounded time for it.
 final class LaneOrder: Sendable {
     enum Deed: Sendable {
-        case adopt(AdmissionPolicy)
+        /// Both in one step; nil leaves what is in force.
+        case adopt(AdmissionPolicy?, schedule: [ScheduledMode]?)
         case give(LaneInput)
     }
 

@@ -70,7 +70,7 @@ public enum LaneProgram {
             news: news)
         let credentialThread = try credentials.start()
         let orders = try Mailbox<LaneOrder>(name: "orders", capacity: 16)
-        let reload = try PolicyReload(
+        let reload = try RulesReload(
             path: path, started: settings, archive: archive, orders: orders,
             clockIsTrusted: { credentials.clockIsTrusted.load(ordering: .relaxed) })
         let reloadThread = try reload.start()

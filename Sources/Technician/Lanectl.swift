@@ -226,6 +226,7 @@ public struct Lanectl {
         let reply = try ControlClient(path: location.controlSocket).ask(.reloadConfiguration)
         guard case .reloaded(let reloaded) = reply else { throw unexpected(location) }
         var text = "policy \(reloaded.policy) \(reloaded.isNew ? "is in force" : "was in force already")\n"
+        if reloaded.isScheduleNew == true { text += "another schedule is in force\n" }
         if !reloaded.needRestart.isEmpty {
             text += "changed, and taken only at a restart: \(reloaded.needRestart.joined(separator: ", "))\n"
         }

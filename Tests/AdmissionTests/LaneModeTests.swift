@@ -462,6 +462,59 @@ import Testing
         #expect(lane.mode == .normal)
     }
 
+    @Test("another schedule holds at once, and what it says later comes without being asked for")
+    func anotherSchedule() {
+        let lane = Self.scheduled([Self.daily(.locked, from: -60, minutes: 120)])
+        lane.wait(1000)
+        #expect(lane.machine.mode == (.locked, .schedule))
+        lane.adopt(schedule: [
+            Self.daily(.heldOpen, from: -60, minutes: 90), Self.daily(.locked, from: 60, minutes: 10),
+        ])
+        #expect(lane.machine.mode == (.heldOpen, .schedule))
+        #expect(lane.releaseLine)
+        lane.wait(1_800_000)
+        #expect(lane.mode == .normal)
+        lane.wait(1_800_000)
+        #expect(lane.machine.mode == (.locked, .schedule))
+        lane.adopt(schedule: [])
+        #expect(lane.machine.mode == (.normal, .none))
+        // No policy came into force, so none is on record.
+        #expect(!lane.records.contains { if case .policy = $0.event { true } else { false } })
+    }
+
+    @Test("rules that would let somebody in who waits, and a schedule that locks, come in one step: he is refused")
+    func scheduleWithPolicy() {
+        var asking = makePolicy { $0.measuredKinds = KindSet([]) }
+        let relaxed = asking
+        asking.kindRules[Int(HolderKind.visitor.rawValue)].identity = IdentityRule(
+            accepts: .guardsButton, windowMilliseconds: 15_000)
+        let lane = makeQuickLane()
+        lane.adopt(asking)
+        lane.present()
+        #expect(lane.machine.isAwaitingCompany)
+        lane.adopt(relaxed, schedule: [Self.daily(.locked, from: -60, minutes: 120)])
+        #expect(lane.mode == .locked)
+        #expect(lane.releases == 0)
+        #expect(lane.decision?.reasons == .laneLocked)
+    }
+
+    @Test(
+        "without a trusted clock another schedule begins nothing, and a lane stays locked only if that still locks",
+        arguments: [true, false])
+    func scheduleWithoutTrust(locksStill: Bool) {
+        let lane = Self.scheduled([Self.daily(.locked, from: -60, minutes: 120)])
+        lane.wait(1000)
+        lane.clock = .stepped
+        lane.handle(.clock(.stepped, stepMilliseconds: 3000))
+        #expect(lane.mode == .locked)
+        lane.adopt(schedule: [Self.daily(locksStill ? .locked : .heldOpen, from: -60, minutes: 120)])
+        #expect(lane.mode == (locksStill ? .locked : .normal))
+        #expect(!lane.releaseLine)
+        lane.clock = .trusted
+        lane.handle(.clock(.trusted, stepMilliseconds: 0))
+        #expect(lane.mode == (locksStill ? .locked : .heldOpen))
+    }
+
     // MARK: Random hours
 
     @Test("the next change of hours is the next instant at which they may be other, for any hours and instant")

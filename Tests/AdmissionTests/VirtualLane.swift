@@ -89,9 +89,14 @@ final class VirtualLane {
             })
     }
 
-    func adopt(_ policy: AdmissionPolicy) {
+    func adopt(_ policy: AdmissionPolicy, schedule: [ScheduledMode]? = nil) {
         effects = []
-        carryOut(machine.adopt(policy, at: moment))
+        carryOut(machine.adopt(policy, schedule: schedule, at: moment))
+    }
+
+    func adopt(schedule: [ScheduledMode]) {
+        effects = []
+        carryOut(machine.adopt(nil, schedule: schedule, at: moment))
     }
 
     func order(_ mode: OrderedMode, minutes: UInt32 = 0) {

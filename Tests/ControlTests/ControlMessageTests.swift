@@ -28,7 +28,7 @@ struct ControlMessageTests {
         "replies survive their line",
         arguments: [
             ControlReply.status(makeStatus()), .explain(makeExplain()), .done,
-            .reloaded(ReloadReply(policy: "00ff", isNew: true, needRestart: ["readers"])),
+            .reloaded(ReloadReply(policy: "00ff", isNew: true, isScheduleNew: true, needRestart: ["readers"])),
             .commanded(.init(mode: "locked", modeCause: "technician", clock: "trusted", notes: ["a note"])),
             .tap(
                 TapReply(

@@ -10,7 +10,7 @@ from test_lanectl import Technician
 from lanesim_parts import crowd_log
 
 BOUND = 20
-USAGE, FAILED = 64, 1
+USAGE, CONFIGURATION, FAILED = 64, 78, 1
 
 
 def mode_of(technician):
@@ -147,6 +147,52 @@ def test_the_schedule_locks_by_the_clock_in_every_time_zone(open_stage, run):
                 assert mode_of(technician) == ("normal", "none")
                 assert technician("mode", "normal").returncode == 0
                 assert mode_of(technician) == ("locked", "schedule")
+
+    run(scenario())
+
+
+def test_another_schedule_is_reloaded_whole_with_the_policy(open_stage, run):
+    def hours():
+        now = datetime.now(timezone.utc)
+        return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=1):%H:%M}Z"
+
+    async def scenario():
+        first, second = make_people("may pass: visitor", "may pass: visitor")
+        async with open_stage([first, second]) as stage:
+            lane, technician = stage.lanes[0], Technician(stage)
+            gate = lane.simulated.gate
+            plain = lane.configuration.read_text()
+
+            def write(schedule):
+                lane.configuration.write_text(plain + schedule)
+
+            write(f"schedule:\n  - {{ mode: locked, hours: ['{hours()}'] }}\n")
+            done = technician("config", "reload")
+            assert done.returncode == 0 and "another schedule is in force" in done.stdout, done.stderr
+            assert "restart" not in done.stdout
+            assert mode_of(technician) == ("locked", "schedule")
+            await is_refused_as_locked(stage, lane.simulated, technician, first)
+            again = technician("config", "reload")
+            assert again.returncode == 0 and "another schedule" not in again.stdout
+
+            # A mistake in the second entry: the first is not taken either, nor is anything else.
+            write(f"schedule:\n  - {{ mode: held-open, hours: ['{hours()}'] }}\n  - {{ mode: shut, hours: always }}\n")
+            wrong = technician("config", "reload")
+            assert wrong.returncode == CONFIGURATION and "schedule" in wrong.stderr and ".yaml:" in wrong.stderr
+            assert mode_of(technician) == ("locked", "schedule") and not gate.is_open
+
+            write(f"schedule:\n  - {{ mode: held-open, hours: ['{hours()}'] }}\n")
+            lane.daemon.process.send_signal(signal.SIGHUP)
+            await stage.wait_for("held open", lambda: mode_of(technician) == ("held-open", "schedule"))
+            assert await gate.wait_until(lambda: gate.level["release"] == 1, BOUND)
+
+            write("")
+            assert technician("config", "reload").returncode == 0
+            assert mode_of(technician) == ("normal", "none")
+            assert await gate.wait_until(lambda: gate.level["release"] == 0, BOUND)
+            assert (await lane.simulated.visit(second)).answer == crowd_log.RELEASED
+            log = (stage.logs / f"lanekeeperd-{lane.settings.id}.log").read_text(encoding="utf-8")
+            assert log.count("another schedule is in force") == 3
 
     run(scenario())
 

@@ -80,7 +80,7 @@ def test_rules_are_reloaded_whole_on_record_and_kept(open_stage, run):
             assert (await lane.simulated.visit(visitors[3])).answer == crowd_log.RELEASED
             log = (stage.logs / f"lanekeeperd-{lane.settings.id}.log").read_text(encoding="utf-8")
             assert "taken only at a restart: readers" in log
-            assert "policy not reloaded, the old one stays: " in log
+            assert "rules not reloaded, the old ones stay: " in log
             records = "/v1/records?limit=1000"
             await stage.wait_for("the collector has it", lambda: third.encode() in stage.client.get(records))
 

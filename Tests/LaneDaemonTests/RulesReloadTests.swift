@@ -16,6 +16,9 @@ private final class Bench: Sendable {
     let archive: PolicyArchive
     let orders: Mailbox<LaneOrder>
     let taken = Mutex<[AdmissionPolicy]>([])
+    let schedules = Mutex<[[ScheduledMode]]>([])
+    /// How many orders the lane was given.
+    let orderCount = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
 
     init() throws {
@@ -28,7 +31,9 @@ private final class Bench: Sendable {
 
     var path: String { folder.file("lane.yaml") }
 
-    func write(_ rules: String, lane: String = "id: north-07", port: String = "/dev/ttyS1") throws {
+    func write(_ rules: String, lane: String = "id: north-07", port: String = "/dev/ttyS1", schedule: String = "")
+        throws
+    {
         let text = """
             site: { id: 00112233445566778899aabbccddeeff, public_key_file: site.pub, badge_key_file: badge.key }
             lane: { \(lane), name: 北登录厅-07, kind: entry, from: outside, to: north-ring }
@@ -36,14 +41,15 @@ private final class Bench: Sendable {
             thermometer: { type: gy-mcu90615, port: /dev/ttyS2 }
             gate: { simulated: { socket: gate.sock } }
             policy: rules.yaml
+            \(schedule)
 
             """
         try FileSystem.replace(path, with: Array(text.utf8), mode: 0o600)
         try FileSystem.replace(folder.file("rules.yaml"), with: Array(rules.utf8), mode: 0o600)
     }
 
-    func start() throws -> PolicyReload {
-        try PolicyReload(
+    func start() throws -> RulesReload {
+        try RulesReload(
             path: path, started: LaneSettings(path: path), archive: archive, orders: orders, clockIsTrusted: { true })
     }
 
@@ -54,7 +60,7 @@ private final class Bench: Sendable {
             while !isStopping.load(ordering: .acquiring) {
                 _ = try? orders.wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 1000))
                 for order in orders.takeAll() {
-                    if case .adopt(let policy) = order.deed { take(policy) }
+                    if case .adopt(let policy, let schedule) = order.deed { take(policy, schedule) }
                     order.carriedOut()
                 }
             }
@@ -68,7 +74,10 @@ private final class Bench: Sendable {
     }
 
     /// The file is there before the policy comes into force.
-    private func take(_ policy: AdmissionPolicy) {
+    private func take(_ policy: AdmissionPolicy?, _ schedule: [ScheduledMode]?) {
+        orderCount.wrappingAdd(1, ordering: .relaxed)
+        if let schedule { schedules.withLock { $0.append(schedule) } }
+        guard let policy else { return }
         let isKept = (try? FileSystem.statusIfPresent(archive.path(policy.digest))) != nil
         if isKept { taken.withLock { $0.append(policy) } }
     }
@@ -76,7 +85,7 @@ private final class Bench: Sendable {
     var kept: [String] { get throws { try FileSystem.list(directory.policies).sorted() } }
 }
 
-@Suite("Reloading the policy") struct PolicyReloadTests {
+@Suite("Reloading the rules") struct RulesReloadTests {
     @Test("new rules are kept under their digest, then taken by the lane")
     func reloads() throws {
         let bench = try Bench()
@@ -89,6 +98,41 @@ private final class Bench: Sendable {
         #expect(
             try FileSystem.read(bench.archive.path(outcome.digest), limit: 100) == Array("test_window_hours: 24\n".utf8)
         )
+    }
+
+    @Test("another schedule is taken by the lane, alone, and in one order with another policy")
+    func schedule() throws {
+        let bench = try Bench()
+        try bench.write("test_window_hours: 48\n")
+        let reload = try bench.start()
+        let locked = "schedule: [ { mode: locked, hours: ['22:30-06:00+08:00'] } ]"
+        try bench.write("test_window_hours: 48\n", schedule: locked)
+        let alone = try bench.withLane { try reload.reload() }
+        #expect(!alone.isNew && alone.isScheduleNew && alone.needRestart.isEmpty)
+        #expect(bench.schedules.withLock { $0.map { $0.map(\.mode) } } == [[.locked]])
+        #expect(bench.taken.withLock { $0.isEmpty })
+        #expect(try bench.withLane { try !reload.reload().isScheduleNew })
+
+        try bench.write("test_window_hours: 24\n")
+        let both = try bench.withLane { try reload.reload() }
+        #expect(both.isNew && both.isScheduleNew)
+        #expect(bench.schedules.withLock { $0.last } == [])
+        #expect(bench.taken.withLock { $0.count } == 1)
+        #expect(bench.orderCount.load(ordering: .relaxed) == 2)
+    }
+
+    @Test(
+        "a mistake in the schedule or the policy leaves both as they were",
+        arguments: [("24", "06:00-06:00+08:00", "lane.yaml:"), ("480", "22:30-06:00+08:00", "rules.yaml:1:20")])
+    func neverHalf(window: String, hours: String, place: String) throws {
+        let bench = try Bench()
+        try bench.write("test_window_hours: 48\n")
+        let reload = try bench.start()
+        try bench.write(
+            "test_window_hours: \(window)\n", schedule: "schedule: [ { mode: locked, hours: ['\(hours)'] } ]")
+        let failure = #expect(throws: RulesReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
+        #expect("\(try #require(failure))".contains(place), "\(String(describing: failure))")
+        #expect(bench.orderCount.load(ordering: .relaxed) == 0)
     }
 
     @Test("the same rules again are no new ones: the lane hears nothing")
@@ -114,7 +158,7 @@ private final class Bench: Sendable {
         try bench.write("test_window_hours: 48\n")
         let reload = try bench.start()
         try bench.write(rules, port: port)
-        let failure = #expect(throws: PolicyReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
+        let failure = #expect(throws: RulesReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
         #expect("\(try #require(failure))".contains(place), "\(String(describing: failure))")
         #expect(bench.taken.withLock { $0.isEmpty })
         #expect(try bench.kept.isEmpty)
@@ -140,7 +184,7 @@ private final class Bench: Sendable {
         try bench.write("test_window_hours: 48\n")
         let reload = try bench.start()
         try bench.write("test_window_hours: 24\n", lane: "id: north-08")
-        let failure = #expect(throws: PolicyReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
+        let failure = #expect(throws: RulesReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
         #expect("\(try #require(failure))".contains("lane.id is north-08"))
     }
 
@@ -151,7 +195,7 @@ private final class Bench: Sendable {
         let reload = try bench.start()
         try bench.write("test_window_hours: 24\n")
         try FileSystem.rename(bench.directory.policies, to: bench.folder.file("elsewhere"))
-        let failure = #expect(throws: PolicyReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
+        let failure = #expect(throws: RulesReload.Failure.self) { _ = try bench.withLane { try reload.reload() } }
         #expect("\(try #require(failure))".contains("cannot be kept"))
         #expect(bench.taken.withLock { $0.isEmpty })
     }
@@ -162,8 +206,12 @@ private final class Bench: Sendable {
         try bench.write("test_window_hours: 48\n")
         let reload = try bench.start()
         try bench.write("test_window_hours: 24\n")
-        let failure = #expect(throws: PolicyReload.Failure.self) { _ = try reload.reload() }
-        #expect("\(try #require(failure))".contains("did not take the policy"))
+        let failure = #expect(throws: RulesReload.Failure.self) { _ = try reload.reload() }
+        #expect("\(try #require(failure))".contains("did not take the rules"))
+        // It may take them yet. So those that it had before are given to it again, though the book says that it has them.
+        try bench.write("test_window_hours: 48\n")
+        #expect(try bench.withLane { try reload.reload() }.isNew)
+        #expect(bench.taken.withLock { $0.map(\.testWindowMilliseconds) } == [24 * 3_600_000, 48 * 3_600_000])
     }
 
     @Test("SIGHUP's thread reloads when it is asked, and ends when it is told to")
