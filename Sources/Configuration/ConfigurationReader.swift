@@ -81,4 +81,18 @@ public final class ConfigurationReader {
         root.reportUnknownKeys()
         guard problems.isEmpty else { throw problems.failure() }
     }
+
+    /// As `finish`, for a program that needs a part of the file only: throws what is wrong there.
+    ///
+    /// - Parameter paths: of the groups and settings that it needs, such as `gate` and `lane.kind`, with all that is below
+    ///   them.
+    /// - Returns: what is wrong elsewhere; nil when nothing is. The values of those paths may be used all the same.
+    public func finish(needing paths: [String]) throws(ConfigurationFailure) -> ConfigurationFailure? {
+        root.reportUnknownKeys()
+        func isNeeded(_ path: String) -> Bool {
+            path.isEmpty || paths.contains { $0 == path || path.hasPrefix("\($0).") || $0.hasPrefix("\(path).") }
+        }
+        if let failure = problems.failure(where: isNeeded) { throw failure }
+        return problems.failure { !isNeeded($0) }
+    }
 }

@@ -61,7 +61,15 @@ final class ProblemList {
         problems.append(Problem(file: file, position: position, path: path, message: message))
     }
 
-    func failure() -> ConfigurationFailure {
+    func failure() -> ConfigurationFailure { failure(of: problems) }
+
+    /// Of the problems whose path is wanted; nil for none.
+    func failure(where isWanted: (String) -> Bool) -> ConfigurationFailure? {
+        let wanted = problems.filter { isWanted($0.path) }
+        return wanted.isEmpty ? nil : failure(of: wanted)
+    }
+
+    private func failure(of problems: [Problem]) -> ConfigurationFailure {
         let inOrder = problems.enumerated().sorted { first, second in
             let (a, b) = (first.element.position, second.element.position)
             return (a?.line ?? 0, a?.column ?? 0, first.offset) < (b?.line ?? 0, b?.column ?? 0, second.offset)

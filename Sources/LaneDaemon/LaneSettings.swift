@@ -80,6 +80,18 @@ extension LaneSettings {
         self = settings
     }
 
+    /// For a program that only holds the gate and opens it in a fire. What is wrong with the gate's settings is thrown;
+    /// what is wrong elsewhere comes back as the second, and only `gate` and `onStop` may be relied on then.
+    static func gateAlone(path: String) throws -> (settings: LaneSettings, elsewhere: ConfigurationFailure?) {
+        let reader = try ConfigurationReader(path: path)
+        let policy = PolicySource(reader.root)
+        let settings = try LaneSettings(reader, policy)
+        var elsewhere: [ConfigurationFailure] = []
+        if let failure = try reader.finish(needing: ["gate", "lane.kind"]) { elsewhere.append(failure) }
+        do throws(ConfigurationFailure) { try policy.finish() } catch { elsewhere.append(error) }
+        return (settings, .joined(elsewhere))
+    }
+
     private enum KindName: String, CaseIterable {
         case entry, exit
         case twoWay = "two-way"

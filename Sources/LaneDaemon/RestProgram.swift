@@ -6,13 +6,17 @@ import Posix
 ///
 /// Lines that nobody holds are the GPIO driver's affair: some keep their level, others drop it. So somebody holds them.
 /// The unit lanekeeperd-rest@ starts this when lanekeeperd@ has ended, for whatever reason, and ends it before that one
-/// starts again. Nothing is decided, counted or recorded here. The fire input still opens: it does from every state.
+/// starts again. Nothing is decided, counted or recorded here. The fire input still opens: it does from every state. It
+/// needs the gate's settings and nothing else of the file, which may be wrong elsewhere: then the lane's own program does
+/// not start, and this one is all that there is in a fire.
 public enum RestProgram {
     /// Runs until SIGTERM or SIGINT.
     public static func run(configuration path: String) throws {
         SignalWatch.ignoreBrokenPipe()
         let signals = try SignalWatch()
-        let settings = try LaneSettings(path: path)
+        let (settings, elsewhere) = try LaneSettings.gateAlone(path: path)
+        // It is the reason why the lane's own program does not run, perhaps; the gate is held all the same.
+        for line in elsewhere.map({ "\($0)".split(separator: "\n") }) ?? [] { Log.warning("not needed here: \(line)") }
         var loop = RestLoop(settings, signals)
         try loop.run()
     }
