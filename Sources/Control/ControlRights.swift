@@ -7,10 +7,10 @@ public struct ControlRights: Sendable {
     /// The group of the socket file: its members may read.
     public var group: UInt32
     /// Users who may not ask at all although they are in the group: the uplink shares the lane directory's group and is
-    /// not trusted by the gate.
-    public var excluded: [UInt32]
+    /// not trusted by the gate. nil while nobody knows who that is: then only the owner and root may ask.
+    public var excluded: [UInt32]?
 
-    public init(owner: UInt32, group: UInt32, excluded: [UInt32] = []) {
+    public init(owner: UInt32, group: UInt32, excluded: [UInt32]? = []) {
         self.owner = owner
         self.group = group
         self.excluded = excluded
@@ -21,6 +21,7 @@ public struct ControlRights: Sendable {
     ///   - groups: the peer's primary and supplementary groups.
     public func permit(_ access: ControlAccess, user: UInt32, groups: [UInt32]) -> Bool {
         if user == 0 { return true }
+        guard let excluded else { return user == owner }
         if excluded.contains(user) { return false }
         if user == owner { return true }
         switch access {

@@ -23,7 +23,7 @@ public final class ControlServer: Sendable {
     ///   - excluded: users who may not ask (see `ControlRights`); asked for each client.
     ///   - answer: turns a request of a user into its reply.
     public init(
-        path: String, excluded: @escaping @Sendable () -> [UInt32] = { [] }, limits: Limits = Limits(),
+        path: String, excluded: @escaping @Sendable () -> [UInt32]? = { [] }, limits: Limits = Limits(),
         answer: @escaping @Sendable (ControlRequest, _ user: UInt32) -> ControlReply
     ) throws(SystemFailure) {
         SignalWatch.ignoreBrokenPipe()

@@ -12,8 +12,11 @@ struct ControlDesk {
     let startedAtMilliseconds: Int64
     let questions: Mailbox<LaneQuestion>
     let orders: Mailbox<LaneOrder>
+    let orderKeeper: OrderKeeper
     let reload: RulesReload
     let tap: FrameTap
+    let progress: LaneProgress
+    let fire: FireThread
 
     /// The lane turns in well under a millisecond; this is for one that hangs in a disk.
     static let patienceMilliseconds = 2000
@@ -21,13 +24,7 @@ struct ControlDesk {
     /// - Parameter user: who asks, and may ask this.
     func reply(_ request: ControlRequest, user: UInt32) -> ControlReply {
         switch request {
-        case .status:
-            return ask(nil) { snapshot in
-                .status(
-                    StatusAnswer(
-                        lane: settings, version: version, startedAtMilliseconds: startedAtMilliseconds
-                    ).reply(snapshot))
-            }
+        case .status: return status()
         case .explain(let question): return explain(question)
         case .reloadConfiguration: return reloadConfiguration()
         case .forgetPassages(let badge): return forgetPassages(badge)
@@ -40,6 +37,17 @@ struct ControlDesk {
             if request.after == nil { return ask(nil) { _ in .tap(tap.frames(after: nil)) } }
             return .tap(tap.frames(after: request.after))
         }
+    }
+
+    /// A lane that hangs is told as that, with what was known of it last.
+    private func status() -> ControlReply {
+        let answer = StatusAnswer(lane: settings, version: version, startedAtMilliseconds: startedAtMilliseconds)
+        let reply = ask(nil) { .status(answer.reply($0)) }
+        guard case .error = reply, let hang = progress.hang(), let snapshot = progress.snapshot else { return reply }
+        return .status(
+            answer.reply(
+                snapshot, hanging: hang, now: SystemClock.wallMilliseconds(),
+                fireAlarm: fire.isAlarm.load(ordering: .acquiring)))
     }
 
     private func reloadConfiguration() -> ControlReply {
@@ -73,7 +81,8 @@ struct ControlDesk {
     }
 
     private func forgetPassages(of holder: HolderNumber) -> ControlReply {
-        orders.carryOut(.give(.forgetPassages(holder))) ? .done : .error(silence)
+        orders.carryOut(.give(.forgetPassages(holder)))
+            ? .done : .error(silence("what you ordered may still be carried out then"))
     }
 
     private func identifier(_ typeName: String, _ hexadecimal: String) throws(ErrorReply) -> Identifier {
@@ -120,18 +129,26 @@ struct ControlDesk {
     private func ask(
         _ identifier: Identifier?, _ act: TechnicianAct? = nil, _ answer: (LaneSnapshot) -> ControlReply
     ) -> ControlReply {
-        guard let question = try? LaneQuestion(identifier: identifier, act: act), questions.post(question),
-            let snapshot = question.wait(milliseconds: Self.patienceMilliseconds)
-        else {
-            return .error(silence)
+        let undone = act == nil ? "" : "nothing was ordered; give it again then"
+        // Not even asked: it would find the questions of everybody who looked at it meanwhile.
+        guard progress.hang() == nil, let question = try? LaneQuestion(identifier: identifier, act: act),
+            questions.post(question)
+        else { return .error(silence(undone)) }
+        guard let snapshot = question.wait(milliseconds: Self.patienceMilliseconds) else {
+            let isDoubtful = act != nil && !question.isGivenUp
+            return .error(silence(isDoubtful ? "what you ordered may still be carried out then" : undone))
         }
         return answer(snapshot)
     }
 
-    private var silence: ErrorReply {
-        ErrorReply(
-            code: .unavailable, message: "the lane did not answer within \(Self.patienceMilliseconds / 1000) s",
-            advice: "look at its log (journalctl -u lanekeeperd@\(settings.id.text)) and its disk")
+    /// - Parameter consequence: for what was asked.
+    private func silence(_ consequence: String) -> ErrorReply {
+        let advice = "look at its log (journalctl -u lanekeeperd@\(settings.id.text)) and its disk"
+        return ErrorReply(
+            code: .unavailable,
+            message: progress.hang()?.text(settings.stateDirectory)
+                ?? "the lane did not answer within \(Self.patienceMilliseconds / 1000) s",
+            advice: consequence.isEmpty ? advice : "\(consequence); \(advice)")
     }
 
     // MARK: Commands
@@ -155,9 +172,8 @@ struct ControlDesk {
             if snapshot.machine.mode.mode != mode.laneMode, snapshot.machine.standingOrder != nil {
                 notes.append("\(order.mode) holds as soon as that is over")
             }
-            do { try OrderFile.keep(snapshot.machine.standingOrder, in: LaneDirectory(settings.stateDirectory)) } catch
-            {
-                notes.append("this is in force now, but a restart of the daemon forgets it: \(error)")
+            if let fault = orderKeeper.keep(snapshot.machine.standingOrder) {
+                notes.append("this is in force now, but a restart of the daemon forgets it: \(fault)")
             }
             return done(snapshot, notes)
         }

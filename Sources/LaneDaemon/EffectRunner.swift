@@ -12,6 +12,7 @@ struct EffectRunner {
     private var journal: Journal?
     private var absence: String
     private let gate: Gate
+    private let progress: LaneProgress
     private let isExit: Bool
     /// Everything counted since this process began.
     private(set) var total = LaneTotals()
@@ -21,11 +22,17 @@ struct EffectRunner {
     private var unrecorded = Unrecorded()
     private var buzzerEnds = MonotonicTime.never
     private var hasNewMode = false
+    /// Since this process began, be it that the lane is normal again.
+    private var wasOrdered = false
     /// A journal that fails at every record is told once a minute.
     private var nextComplaint = MonotonicTime(nanoseconds: 0)
 
     /// - Parameter absence: why there is no journal.
-    init(machine: LaneMachine, journal: Journal?, absence: String = "", gate: Gate) {
+    init(
+        machine: LaneMachine, journal: Journal?, absence: String = "", gate: Gate,
+        progress: LaneProgress = LaneProgress()
+    ) {
+        self.progress = progress
         self.absence = absence
         self.machine = machine
         self.journal = journal
@@ -72,7 +79,7 @@ struct EffectRunner {
 
     /// An order that could not be read before, unless another was given meanwhile.
     mutating func resume(_ order: StandingOrder, at moment: Moment) {
-        guard machine.standingOrder == nil else { return }
+        guard !wasOrdered else { return }
         machine.resume(order, at: moment)
         give(.timePassed, at: moment)
     }
@@ -85,6 +92,7 @@ struct EffectRunner {
     }
 
     mutating func give(_ input: LaneInput, at moment: Moment) {
+        if case .technician(let act) = input, case .ordered = act.what { wasOrdered = true }
         perform(machine.handle(input, at: moment), at: moment)
     }
 
@@ -153,6 +161,8 @@ struct EffectRunner {
     private mutating func write(_ event: LaneEvent, _ sequence: UInt64, _ moment: Moment) -> Bool {
         // What there is not was told when it was looked for.
         guard let journal else { return false }
+        progress.beginRecord()
+        defer { progress.endRecord() }
         do {
             try journal.append(event, at: moment, sequence: sequence, for: purpose(of: event))
         } catch {

@@ -26,6 +26,7 @@ final class LaneLoop {
     private var isTapped = false
     private var supervisor: WatchdogPulse
     private var nextJournalLook: MonotonicTime
+    private var nextPublication: MonotonicTime
     private var presence: PresenceTimes
     private var display: ReaderDisplay
     private let set = PollSet(capacity: 32)
@@ -39,6 +40,7 @@ final class LaneLoop {
         self.clock = clock
         supervisor = WatchdogPulse(parts.notifier)
         nextJournalLook = .now()
+        nextPublication = .now()
         presence = PresenceTimes(since: clock.moment().wall)
         display = ReaderDisplay(servicePoint: parts.servicePoint)
     }
@@ -46,6 +48,8 @@ final class LaneLoop {
     /// Runs until a signal asks to stop.
     func run(unfinished: Outcome?) throws(SystemFailure) {
         tellCredentialThread(clock.keeper.trust)
+        publish()
+        parts.progress.beginTurn()
         runner.start(unfinished: unfinished, at: clock.moment())
         give(.journal(runner.journalState))
         // On record: what decides from here on.
@@ -64,7 +68,9 @@ final class LaneLoop {
             lookAtClock()
             lookAtJournal()
             lookAtSignals()
-            supervisor.pulse(at: .now(), status: runner.statusLine, isNew: runner.takeModeChange())
+            let isNew = runner.takeModeChange()
+            supervisor.pulse(at: .now(), status: runner.statusLine, isNew: isNew)
+            if isNew || MonotonicTime.now() >= nextPublication { publish() }
         }
         supervisor.stopping()
         give(.stopping)
@@ -96,6 +102,8 @@ final class LaneLoop {
         parts.gate.add(to: set)
         for reader in parts.readers { reader.add(to: set) }
         parts.thermometer?.add(to: set)
+        parts.progress.endTurn()
+        defer { parts.progress.beginTurn() }
         try set.wait(until: deadline.nanoseconds)
     }
 
@@ -112,7 +120,9 @@ final class LaneLoop {
     private func give(_ input: LaneInput) {
         switch input {
         case .clock(let trust, _): tellCredentialThread(trust)
-        case .deviceLost(let device), .deviceBack(let device): presence.changed(device, clock.moment().wall)
+        case .deviceLost(let device), .deviceBack(let device):
+            presence.changed(device, clock.moment().wall)
+            nextPublication = .now()
         default: break
         }
         runner.give(input, at: clock.moment())
@@ -212,7 +222,7 @@ final class LaneLoop {
         if set[places.questions].contains(.readable) {
             for question in parts.questions.takeAll() where question.isWanted {
                 if let act = question.act { carryOut(act) }
-                question.answer(snapshot(for: question))
+                question.answer(snapshot(lookingUp: question.identifier))
             }
         }
     }
@@ -278,8 +288,14 @@ final class LaneLoop {
         ) { image.lookup($0) }
     }
 
-    private func snapshot(for question: LaneQuestion) -> LaneSnapshot {
-        let presentation = question.identifier.map { present($0, reader: 0) }
+    /// For who asks while this thread hangs.
+    private func publish() {
+        parts.progress.publish(snapshot())
+        nextPublication = MonotonicTime.now().advanced(byMilliseconds: LaneProgress.publicationMilliseconds)
+    }
+
+    private func snapshot(lookingUp identifier: Identifier? = nil) -> LaneSnapshot {
+        let presentation = identifier.map { present($0, reader: 0) }
         return LaneSnapshot(
             machine: runner.machine, moment: clock.moment(), clockFloor: clock.keeper.floor,
             readers: parts.readers.enumerated().map {
@@ -346,4 +362,5 @@ struct LaneParts {
     let reload: RulesReload
     let tap: FrameTap
     let notifier: ServiceNotifier
+    let progress: LaneProgress
 }

@@ -64,6 +64,7 @@ public enum LaneProgram {
         let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
         let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)
         let tap = FrameTap()
+        let progress = LaneProgress()
         let credentials = try CredentialThread(
             CredentialThread.Settings(
                 directory: directory, lookSocket: "\(settings.runDirectory)/look.sock", trust: keys.trust),
@@ -74,12 +75,15 @@ public enum LaneProgram {
             path: path, started: settings, archive: archive, orders: orders,
             clockIsTrusted: { credentials.clockIsTrusted.load(ordering: .relaxed) })
         let reloadThread = try reload.start()
+        let uplinkUser = UplinkUser(directory)
+        let orderKeeper = OrderKeeper(directory)
         let control = try ControlServer(
-            path: "\(settings.runDirectory)/\(ControlProtocol.socketName)", excluded: { uplinkUser(directory) }
+            path: "\(settings.runDirectory)/\(ControlProtocol.socketName)", excluded: { uplinkUser.find() }
         ) { request, user in
             ControlDesk(
                 settings: settings, version: version, startedAtMilliseconds: startedAt,
-                questions: questions, orders: orders, reload: reload, tap: tap
+                questions: questions, orders: orders, orderKeeper: orderKeeper, reload: reload, tap: tap,
+                progress: progress, fire: fire
             ).reply(request, user: user)
         }
         let loop = LaneLoop(
@@ -88,9 +92,11 @@ public enum LaneProgram {
                 readers: try settings.readers.map { try attach($0) },
                 thermometer: try settings.thermometer.map { try attach($0) },
                 gate: gate, fire: fire, signals: signals, credentials: credentials, credentialNews: news,
-                store: store, questions: questions, orders: orders, reload: reload, tap: tap, notifier: notifier),
-            runner: EffectRunner(machine: machine, journal: opened?.journal, absence: absence, gate: gate), clock: clock
-        )
+                store: store, questions: questions, orders: orders, reload: reload, tap: tap, notifier: notifier,
+                progress: progress),
+            runner: EffectRunner(
+                machine: machine, journal: opened?.journal, absence: absence, gate: gate, progress: progress),
+            clock: clock)
         defer {
             control.stop()
             reload.end()
@@ -107,13 +113,6 @@ public enum LaneProgram {
         Log.notice("lane \(settings.id.text) (\(settings.name)) is up, \(epoch)")
         try loop.run(unfinished: opened?.recovery.outstanding)
         Log.notice("lane \(settings.id.text) stopped")
-    }
-
-    /// The uplink's user owns its folder. It shares the lane's group and is not trusted: what badges hold is not its
-    /// business. Looked at for each client, since the folder may come later; empty when one user runs both.
-    private static func uplinkUser(_ directory: LaneDirectory) -> [UInt32] {
-        guard let owner = (try? FileSystem.statusIfPresent(directory.uplink))??.user else { return [] }
-        return owner == Invocation.effectiveUser ? [] : [owner]
     }
 
     private static func attach(_ line: LaneSettings.Line) throws -> AttachedDevice {

@@ -81,6 +81,9 @@ final class LaneQuestion: Sendable {
         answered.signal()
     }
 
+    /// Whether whoever asked gave up before the lane had begun: then it does nothing of it any more.
+    var isGivenUp: Bool { state.withLock { if case .givenUp = $0 { true } else { false } } }
+
     /// nil when the lane did not answer in time.
     func wait(milliseconds: Int) -> LaneSnapshot? {
         let deadline = SystemClock.deadline(milliseconds: milliseconds)

@@ -46,6 +46,26 @@ struct StatusAnswer {
         return reply
     }
 
+    /// Of a lane whose thread hangs: what was known last, what is known all the same, and that it hangs.
+    ///
+    /// - Parameters:
+    ///   - now: the wall clock, in ms since 1970-01-01 UTC.
+    ///   - fireAlarm: as the fire thread knows it, which does not hang.
+    func reply(
+        _ snapshot: LaneSnapshot, hanging hang: LaneProgress.Hang, now: Int64, fireAlarm: Bool
+    ) -> StatusReply {
+        let asOf = snapshot.moment.wall
+        var snapshot = snapshot
+        snapshot.moment.wall = WallTime(milliseconds: now)
+        var reply = reply(snapshot)
+        if fireAlarm { (reply.mode, reply.modeCause) = (LaneMode.emergency.name, ModeCause.fire.name) }
+        reply.fireAlarm = fireAlarm
+        reply.alarms.insert(
+            "\(hang.text(lane.stateDirectory)). What else stands here is of \(Timestamp.format(asOf.milliseconds))",
+            at: 0)
+        return reply
+    }
+
     private func devices(_ snapshot: LaneSnapshot) -> [StatusReply.Device] {
         var all = snapshot.readers
         if let thermometer = snapshot.thermometer { all.append(thermometer) }

@@ -126,6 +126,9 @@ struct ControlMessageTests {
     func rights(access: ControlAccess, user: UInt32, groups: [UInt32], expected: Bool) {
         let rights = ControlRights(owner: 990, group: 980, excluded: [991])
         #expect(rights.permit(access, user: user, groups: groups) == expected)
+        // While nobody knows who the uplink is, a member of the group may be it.
+        let unknown = ControlRights(owner: 990, group: 980, excluded: nil)
+        #expect(unknown.permit(access, user: user, groups: groups) == (expected && user != 1000))
     }
 
     @Test("random bytes and broken requests never parse as something else than a request or an error")
