@@ -45,6 +45,8 @@ public struct KindRule: Sendable, Hashable {
     /// nil: it needs none.
     public var escort: EscortRule?
     public var identity: IdentityRule?
+    /// Of the vehicles' passes alone.
+    public var driver: DriverRule?
     public init() {}
 }
 

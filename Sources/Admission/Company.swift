@@ -8,6 +8,16 @@ public struct Company: OptionSet, Sendable, Hashable {
     public static let secondIdentifier = Company(rawValue: 2)
     /// The guard looked and pressed the button.
     public static let guardsButton = Company(rawValue: 4)
+    /// Beside a vehicle's pass the badge of who drives it, and beside that the pass.
+    public static let driver = Company(rawValue: 8)
+    public static let vehicle = Company(rawValue: 16)
+}
+
+/// At a lane for vehicles a pass goes only with the badge of a driver, of any other kind that the lane admits, read at
+/// most so long before or after it.
+public struct DriverRule: Sendable, Hashable {
+    public var windowMilliseconds: Int64
+    public init(windowMilliseconds: Int64) { self.windowMilliseconds = windowMilliseconds }
 }
 
 /// A kind that passes only beside a badge of one of these kinds, presented at most so long before or after.

@@ -42,10 +42,10 @@ public enum LaneEffect: Sendable, Hashable {
     case message(LaneMessage)
 }
 
-/// An ordered list of at most 16 effects, held inline.
+/// An ordered list of at most 18 effects, held inline.
 public struct LaneEffects: Sendable {
-    public static let capacity = 16
-    private var storage = InlineArray<16, LaneEffect>(repeating: .release(false))
+    public static let capacity = 18
+    private var storage = InlineArray<18, LaneEffect>(repeating: .release(false))
     public private(set) var count = 0
 
     public init() {}

@@ -18,8 +18,10 @@ extension LaneMachine {
         _ candidate: Candidate, _ temperature: TemperatureFinding, adding problem: Reasons, _ step: inout Step
     ) {
         let missing = missingCompany(candidate)
-        guard !missing.isEmpty, problem.isEmpty, keyReasons(candidate, step.moment).isEmpty else {
-            decide(candidate, temperature, adding: problem, &step)
+        // For a driver nobody waits but at a lane where pass and driver are a pair.
+        let refused = problem.union(missing.intersection(.driverMissing))
+        guard !missing.isEmpty, refused.isEmpty, keyReasons(candidate, step.moment).isEmpty else {
+            decide(candidate, temperature, adding: refused, &step)
             return
         }
         state = .awaiting(
@@ -38,6 +40,7 @@ extension LaneMachine {
         if let identity = rule.identity, identity.accepts.isDisjoint(with: candidate.company) {
             missing.insert(.identityNotConfirmed)
         }
+        if rule.driver != nil && !candidate.company.contains(.driver) { missing.insert(.driverMissing) }
         return missing
     }
 
@@ -134,6 +137,10 @@ extension LaneMachine {
         case .awaiting(var awaiting):
             guard confirm(&awaiting.candidate, by: .guardsButton) else { return false }
             settle(awaiting, &step)
+        case .pairing(var pairing):
+            guard var driver = pairing.driver, confirm(&driver, by: .guardsButton) else { return false }
+            pairing.driver = driver
+            settle(pairing, &step)
         case .waiting, .released: return false
         }
         return true

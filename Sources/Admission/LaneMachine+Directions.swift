@@ -81,7 +81,7 @@ extension LaneMachine {
         switch state {
         case .released(let release):
             return release.direction == direction ? whole : (.working, .presentBadge)
-        case .measuring, .awaiting, .waiting:
+        case .measuring, .awaiting, .pairing, .waiting:
             return direction == .forward ? whole : (.ready, .presentBadge)
         }
     }

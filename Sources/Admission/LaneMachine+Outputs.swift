@@ -59,10 +59,16 @@ extension LaneMachine {
         switch state {
         case .released: return (.admitted, .admitted)
         case .measuring where mode == .outOfService, .awaiting where mode == .outOfService,
-            .waiting where mode == .outOfService:
+            .pairing where mode == .outOfService, .waiting where mode == .outOfService:
             return (.outOfService, .outOfService(cause))
         case .measuring(let measuring): return (.working, measuring.first == nil ? .holdStill : .measureAgain)
         case .awaiting(let awaiting): return (.working, .awaiting(awaitedCompany(awaiting)))
+        case .pairing(let pairing):
+            if let measuring = pairing.measuring {
+                return (.working, measuring.first == nil ? .holdStill : .measureAgain)
+            }
+            let proofs = pairing.driver?.presentation.credential.flatMap { policy.rule(for: $0.kind).identity?.accepts }
+            return (.working, .awaiting(pairing.missing.isEmpty ? proofs ?? [] : pairing.missing))
         case .waiting:
             if let refusal { return (.refused, .refused(refusal.reasons)) }
             return (.ready, mode == .heldOpen ? .heldOpen : .presentBadge)

@@ -57,6 +57,7 @@ extension LaneMachine {
         if mode.mode == .heldOpen {
             if case .measuring(let measuring) = state { settle(measuring, &step, hasWalked: true) }
             if case .awaiting(let awaiting) = state { settle(awaiting, &step, hasWalked: true) }
+            if case .pairing(let pairing) = state { settle(pairing, &step, hasWalked: true) }
         }
         if case .released(let release) = state, release.direction == .forward {
             passed(release, &step)
@@ -81,17 +82,17 @@ extension LaneMachine {
     /// Who was let through has walked.
     mutating func passed(_ release: Release, _ step: inout Step) {
         end(release, .passed, &step)
-        if let holder = release.decision?.presentation.credential?.holder {
-            // Who has left may come in again.
-            if leaves(release.direction) {
-                passedHolders.forget(holder)
-            } else {
-                passedHolders.add(holder, at: step.moment.monotonic)
-            }
-        }
+        note(release.decision, passed: release.direction, step.moment.monotonic)
+        note(release.beside?.decision, passed: release.direction, step.moment.monotonic)
         followedDecision = release.decisionSequence
         followedDirection = release.direction
         tailgatingUntil = step.moment.monotonic.advanced(byMilliseconds: configuration.tailgatingWindowMilliseconds)
+    }
+
+    private mutating func note(_ decision: Decision?, passed direction: PassageDirection, _ now: MonotonicTime) {
+        guard let holder = decision?.presentation.credential?.holder else { return }
+        // Who has left may come in again.
+        if leaves(direction) { passedHolders.forget(holder) } else { passedHolders.add(holder, at: now) }
     }
 
     private mutating func pulsedBackward(_ step: inout Step) {
@@ -106,27 +107,39 @@ extension LaneMachine {
     }
 
     mutating func end(_ release: Release, _ end: ReleaseEnd, _ step: inout Step) {
-        let presentation = release.decision?.presentation
-        var decisionSequence = release.decisionSequence
+        var release = release
+        if release.isDecisionOwed || release.beside?.isOwed == true { payOwedEnd(&step) }
         if release.isDecisionOwed {
-            payOwedEnd(&step)
-            decisionSequence = nextSequence + UInt64(step.recordCount)
+            release.decisionSequence = nextSequence + UInt64(step.recordCount)
             step.record(release.grant)
+        }
+        if var beside = release.beside, beside.isOwed {
+            beside.sequence = nextSequence + UInt64(step.recordCount)
+            step.record(.decided(beside.decision))
+            release.beside = beside
         }
         state = .waiting
         // At least 1 ms: a step that ends a release never begins another, so the line always falls between two.
         gapUntil = step.moment.monotonic.advanced(
             byMilliseconds: isHeldOpen ? 1 : max(1, configuration.releaseGapMilliseconds))
-        step.record(
-            .ended(
-                Outcome(
-                    end: end, direction: release.direction, decisionSequence: decisionSequence, decisionEpoch: nil,
-                    tag: presentation?.tag ?? .none, type: presentation?.type ?? .chip,
-                    holder: presentation?.credential?.holder ?? .nobody, kind: presentation?.credential?.kind,
-                    reader: presentation?.reader ?? Outcome.noReader,
-                    openMilliseconds: UInt32(
-                        clamping: step.moment.monotonic.milliseconds(since: release.since)),
-                    isAssumed: end == .passed && configuration.passageSensor == .absent)))
+        let open = UInt32(clamping: step.moment.monotonic.milliseconds(since: release.since))
+        step.record(.ended(outcome(of: release.decision, release.decisionSequence, release, end, open)))
+        if let beside = release.beside {
+            step.record(.ended(outcome(of: beside.decision, beside.sequence, release, end, open)))
+        }
+    }
+
+    /// How a release ended for one of the decisions that it stands for.
+    func outcome(
+        of decision: Decision?, _ sequence: UInt64, _ release: Release, _ end: ReleaseEnd, _ openMilliseconds: UInt32
+    ) -> Outcome {
+        let presentation = decision?.presentation
+        return Outcome(
+            end: end, direction: release.direction, decisionSequence: sequence, decisionEpoch: nil,
+            tag: presentation?.tag ?? .none, type: presentation?.type ?? .chip,
+            holder: presentation?.credential?.holder ?? .nobody, kind: presentation?.credential?.kind,
+            reader: presentation?.reader ?? Outcome.noReader, openMilliseconds: openMilliseconds,
+            isAssumed: end == .passed && configuration.passageSensor == .absent)
     }
 
     mutating func timePassed(_ step: inout Step) {
@@ -135,6 +148,7 @@ extension LaneMachine {
         case .waiting: break
         case .measuring(let measuring): if now >= measuring.deadline { settle(measuring, &step) }
         case .awaiting(let awaiting): if now >= awaiting.deadline { settle(awaiting, &step) }
+        case .pairing(let pairing): if now >= pairing.wakesAt { settle(pairing, &step) }
         case .released(let release): if now >= release.deadline && !isOccupied { timeIsOver(release, &step) }
         }
         if let shown = refusal, now >= shown.until { refusal = nil }
@@ -161,14 +175,18 @@ extension LaneMachine {
         release(nil, &step)
     }
 
-    /// Writes what lets somebody through, and lets him. `decision`: nil for the guard's button.
-    mutating func release(_ decision: Decision?, _ step: inout Step) {
+    /// Writes what lets somebody through, and lets him. `decision`: nil for the guard's button. `beside`: who drives.
+    mutating func release(_ decision: Decision?, beside other: Decision? = nil, _ step: inout Step) {
         let now = step.moment.monotonic
-        let release = Release(
+        var release = Release(
             decision: decision, decisionSequence: nextSequence + UInt64(step.recordCount), since: now,
             deadline: now.advanced(byMilliseconds: configuration.passageTimeoutMilliseconds),
             pulseEnds: now.advanced(byMilliseconds: configuration.pulseMilliseconds))
         step.record(release.grant)
+        if let other {
+            release.beside = Beside(decision: other, sequence: nextSequence + UInt64(step.recordCount))
+            step.record(.decided(other))
+        }
         state = .released(release)
         step.recordsFirst = !leaves(release.direction)
     }
@@ -226,6 +244,14 @@ extension LaneMachine {
                 decideWithoutThermometer(measuring.candidate, &step)
             }
         case .awaiting(let awaiting): if dismiss(awaiting.candidate, &step) { state = .waiting }
+        case .pairing(let pairing):
+            let isPassDismissed = pairing.pass.map { dismiss($0, &step) } ?? false
+            let isDriverDismissed = pairing.driver.map { dismiss($0, &step) } ?? false
+            if isPassDismissed || isDriverDismissed {
+                state = .waiting
+            } else if pairing.measuring != nil, hasNoThermometer {
+                goOnWithoutThermometer(pairing, &step)
+            }
         case .released(let release): if gateLost { end(release, .interrupted, &step) }
         }
         if let next = nextCandidate, dismiss(next, &step) { nextCandidate = nil }

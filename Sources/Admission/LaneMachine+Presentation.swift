@@ -40,10 +40,12 @@ extension LaneMachine {
                 return begin(candidate, &step)
             }
             self.presented(presentation, during: awaiting, &step)
+        case .pairing(let pairing): presented(candidate, during: pairing, &step)
         case .released(let release):
             // After a guard's release: whoever it was for has no badge, or one that is not read.
             let isTheSame = release.decision.map { isSameHolder($0.presentation, presentation) } ?? false
-            if !isTheSame { wait(candidate, &step) }
+            let isBeside = release.beside.map { isSameHolder($0.decision.presentation, presentation) } ?? false
+            if !isTheSame && !isBeside && !join(presentation, release, &step) { wait(candidate, &step) }
         }
     }
 
@@ -68,6 +70,7 @@ extension LaneMachine {
         let now = step.moment.monotonic
         var candidate = withRecentEscort(candidate, now)
         candidate.presentedAt = now
+        if isHalf(candidate.presentation) { return beginPair(candidate, &step) }
         guard !leaves(candidate.presentation.direction), let credential = candidate.presentation.credential else {
             decide(candidate, TemperatureFinding(outcome: .notTaken), adding: [], &step)
             return
@@ -106,6 +109,10 @@ extension LaneMachine {
         case .awaiting(var awaiting):
             awaiting.candidate = renewed(awaiting.candidate)
             state = .awaiting(awaiting)
+        case .pairing(var pairing):
+            pairing.pass = pairing.pass.map(renewed)
+            pairing.driver = pairing.driver.map(renewed)
+            state = .pairing(pairing)
         }
         if let next = nextCandidate { nextCandidate = renewed(next) }
     }
@@ -117,22 +124,24 @@ extension LaneMachine {
         switch state {
         case .waiting, .released: break
         case .measuring(let measuring):
-            guard !isMeasured(measuring.candidate) else { return }
+            guard !isMeasured(measuring.candidate) || isHalf(measuring.candidate.presentation) else { return }
             state = .waiting
             begin(measuring.candidate, &step)
         case .awaiting(var awaiting):
             let wasMeasured = awaiting.temperature.outcome != .notRequired
-            guard isMeasured(awaiting.candidate) == wasMeasured else {
+            let isHalf = isHalf(awaiting.candidate.presentation)
+            guard isMeasured(awaiting.candidate) == wasMeasured, !isHalf else {
                 state = .waiting
                 return begin(awaiting.candidate, &step)
             }
             dismissEscort(of: &awaiting, step.moment)
             settle(awaiting, &step)
+        case .pairing(let pairing): judgeAgain(pairing, &step)
         }
     }
 
     /// Whether the rules in force want this badge's holder measured.
-    private func isMeasured(_ candidate: Candidate) -> Bool {
+    func isMeasured(_ candidate: Candidate) -> Bool {
         candidate.presentation.credential.map { policy.measuredKinds.contains($0.kind) } ?? false
     }
 
@@ -161,6 +170,7 @@ extension LaneMachine {
         }
         temperatures.append(sample, at: step.moment.monotonic)
         if case .measuring(let measuring) = state { settle(measuring, &step) }
+        if case .pairing(let pairing) = state { settle(pairing, &step) }
     }
 
     /// Decides when the samples suffice, measures once more before a refusal, or goes on measuring. When the second
@@ -278,7 +288,7 @@ extension LaneMachine {
         show(reason, &step)
     }
 
-    private func decision(
+    func decision(
         _ candidate: Candidate, _ verdict: Verdict, _ reasons: Reasons, _ temperature: TemperatureFinding,
         _ now: MonotonicTime
     ) -> Decision {
@@ -294,7 +304,7 @@ extension LaneMachine {
         return decision
     }
 
-    private mutating func show(_ reasons: Reasons, _ step: inout Step) {
+    mutating func show(_ reasons: Reasons, _ step: inout Step) {
         refusal = (
             reasons, step.moment.monotonic.advanced(byMilliseconds: configuration.refusalShownMilliseconds)
         )

@@ -4,7 +4,8 @@
 // the shell must do comes back as an ordered list of `LaneEffect`. The machine reads no clock, touches no device and
 // allocates nothing. It has three parts that do not mix:
 //
-//   state      one presentation at a time: waiting → measuring → (awaiting company) → released → waiting
+//   state      one presentation at a time: waiting → measuring → (awaiting company) → released → waiting;
+//              where a vehicle's pass and its driver's badge go together: waiting → pairing → released → waiting
 //   mode       what the lane as a whole does, derived from what burns, is lost, was ordered, is scheduled or full
 //              (LaneMachine+Modes.swift has the table)
 //   outputs    release line, lamps and words, derived from the two above at the end of every step; only changes
@@ -30,6 +31,7 @@ public struct LaneMachine: Sendable {
         case waiting
         case measuring(Measuring)
         case awaiting(Awaiting)
+        case pairing(Pairing)
         case released(Release)
     }
 
@@ -68,6 +70,8 @@ public struct LaneMachine: Sendable {
         var deadline: MonotonicTime
         /// With pulses: when the line falls again although the release still stands.
         var pulseEnds: MonotonicTime
+        /// Who drives the vehicle, or the vehicle that he drives.
+        var beside: Beside?
 
         var direction: PassageDirection { decision?.presentation.direction ?? .forward }
 
@@ -105,12 +109,13 @@ public struct LaneMachine: Sendable {
     var journalFault = false
     /// After a fault the journal is tried again then.
     var journalRetryAt = MonotonicTime(nanoseconds: 0)
-    /// The end of a recorded decision that the journal did not take.
+    /// The end of a recorded decision that the journal did not take, and that of the decision beside it.
     var owedEnd: Outcome?
+    var owedEndBeside: Outcome?
     /// What the journal did not take and nobody will write later. Hours and modes are said again.
     var unrecorded = (count: UInt64(0), totals: LaneTotals())
     /// The records of the newest step, in case one of them fails.
-    var written = InlineArray<10, LaneEvent>(repeating: .stopping)
+    var written = InlineArray<12, LaneEvent>(repeating: .stopping)
     var writtenCount = 0
     var isStopping = false
     /// What a technician chose, and what the schedule says now; the first stands above the second.
@@ -163,10 +168,13 @@ public struct LaneMachine: Sendable {
     // MARK: Inputs
 
     /// The first step: ends a release that the last run left open, and sets all outputs.
-    public mutating func start(unfinished: Outcome?, at moment: Moment) -> LaneEffects {
+    ///
+    /// - Parameter beside: the end of the other decision that stood for that release.
+    public mutating func start(unfinished: Outcome?, beside: Outcome? = nil, at moment: Moment) -> LaneEffects {
         var step = Step(moment)
         begin(&step)
         if let unfinished { step.record(.ended(unfinished)) }
+        if let beside { step.record(.ended(beside)) }
         return finish(&step)
     }
 
@@ -279,6 +287,7 @@ public struct LaneMachine: Sendable {
         case .waiting: if nextCandidate != nil { earliest = min(earliest, gapUntil) }
         case .measuring(let measuring): earliest = min(earliest, measuring.deadline)
         case .awaiting(let awaiting): earliest = min(earliest, awaiting.deadline)
+        case .pairing(let pairing): earliest = min(earliest, pairing.wakesAt)
         case .released(let release):
             if !isOccupied { earliest = min(earliest, release.deadline) }
             if configuration.releaseMode == .pulse && isPulsing(release.direction) {
@@ -295,7 +304,16 @@ public struct LaneMachine: Sendable {
     // MARK: What an observer may ask
 
     public var hasRelease: Bool { if case .released = state { true } else { false } }
-    public var isMeasuring: Bool { if case .measuring = state { true } else { false } }
+    /// Somebody's temperature is not settled.
+    public var isMeasuring: Bool {
+        switch state {
+        case .measuring: true
+        case .pairing(let pairing): pairing.measuring != nil
+        case .waiting, .awaiting, .released: false
+        }
+    }
+    /// A vehicle's pass waits for the driver's badge, or that for the pass.
+    public var isPairing: Bool { if case .pairing = state { true } else { false } }
     public var isAwaitingCompany: Bool { if case .awaiting = state { true } else { false } }
     public var credentialsInForce: CredentialsInForce { credentials }
     public var isInAlarm: Bool { fireAlarm }
@@ -398,6 +416,8 @@ public struct LaneMachine: Sendable {
         var first = 0
         while first < writtenCount && written[first] != event { first += 1 }
         let firstSequence = nextSequence - UInt64(writtenCount - first)
+        var standing: Release?
+        if case .released(let release) = state { standing = release }
         for index in first..<writtenCount {
             hourTotals = hourTotals - LaneTotals(written[index])
             switch written[index] {
@@ -406,11 +426,11 @@ public struct LaneMachine: Sendable {
                 hourTotals = hourTotals + totals
                 continue
             case .mode: continue
-            case .decided where takeBackRelease(of: firstSequence + UInt64(index - first)),
-                .releasedByHand where takeBackRelease(of: firstSequence + UInt64(index - first)):
+            case .decided where takeBack(standing, of: firstSequence + UInt64(index - first)),
+                .releasedByHand where takeBack(standing, of: firstSequence + UInt64(index - first)):
                 continue
             case .ended(let outcome) where outcome.decisionSequence < firstSequence:
-                owedEnd = outcome
+                owe(outcome)
                 continue
             default: break
             }
@@ -420,24 +440,41 @@ public struct LaneMachine: Sendable {
         writtenCount = 0
     }
 
-    /// Before every decision, so that no second end can come to be owed.
+    /// Before every decision, so that no second release's ends can come to be owed.
     mutating func payOwedEnd(_ step: inout Step) {
-        guard let end = owedEnd else { return }
+        if let end = owedEnd { step.record(.ended(end)) }
+        if let end = owedEndBeside { step.record(.ended(end)) }
         owedEnd = nil
-        step.record(.ended(end))
+        owedEndBeside = nil
     }
 
-    /// Whether the release of this decision stands. At an entrance it was not done and is forgotten; at an exit the gate
-    /// is open, and the decision is owed.
-    private mutating func takeBackRelease(of sequence: UInt64) -> Bool {
-        guard case .released(var release) = state, release.decisionSequence == sequence else { return false }
-        if !leaves(release.direction) {
+    private mutating func owe(_ end: Outcome) {
+        if owedEnd == nil { owedEnd = end } else { owedEndBeside = end }
+    }
+
+    /// Whether the release that `standing` was stands for this decision. At an entrance it was not done and is
+    /// forgotten; at an exit the gate is open, and the decision is owed.
+    private mutating func takeBack(_ standing: Release?, of sequence: UInt64) -> Bool {
+        guard let standing, standing.decisionSequence == sequence || standing.beside?.sequence == sequence else {
+            return false
+        }
+        guard case .released(var release) = state else { return true }
+        guard leaves(release.direction) else {
+            // Of two the first is on record already: nobody used it.
+            if standing.decisionSequence != sequence {
+                owe(outcome(of: release.decision, release.decisionSequence, release, .annulled, 0))
+            }
             state = .waiting
-        } else {
+            return true
+        }
+        if standing.decisionSequence == sequence {
             release.isDecisionOwed = true
             release.decisionSequence = 0
-            state = .released(release)
+        } else {
+            release.beside?.isOwed = true
+            release.beside?.sequence = 0
         }
+        state = .released(release)
         return true
     }
 }
@@ -452,13 +489,13 @@ struct Step {
     /// An admission at an entrance: its record stands before the release.
     var recordsFirst = false
     var buzzerMilliseconds: Int64 = 0
-    private(set) var records = InlineArray<10, LaneEvent>(repeating: .stopping)
+    private(set) var records = InlineArray<12, LaneEvent>(repeating: .stopping)
     private(set) var recordCount = 0
 
     init(_ moment: Moment) { self.moment = moment }
 
     mutating func record(_ event: LaneEvent) {
-        precondition(recordCount < 10, "a step of the lane machine writes at most 10 records")
+        precondition(recordCount < 12, "a step of the lane machine writes at most 12 records")
         records[recordCount] = event
         recordCount += 1
     }

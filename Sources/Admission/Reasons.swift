@@ -49,16 +49,22 @@ public struct Reasons: OptionSet, Sendable, Hashable {
     public static let escortMissing = Reasons(bit: 50)
     public static let identityNotConfirmed = Reasons(bit: 51)
     public static let laneLocked = Reasons(bit: 46)
+    // Of a pass and the badge of who drives, where they go together.
+    public static let driverMissing = Reasons(bit: 52)
+    public static let passMissing = Reasons(bit: 53)
+    /// Nothing stands against this half, but against the other.
+    public static let otherHalfRefused = Reasons(bit: 54)
 
     /// All reasons, in the order in which they are told.
     public static let ordered: [Reasons] = [
         .temperatureMissing, .temperatureAmbiguous, .twoHolders, .laneBusy, .escortMissing, .identityNotConfirmed,
-        .testMissing, .testExpired, .codeTooOld, .codeUnknown, .notActivated,
+        .driverMissing, .passMissing, .testMissing, .testExpired, .codeTooOld, .codeUnknown, .notActivated,
         .vaccineNotRecorded, .vaccineIncomplete, .notYetValid, .noLongerValid,
         .outsideHours, .zoneNotGranted, .kindNotAdmitted, .passedAlready, .unknownBadge, .conflict, .suspended,
         .revoked,
         .temperatureHigh, .codeYellow, .codeRed, .testPositive, .testInFuture, .codeInFuture,
         .thermometerLost, .laneLocked, .outOfService, .noImage, .statementTooOld, .imageTooOld, .clockNotTrusted,
+        .otherHalfRefused,
     ]
 
     /// Which reasons belong to which key; the rest are none of the four.
@@ -111,6 +117,9 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         case .escortMissing: "escort-missing"
         case .identityNotConfirmed: "identity-not-confirmed"
         case .laneLocked: "lane-locked"
+        case .driverMissing: "driver-missing"
+        case .passMissing: "pass-missing"
+        case .otherHalfRefused: "other-half-refused"
         default: "several"
         }
     }

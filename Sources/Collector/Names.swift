@@ -69,8 +69,10 @@ extension AntiPassbackFinding {
 
 extension Company {
     var names: [String] {
-        [(Company.escort, "escort"), (.secondIdentifier, "second_identifier"), (.guardsButton, "guards_button")]
-            .filter { contains($0.0) }.map(\.1)
+        [
+            (Company.escort, "escort"), (.secondIdentifier, "second_identifier"), (.guardsButton, "guards_button"),
+            (.driver, "driver"), (.vehicle, "vehicle"),
+        ].filter { contains($0.0) }.map(\.1)
     }
 }
 

@@ -63,7 +63,7 @@ struct EffectRunner {
         let recovery = opened.recovery
         journal = opened.journal
         var earlier = recovery.hourTotals
-        if let unfinished = recovery.outstanding {
+        for case let unfinished? in [recovery.outstanding, recovery.outstandingBeside] {
             do {
                 try opened.journal.append(
                     .ended(unfinished), at: moment, sequence: opened.journal.nextSequence, for: .reserve)
@@ -87,8 +87,8 @@ struct EffectRunner {
     /// False when the disk did not answer in time.
     func closeJournal(by deadline: UInt64) -> Bool { journal?.close(by: deadline) ?? true }
 
-    mutating func start(unfinished: Outcome?, at moment: Moment) {
-        perform(machine.start(unfinished: unfinished, at: moment), at: moment)
+    mutating func start(unfinished: Outcome?, beside: Outcome?, at moment: Moment) {
+        perform(machine.start(unfinished: unfinished, beside: beside, at: moment), at: moment)
     }
 
     mutating func give(_ input: LaneInput, at moment: Moment) {

@@ -216,6 +216,11 @@ public struct Explanation: Sendable {
                 "a badge of \(kinds.joined(separator: " or ")) within "
                     + Figures.duration(milliseconds: escort.windowMilliseconds), nil)
         }
+        if let driver = rule.driver {
+            row(
+                "driver", "driver", "to come",
+                "the driver's badge within " + Figures.duration(milliseconds: driver.windowMilliseconds), nil)
+        }
         if let identity = rule.identity {
             let proofs = [(Company.secondIdentifier, "another identifier"), (.guardsButton, "the guard's button")]
                 .filter { identity.accepts.contains($0.0) }.map(\.1)

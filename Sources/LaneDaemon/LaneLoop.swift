@@ -46,11 +46,11 @@ final class LaneLoop {
     }
 
     /// Runs until a signal asks to stop.
-    func run(unfinished: Outcome?) throws(SystemFailure) {
+    func run(unfinished: Outcome?, beside: Outcome?) throws(SystemFailure) {
         tellCredentialThread(clock.keeper.trust)
         publish()
         parts.progress.beginTurn()
-        runner.start(unfinished: unfinished, at: clock.moment())
+        runner.start(unfinished: unfinished, beside: beside, at: clock.moment())
         give(.journal(runner.journalState))
         // On record: what decides from here on.
         runner.adopt(runner.machine.policy, at: clock.moment())

@@ -111,7 +111,7 @@ public enum LaneProgram {
         }
         let epoch = opened.map { "epoch \($0.journal.epoch.hex)" } ?? "WITHOUT A JOURNAL"
         Log.notice("lane \(settings.id.text) (\(settings.name)) is up, \(epoch)")
-        try loop.run(unfinished: opened?.recovery.outstanding)
+        try loop.run(unfinished: opened?.recovery.outstanding, beside: opened?.recovery.outstandingBeside)
         Log.notice("lane \(settings.id.text) stopped")
     }
 

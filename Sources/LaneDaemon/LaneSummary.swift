@@ -57,7 +57,8 @@ enum LaneSummary {
         } else {
             lines +=
                 PolicySentences(
-                    policy: policy, hasThermometer: settings.thermometer != nil, zone: lane.to
+                    policy: policy, hasThermometer: settings.thermometer != nil, zone: lane.to,
+                    isForVehicles: lane.traffic == .vehicles
                 ).lines
         }
         lines += ScheduleSettings.sentences(lane.schedule)

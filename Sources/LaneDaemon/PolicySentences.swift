@@ -8,6 +8,7 @@ struct PolicySentences {
     let hasThermometer: Bool
     /// The zone that the lane leads to.
     let zone: ShortName
+    var isForVehicles = false
 
     var lines: [String] {
         HolderKind.allCases.map(sentence) + temperature + [
@@ -39,6 +40,15 @@ struct PolicySentences {
             parts.append(
                 "only beside a badge of \(kinds.joined(separator: " or ")) presented at most "
                     + "\(duration(escort.windowMilliseconds)) before or after")
+        }
+        if let driver = rule.driver {
+            let kinds = HolderKind.allCases.filter { $0 != .vehicle && policy.admittedKinds.contains($0) }
+            parts.append(
+                "only with the badge of its driver (\(kinds.map { "\($0.name)" }.joined(separator: " or "))) read at most "
+                    + "\(duration(driver.windowMilliseconds)) before or after, both admitted or neither")
+        }
+        if kind != .vehicle, isForVehicles, policy.rule(for: .vehicle).driver != nil {
+            parts.append("only as the driver of a vehicle whose pass is read too")
         }
         if let identity = rule.identity {
             let proofs = [

@@ -47,8 +47,12 @@ struct PolicySettings {
     /// A lane for vehicles admits vehicles, unless its policy says something else.
     init(traffic: Traffic = .people) { if traffic == .vehicles { policy.admittedKinds = KindSet([.vehicle]) } }
 
+    /// Where it asks for a driver, when it does.
+    private var driverSection: Section?
+
     init(_ section: Section, lane id: String, to zone: ShortName, traffic: Traffic = .people) {
         self.init(traffic: traffic)
+        defer { if traffic == .vehicles { checkDrivers() } }
         var rest = PolicySettings()
         apply(section)
         for (name, section) in section.namedSections("zones", names: LaneSettings.zoneRule) {
@@ -123,6 +127,7 @@ struct PolicySettings {
         for kind in KindName.allCases {
             guard let own = kinds.optionalSection(kind.rawValue) else { continue }
             applyOwn(own, &policy.kindRules[Int(kind.kind.rawValue)])
+            applyDriver(own, kind)
         }
     }
 
@@ -143,6 +148,32 @@ struct PolicySettings {
         if section.has("escort") { rule.escort = escort.map(escortRule) }
         let identity = section.optionalSection("identity", orWord: "none")
         if section.has("identity") { rule.identity = identity.map(identityRule) }
+    }
+
+    private mutating func applyDriver(_ section: Section, _ kind: KindName) {
+        guard section.has("driver") else { return }
+        let group = section.optionalSection("driver", orWord: "none")
+        guard kind == .vehicle else {
+            section.refuse("driver", "only a vehicle has a driver; say this under kinds.vehicle")
+            return
+        }
+        driverSection = group == nil ? nil : section
+        policy.kindRules[Int(kind.kind.rawValue)].driver = group.map {
+            DriverRule(windowMilliseconds: window($0, usual: 20))
+        }
+    }
+
+    /// At a lane for vehicles.
+    private func checkDrivers() {
+        guard let driverSection, policy.rule(for: .vehicle).driver != nil else { return }
+        guard policy.admittedKinds.contains(.vehicle) else {
+            return driverSection.refuse("driver", "this lane admits no vehicle; name vehicle in its `admits`")
+        }
+        if !HolderKind.allCases.contains(where: { $0 != .vehicle && policy.admittedKinds.contains($0) }) {
+            driverSection.refuse(
+                "driver",
+                "this lane admits nobody who could drive; name the kinds that may beside vehicle in its `admits`")
+        }
     }
 
     /// nil when it is left out.

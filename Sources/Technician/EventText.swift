@@ -73,6 +73,8 @@ struct EventText {
         }
         if decision.company.contains(.secondIdentifier) { text += ", with a second identifier" }
         if decision.company.contains(.guardsButton) { text += ", confirmed by the guard" }
+        if decision.company.contains(.driver) { text += ", with a driver" }
+        if decision.company.contains(.vehicle) { text += ", with a vehicle" }
         if decision.partner != .nobody { text += ", with holder \(decision.partner.number)" }
         if decision.antiPassback == .reported { text += ", PASSED HERE SHORTLY BEFORE" }
         guard !decision.reasons.isEmpty else { return text }
@@ -197,8 +199,10 @@ enum EventNames {
     }
 
     static func of(_ company: Company) -> [String] {
-        [(Company.escort, "escort"), (.secondIdentifier, "second-identifier"), (.guardsButton, "guards-button")]
-            .filter { company.contains($0.0) }.map(\.1)
+        [
+            (Company.escort, "escort"), (.secondIdentifier, "second-identifier"), (.guardsButton, "guards-button"),
+            (.driver, "driver"), (.vehicle, "vehicle"),
+        ].filter { company.contains($0.0) }.map(\.1)
     }
 
     static func totals(_ totals: LaneTotals) -> [(String, UInt32)] {

@@ -66,6 +66,9 @@ public struct ReasonWording: Sendable {
         .init(.passedAlready, .desk(badge), "该证件刚刚入场", "passed here shortly before"),
         .init(.escortMissing, .here(withEscort), "无陪同人员", "no escort came"),
         .init(.identityNotConfirmed, .here(confirmIdentity), "身份未确认", "identity not confirmed"),
+        .init(.driverMissing, .desk(driver), "无驾驶员证件", "no driver's badge came"),
+        .init(.passMissing, .desk(pass), "无车辆证", "no vehicle's pass came"),
+        .init(.otherHalfRefused, .here(bothAgain), "同行的另一证件未通过", "the badge beside it was refused"),
     ]
 
     // What the service point is asked for, in a word or two: two of them fit one display line.
@@ -76,12 +79,15 @@ public struct ReasonWording: Sendable {
     private static let dates = Bilingual("证件有效期", "badge dates")
     private static let badge = Bilingual("证件登记", "badge")
     private static let zone = Bilingual("区域权限", "zone")
+    private static let driver = Bilingual("驾驶员证件", "driver's badge")
+    private static let pass = Bilingual("车辆证", "vehicle pass")
 
     private static let holdStill = Bilingual("请站稳，重新测温", "Please hold still and try again")
     private static let faceThermometer = Bilingual("请对准测温仪，再刷一次证件", "Face the thermometer, try again")
     private static let oneByOne = Bilingual("请逐一刷证通过", "One person at a time, please")
     private static let withEscort = Bilingual("请与陪同人员一起刷证", "Come with your escort, please")
     private static let confirmIdentity = Bilingual("请重新刷证并确认身份", "Try again; show who you are")
+    private static let bothAgain = Bilingual("请重新出示两张证件", "Show pass and badge again")
     private static let closedNow = Bilingual("当前时段不开放", "Not open for you at this hour")
     private static let wait = Bilingual("请稍候再刷证件", "Please wait, then try again")
 }

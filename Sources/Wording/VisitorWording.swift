@@ -23,6 +23,8 @@ public enum VisitorWording {
 
     /// What is still to come beside the badge.
     private static func awaiting(_ company: Company) -> Bilingual {
+        if company.contains(.driver) { return Bilingual("请驾驶员刷证", "Driver's badge, please") }
+        if company.contains(.vehicle) { return Bilingual("请出示车辆证", "The vehicle's pass, please") }
         if company.contains(.escort) { return Bilingual("请陪同人员刷证", "Your escort's badge, please") }
         switch (company.contains(.secondIdentifier), company.contains(.guardsButton)) {
         case (true, true): return Bilingual("请出示另一证件或等候确认", "Other badge, or wait for guard")

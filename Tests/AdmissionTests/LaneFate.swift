@@ -73,6 +73,19 @@ struct Fate {
         return presentation
     }
 
+    /// Who drives the vehicle that came, or the vehicle that he drives; now and then somebody else.
+    private mutating func driver(of own: Presentation) -> Presentation {
+        let isDriver = own.credential?.kind == .vehicle
+        var other = presentation(1...100_000)
+        for _ in 0..<30 where (other.credential?.kind == .vehicle) == isDriver { other = presentation(1...100_000) }
+        if !isDriver || chance(oneIn: 5) { return other }
+        // One who may drive.
+        let holder = 200_000 + number(0...50_000) as UInt32
+        var credential = makeCredential(holder: holder, at: lane.trueWall)
+        credential.kind = chance(oneIn: 4) ? .staff : .visitor
+        return makePresentation(holder, credential: credential, reader: own.reader)
+    }
+
     mutating func sample() -> TemperatureSample {
         switch number(0...11) {
         case 0: makeSample(number(3730...3900))
@@ -132,6 +145,7 @@ struct Fate {
         let own = presentation(1...100_000)
         let other = presentation(1...100_000)
         standing = [own.credential?.holder, other.credential?.holder]
+        let driver = lane.asksForDriver && !chance(oneIn: 8) ? (badge: driver(of: own), at: number(0...9)) : nil
         let walksAt = chance(oneIn: 12) ? 100 : number(2...8)
         for tick in 0..<20 {
             if tick < 14 { measure(makeSample((hasFever ? 3800 : 3620) + number(-20...20))) }
@@ -140,6 +154,7 @@ struct Fate {
                 present(own)
                 lane.isNewPresentation = false
             }
+            if let driver, tick >= driver.at, tick < driver.at + 4 { present(driver.badge) }
             if chance(oneIn: 80) { present(other) }
             if tick >= 5, chance(oneIn: 20) {
                 var second = own
@@ -157,7 +172,8 @@ struct Fate {
             break
         }
         if chance(oneIn: 10) { lane.give(.guardPressed) }
-        if chance(oneIn: 40) { walk(chance(oneIn: 2) ? .forward : .backward) }
+        // In front of a boom that waits for the other half somebody drives on more often.
+        if chance(oneIn: lane.asksForDriver ? 8 : 40) { walk(chance(oneIn: 2) ? .forward : .backward) }
     }
 
     /// So many people, with a look every now and then whether the lane finds a way out of whatever happened to it.

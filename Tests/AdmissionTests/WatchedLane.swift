@@ -36,6 +36,9 @@ final class WatchedLane {
     private(set) var nextSequence: UInt64 = 1
     /// Records that let somebody through and whose end is not on record.
     private(set) var open: Set<UInt64> = []
+    /// The newest of them, and whether it goes only with another: a vehicle's pass with its driver's badge.
+    private var newestOpen: Decision?
+    private var needsOther = false
     private(set) var counted = Counts()
     private var closedHours = Counts()
     /// What the journal's records count since the newest closed hour.
@@ -107,11 +110,10 @@ final class WatchedLane {
         case .temperature(let sample): if sample.isPlausible { samplesSinceDecision += 1 }
         case .presented(var presentation):
             if world[presentation.tag] == nil { world[presentation.tag] = presentation.lookup }
-            // Also one whom the table in force does not hold: the next one may, while he stands there.
-            if case .found(let credential)? = world[presentation.tag] { presentedAt[credential.holder] = elapsed }
             presentation.lookup = says(presentation.tag)
             input = .presented(presentation)
-            if let holder = presentation.credential?.holder { presentedAt[holder] = elapsed }
+            // Also while no image says whose it is: one that waits may be looked up in a later one.
+            if case .found(let credential) = world[presentation.tag] { presentedAt[credential.holder] = elapsed }
         case .guardPressed: guardPressedAt = elapsed
         case .fire(let alarm):
             fireBegins = alarm && !told.fire
@@ -242,12 +244,15 @@ final class WatchedLane {
             machine.pointee.resume(standing, at: moment)
             told.resume(standing, wall: wall, at: elapsed)
         }
-        let unfinished = open.max().map {
+        let unfinished = open.sorted().map {
             Outcome(
                 end: .interrupted, direction: .forward, decisionSequence: $0, decisionEpoch: nil, tag: .none,
                 type: .chip, holder: .nobody, kind: nil, reader: 0, openMilliseconds: 0)
         }
-        step(machine.pointee.start(unfinished: unfinished, at: moment), fireBegins: false, "start")
+        step(
+            machine.pointee.start(
+                unfinished: unfinished.first, beside: unfinished.count > 1 ? unfinished[1] : nil, at: moment),
+            fireBegins: false, "start")
         // The fire thread tells the new machine first, then the devices are found one by one.
         if wasInAlarm { give(.fire(alarm: true)) }
         give(.journal(room))
@@ -332,7 +337,7 @@ final class WatchedLane {
         case .decided(let decision):
             newest = decision
             checkDecision(decision)
-            if decision.verdict == .admitted { begins(sequence, decision.presentation.direction) }
+            if decision.verdict == .admitted { begins(sequence, decision.presentation.direction, decision) }
         case .releasedByHand:
             // What an exit owed its journal may be written in one.
             if machine.pointee.isInAlarm && !hadFault { note("released by hand in a fire") }
@@ -358,12 +363,38 @@ final class WatchedLane {
         }
     }
 
-    private func begins(_ sequence: UInt64, _ direction: PassageDirection) {
+    /// Of the entrance of a lane for vehicles: nobody goes in but a pass and a driver together.
+    private func goInPairs(_ direction: PassageDirection) -> Bool {
+        kind != .exit && direction == .forward && asksForDriver
+    }
+    var asksForDriver: Bool {
+        machine.pointee.configuration.traffic == .vehicles
+            && policy.kindRules[Int(HolderKind.vehicle.rawValue)].driver != nil
+    }
+
+    private func begins(_ sequence: UInt64, _ direction: PassageDirection, _ decision: Decision? = nil) {
+        defer {
+            newestOpen = decision
+            needsOther = open.count == 1 && decision != nil && goInPairs(direction)
+        }
+        if let first = newestOpen, open.count == 1, asksForDriver, let decision, areOne(first, decision) {
+            open.insert(sequence)
+            return
+        }
         if !open.isEmpty { note("a second release while one is out") }
         if kind != .exit && direction == .forward && releaseLine && machine.pointee.mode.mode != .heldOpen {
             note("the line did not fall between two releases")
         }
         open.insert(sequence)
+    }
+
+    /// A vehicle and who drives it. At an entrance each names the other; at an exit the first knew nothing of it.
+    private func areOne(_ first: Decision, _ second: Decision) -> Bool {
+        guard let a = first.presentation.credential, let b = second.presentation.credential,
+            first.presentation.direction == second.presentation.direction, second.partner == a.holder
+        else { return false }
+        let isNamed = first.partner == b.holder || kind == .exit || first.presentation.direction == .backward
+        return isNamed && [a.kind, b.kind].count { $0 == .vehicle } == 1
     }
 
     // MARK: The promises
@@ -381,7 +412,12 @@ final class WatchedLane {
     }
 
     private func checkDecision(_ decision: Decision) {
-        defer { if decision.temperature.outcome != .notTaken { samplesSinceDecision = 0 } }
+        // A vehicle is not measured, its driver is: his decision is the next record.
+        defer {
+            if decision.temperature.outcome != .notTaken && !decision.company.contains(.driver) {
+                samplesSinceDecision = 0
+            }
+        }
         if (decision.verdict == .admitted) != decision.reasons.isEmpty { note("verdict and reasons differ") }
         if kind == .exit || decision.presentation.direction == .backward {
             if decision.verdict == .refused { note("an exit refused") }
@@ -444,12 +480,25 @@ final class WatchedLane {
 
     private func checkCompany(_ decision: Decision, _ credential: Credential) {
         let rule = machine.pointee.policy.rule(for: credential.kind)
+        let stuck = machine.pointee.configuration.stuckContactMilliseconds
+        let window = policy.kindRules[Int(HolderKind.vehicle.rawValue)].driver?.windowMilliseconds
+        if asksForDriver, let window {
+            if decision.company.isDisjoint(with: credential.kind == .vehicle ? .driver : .vehicle) {
+                note("a vehicle without its driver, or he without it")
+            }
+            // As long as the window and two measurements; longer when it waited behind somebody.
+            let at = presentedAt[decision.partner] ?? -1_000_000
+            if elapsed - at > window + 2 * policy.pairingWindowMilliseconds + 10_000 + stuck {
+                note("the other half came \(elapsed - at) ms ago")
+            }
+        } else if rule.driver != nil {
+            note("a vehicle where nobody drives")
+        }
         if let escort = rule.escort {
             let at = presentedAt[decision.partner] ?? -1_000_000
             if decision.partner == credential.holder || !decision.company.contains(.escort) { note("no escort") }
             // A badge that waited is judged some seconds after it was presented; behind somebody who stands in the beams or
             // on the loop, when the sensor counts as stuck.
-            let stuck = machine.pointee.configuration.stuckContactMilliseconds
             if elapsed - at > 2 * escort.windowMilliseconds + 10_000 + stuck {
                 note("an escort that came \(elapsed - at) ms ago, within \(escort.windowMilliseconds) ms")
             }
@@ -457,8 +506,11 @@ final class WatchedLane {
         if let identity = rule.identity {
             let proofs = decision.company.intersection(identity.accepts)
             if proofs.isEmpty { note("admitted without the proof of identity") }
-            if proofs.contains(.guardsButton) && elapsed - (guardPressedAt ?? -1_000_000) > identity.windowMilliseconds
-            {
+            // A driver's proof may come as long as his vehicle's pass may, and he is measured after.
+            let longest =
+                identity.windowMilliseconds
+                + (asksForDriver ? (window ?? 0) + 2 * policy.pairingWindowMilliseconds : 0)
+            if proofs.contains(.guardsButton) && elapsed - (guardPressedAt ?? -1_000_000) > longest {
                 note("no guard has pressed")
             }
         }
@@ -505,14 +557,17 @@ final class WatchedLane {
             if !releaseLine { note("closed and held open") }
         } else if kind != .exit && !isOpenForAll {
             if releaseLine && !hasRelease { note("open for nobody") }
-            if releaseLine && open.count != 1 { note("open with \(open.count) admissions on record") }
+            if releaseLine && outNow != 1 { note("open with \(open.count) admissions on record") }
+            if releaseLine && needsOther && !hadFault { note("open for a vehicle or a driver alone") }
         }
         if kind == .twoWay && isInAlarm && !backwardLine { note("closed to whoever leaves in a fire") }
         if releaseLine && backwardLine && !isOpenForAll && told.readersLost >> UInt16(outwardReader) & 1 == 0 {
             note("open both ways")
         }
-        if open.count > 1 { note("\(open.count) releases are out") }
-        if !hadFault && open.count != (hasRelease ? 1 : 0) {
+        if open.count > 2 || (open.count == 2 && (needsOther || !asksForDriver) && !hadFault) {
+            note("\(open.count) releases are out")
+        }
+        if !hadFault && outNow != (hasRelease ? 1 : 0) {
             note("\(open.count) open on record, and the machine \(hasRelease ? "has" : "has no") release")
         }
         if counted.admitted != counted.ended + open.count { note("admitted is not ended plus open: \(counted)") }
@@ -525,6 +580,9 @@ final class WatchedLane {
             machine.pointee.configuration, policy, hasJournalFault: machine.pointee.hasJournalFault)
         if mode != expected { note("\(mode) where it should be \(expected)") }
     }
+
+    /// A vehicle and its driver have one release.
+    private var outNow: Int { min(open.count, 1) }
 
     func note(_ what: String) { if broken.count < 20 { broken.append(what) } }
 
@@ -566,19 +624,29 @@ final class WatchedLane {
         let holder = 8_000_000 + heals
         var credential = makeCredential(holder: holder, assessedSecondsAgo: 60, sampledSecondsAgo: 60, at: wall)
         if configuration.traffic == .vehicles { credential.kind = .vehicle }
-        let hours = policy.kindRules[Int(credential.kind.rawValue)].hours ?? policy.hours
-        let isOpen = JudgedAgain.isIn(hours, wall)
+        let isPair = goInPairs(.forward)
+        func isOpenNow() -> Bool {
+            (isPair ? [.vehicle, .visitor] : [credential.kind]).allSatisfy { kind in
+                JudgedAgain.isIn(policy.kindRules[Int(kind.rawValue)].hours ?? policy.hours, wall)
+            }
+        }
+        let isOpenAtFirst = isOpenNow()
         isNewPresentation = true
         give(.presented(makePresentation(holder, credential: credential)))
         isNewPresentation = false
+        if isPair {
+            credential.kind = .visitor
+            credential.holder = HolderNumber(holder + 1)
+            give(.presented(makePresentation(holder + 1, credential: credential)))
+        }
         for _ in 0..<3 {
             wait(100)
             // Below whatever limit the policy has by now.
             give(.temperature(makeSample(3500)))
         }
-        // Hours that end, or begin, between the badge and its temperature: either answer is right.
-        guard JudgedAgain.isIn(hours, wall) == isOpen else { return }
         let isMeasured = policy.measuredKinds.contains(credential.kind)
+        // The hours of the moment of the decision: whoever is measured is decided by the last sample.
+        let isOpen = isMeasured && canMeasure ? isOpenNow() : isOpenAtFirst
         let isLetIn =
             kind == .exit
             || (isOpen && !isClosed && (!isMeasured || canMeasure || policy.withoutThermometer == .admitMarked))
@@ -590,7 +658,7 @@ final class WatchedLane {
         guard isLetIn || releaseLine else { return }
         walk(.forward)
         if sensor == .absent { wait(configuration.passageTimeoutMilliseconds) }
-        if counted.passed != passed + 1 { note("nor counted") }
+        if counted.passed != passed + (isPair ? 2 : 1) { note("nor counted") }
     }
 
     /// A technician lets everybody pass again in spite of anti-passback.

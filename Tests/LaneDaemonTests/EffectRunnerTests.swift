@@ -48,7 +48,7 @@ private final class RunnerBench {
                 kind: kind, from: from, to: to, readerCount: 1, hasThermometer: false), policy: policy,
             nextSequence: journal.nextSequence, hourTotals: LaneTotals(), at: moment)
         runner = EffectRunner(machine: machine, journal: journal, gate: gate)
-        runner.start(unfinished: nil, at: now())
+        runner.start(unfinished: nil, beside: nil, at: now())
         try turn { gate.presence == .well }
         give(.deviceBack(.gate))
         give(.deviceBack(.reader(0)))

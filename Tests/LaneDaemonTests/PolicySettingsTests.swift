@@ -25,6 +25,11 @@ private func read(_ policy: String, id: String = "north-07", to: String = "north
     return try LaneSettings(finishing: ConfigurationReader(contents: Array(text.utf8), path: "/etc/lane.yaml"))
 }
 
+private func readForVehicles(_ policy: String, to: String = "north-ring") throws -> LaneSettings {
+    let text = lane("policy:\n" + policy, to: to).replacing("kind: entry,", with: "kind: entry, traffic: vehicles,")
+    return try LaneSettings(finishing: ConfigurationReader(contents: Array(text.utf8), path: "/etc/lane.yaml"))
+}
+
 private let layered = """
       test_window_hours: 48
       kinds:
@@ -194,6 +199,41 @@ private let layered = """
         #expect(said.contains("only beside a badge of staff or security presented at most 30 s before or after"))
         #expect(said.contains("another identifier of the same holder or the guard's button within 15 s"))
         #expect(said.contains("who passed here less than 10 min ago is refused"))
+    }
+
+    @Test("a lane for vehicles reads its driver rule, says it, and can take it back nearer to the lane")
+    func driver() throws {
+        let rules = """
+              admits: [vehicle, staff, exhibitor]
+              kinds: { vehicle: { driver: { window_seconds: 30 } } }
+              zones: { hall-4: { kinds: { vehicle: { driver: none } } } }
+            """
+        let settings = try readForVehicles(rules)
+        #expect(settings.policy.rule(for: .vehicle).driver == DriverRule(windowMilliseconds: 30_000))
+        #expect(try readForVehicles(rules, to: "hall-4").policy.rule(for: .vehicle).driver == nil)
+        let said = LaneSummary.text(settings)
+        #expect(
+            said.contains(
+                "only with the badge of its driver (exhibitor or staff) read at most 30 s before or after, "
+                    + "both admitted or neither"), "\(said)")
+        #expect(said.contains("only as the driver of a vehicle whose pass is read too"))
+        let usual = try readForVehicles("  admits: [vehicle, staff]\n  kinds: { vehicle: { driver: {} } }")
+        #expect(usual.policy.rule(for: .vehicle).driver == DriverRule(windowMilliseconds: 20_000))
+    }
+
+    @Test(
+        "a driver rule that could let nobody in, or has no window to the second, is refused with what to do",
+        arguments: [
+            ("kinds: { vehicle: { driver: {} } }", "admits nobody who could drive"),
+            ("admits: [staff]\n  kinds: { vehicle: { driver: {} } }", "admits no vehicle"),
+            ("kinds: { staff: { driver: {} } }", "only a vehicle has a driver"),
+            ("kinds: { vehicle: { driver: { window_seconds: 2 } } }", "3"),
+            ("kinds: { vehicle: { driver: yes } }", "none"),
+        ])
+    func refusesDriver(rule: String, words: String) throws {
+        let failure = #expect(throws: ConfigurationFailure.self) { _ = try readForVehicles("  \(rule)") }
+        let text = "\(try #require(failure))"
+        #expect(text.contains(".driver") && text.contains(words), "\(text)")
     }
 
     @Test(

@@ -144,6 +144,28 @@ import Testing
         #expect(try fixture.run(epoch: 4).outstanding == nil)
     }
 
+    @Test(
+        "a vehicle and its driver are outstanding together, until each has its end",
+        arguments: [([], [4, 5]), ([4], [5]), ([5], [4]), ([4, 5], [])] as [([UInt64], [UInt64])])
+    func outstandingPair(ended: [UInt64], left: [UInt64]) throws {
+        let fixture = try JournalFixture()
+        try fixture.run(epoch: 1) { journal in
+            try journal.add(JournalFixture.decided(1))
+            try journal.add(JournalFixture.ended(2))
+            for (holder, partner, company) in [(7, 8, Company.driver), (8, 7, .vehicle)] as [(UInt32, UInt32, Company)]
+            {
+                guard case .decided(var decision) = JournalFixture.decided(holder) else { return }
+                decision.company = company
+                decision.partner = HolderNumber(partner)
+                try journal.add(.decided(decision))
+            }
+            for sequence in ended { try journal.add(JournalFixture.ended(sequence)) }
+        }
+        let recovery = try fixture.run(epoch: 2)
+        let outstanding = [recovery.outstanding, recovery.outstandingBeside].compactMap { $0?.decisionSequence }
+        #expect(outstanding == left)
+    }
+
     @Test("the end of another epoch's decision of the same number does not end this one")
     func sameNumber() throws {
         let fixture = try JournalFixture()

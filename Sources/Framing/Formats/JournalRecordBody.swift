@@ -9,6 +9,7 @@ import Admission
 //                    20 u8 temperature outcome · 21 u8 samples · 22 i16 median · 24 i16 ambient
 //                    26 i16 offset · 28 i16 limit (hundredths of °C)
 //                    30 u8 beside the badge: bit 0 escort, 1 second identifier, 2 guard's button
+//                             3 the driver of this vehicle, 4 the vehicle of this driver
 //                    31 u8 direction: 0 or 1 forward, 2 backward
 //                    32 u64 reasons · 40 u32 sampled at, s · 44 u32 assessed at, s
 //                    48 u64 image version · 56 u64 change number

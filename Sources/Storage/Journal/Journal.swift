@@ -106,7 +106,8 @@ public final class Journal {
         _ = try NamedThread.start(name: "journal") { keeper.run() }
         return JournalRecovery(
             last: facts.last, holes: opened.scan.holes.map(\.event), holesRecorded: recorded,
-            newestTrustedWall: facts.newestTrustedWall, outstanding: facts.outstanding, hourTotals: facts.hourTotals,
+            newestTrustedWall: facts.newestTrustedWall, outstanding: facts.outstanding,
+            outstandingBeside: facts.outstandingBeside, hourTotals: facts.hourTotals,
             passages: facts.passages.newest, setAside: setAside, recordsHeld: opened.scan.recordsHeld,
             recordsDropped: opened.scan.recordsDropped)
     }

@@ -23,6 +23,8 @@ struct JournalFacts {
     var last: StoredThrough?
     var newestTrustedWall: WallTime?
     var outstanding: Outcome?
+    /// Of the decision beside that one: a vehicle's driver.
+    var outstandingBeside: Outcome?
     var hourTotals = LaneTotals()
     var reportedHoles: Set<Hole> = []
     var passages = RecordedPassages()
@@ -40,17 +42,26 @@ struct JournalFacts {
         passages.note(record)
         switch record.event {
         case .decided(let decision) where decision.verdict == .admitted:
-            // A lane never releases twice at once: an older decision's outcome stood in a hole between.
-            outstanding = Outcome(
+            let outcome = Outcome(
                 interrupting: decision.presentation, decision.presentation.direction, epoch: record.epoch,
                 sequence: record.sequence)
+            // A lane never releases twice at once: an older decision's outcome stood in a hole between. But a pass and
+            // its driver's badge are two decisions of one release.
+            if let first = outstanding, decision.isBeside(first), outstandingBeside == nil {
+                outstandingBeside = outcome
+            } else {
+                outstanding = outcome
+                outstandingBeside = nil
+            }
         case .releasedByHand(_, let direction):
+            outstandingBeside = nil
             outstanding = Outcome(interrupting: nil, direction, epoch: record.epoch, sequence: record.sequence)
         case .ended(let outcome):
-            if outcome.decisionSequence == outstanding?.decisionSequence,
-                (outcome.decisionEpoch ?? record.epoch) == outstanding?.decisionEpoch
-            {
-                outstanding = nil
+            if outcome.isEnd(of: outstandingBeside, in: record.epoch) {
+                outstandingBeside = nil
+            } else if outcome.isEnd(of: outstanding, in: record.epoch) {
+                outstanding = outstandingBeside
+                outstandingBeside = nil
             }
         case .hole(let epoch, let first, let count, .damaged, _):
             reportedHoles.insert(Hole(epoch: epoch, first: first, count: count))
@@ -59,7 +70,20 @@ struct JournalFacts {
     }
 }
 
+extension Decision {
+    /// Whether this and the decision of that release are of a vehicle and its driver.
+    fileprivate func isBeside(_ outcome: Outcome) -> Bool {
+        !company.isDisjoint(with: [.driver, .vehicle]) && partner != .nobody && partner == outcome.holder
+    }
+}
+
 extension Outcome {
+    /// - Parameter epoch: of the record that says so.
+    fileprivate func isEnd(of outstanding: Outcome?, in epoch: Epoch) -> Bool {
+        decisionSequence == outstanding?.decisionSequence
+            && (decisionEpoch ?? epoch) == outstanding?.decisionEpoch
+    }
+
     /// The end of a release that was cut short: nobody knows whether somebody walked. nil: released by hand.
     fileprivate init(
         interrupting presentation: Presentation?, _ direction: PassageDirection, epoch: Epoch, sequence: UInt64
@@ -84,6 +108,8 @@ public struct JournalRecovery: Sendable {
     public var newestTrustedWall: WallTime?
     /// An admitted decision whose release has no end on record, as the `interrupted` outcome that ends it: record it.
     public var outstanding: Outcome?
+    /// The same for the other decision of that release: of a vehicle's pass and its driver's badge.
+    public var outstandingBeside: Outcome?
     /// What the records of the wall hour of the opening count.
     public var hourTotals: LaneTotals
     /// Who passed lately, oldest first; at most 2,048.

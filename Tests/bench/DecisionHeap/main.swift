@@ -19,11 +19,16 @@ struct Stage {
     var effects = 0
     var admitted = 0
 
-    init(_ kind: LaneKind) {
-        let configuration = LaneConfiguration(
+    init(_ kind: LaneKind, for traffic: Traffic = .people) {
+        var configuration = LaneConfiguration(
             kind: kind, from: .outside, to: ShortName("ring") ?? .outside, readerCount: 1,
             hasThermometer: kind == .entry)
+        configuration.traffic = traffic
         var policy = AdmissionPolicy()
+        if traffic == .vehicles {
+            policy.admittedKinds = KindSet([.vehicle, .visitor])
+            policy.kindRules[Int(HolderKind.vehicle.rawValue)].driver = DriverRule(windowMilliseconds: 3000)
+        }
         policy.hours.daily = [.init(fromMilliseconds: 0, lengthMilliseconds: 86_400_000)]
         policy.antiPassback.action = .report
         let media = Int(HolderKind.media.rawValue)
@@ -96,6 +101,7 @@ struct Stage {
 
 var entering = Stage(.entry)
 var leaving = Stage(.exit)
+var driving = Stage(.entry, for: .vehicles)
 var kept: [Int] = []
 var holder: UInt32 = 0
 
@@ -171,6 +177,21 @@ let scenes: [(name: String, mayAllocate: Bool, play: () -> Void)] = [
             leaving.give(.deviceBack(.gate))
             leaving.credentials(UInt64(holder))
             leaving.wait(3_600_000)
+        }
+    ),
+    (
+        "a vehicle and its driver, then two vehicles, then one alone", false,
+        {
+            driving.give(.presented(driving.presentation(holder, .vehicle)))
+            driving.give(.presented(driving.presentation(holder + 1_000_000)))
+            driving.measure(3640)
+            driving.walk()
+            driving.give(.presented(driving.presentation(holder + 2_000_000, .vehicle)))
+            driving.give(.presented(driving.presentation(holder + 3_000_000, .vehicle)))
+            driving.wait(4000)
+            driving.give(.presented(driving.presentation(holder + 4_000_000, .vehicle)))
+            driving.wait(4000)
+            driving.wait(4000)
         }
     ),
     (
