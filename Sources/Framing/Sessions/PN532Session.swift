@@ -13,19 +13,23 @@ import Admission
 ///
 /// An answer that came garbled, or not at all, is asked for again with a NACK, upon which the chip says its last answer
 /// once more; a command that was not acknowledged is sent again. After a few of these for one command the chip is
-/// told to stop with an ACK, and begun with anew.
+/// told to stop with an ACK, and begun with anew: almost at once, because it may have lost its power and sleep, and
+/// after a rest when that brought nothing either. A chip that is well again answers for targets within a second,
+/// wherever it was interrupted, so that a badge held for as long is not lost.
 ///
 /// The identifier is the UID of 4, 7 or 10 bytes as the target sends it.
 public struct PN532Session: DeviceSession {
     static let acknowledgeMilliseconds: Int64 = 100
-    static let answerMilliseconds: Int64 = 500
+    /// Three tries to find a target take some 30 ms.
+    static let answerMilliseconds: Int64 = 300
     static let pauseMilliseconds: Int64 = 20
     static let restMilliseconds: Int64 = 300
     /// After the last byte of what makes no frame. USB adapters hold bytes back for 16 ms, so a gap is no end yet.
     static let quietMilliseconds: Int64 = 80
-    static let repetitionMilliseconds: Int64 = 250
+    /// The longest frame takes 23 ms, and an adapter may hold back both the question and its end for 16 ms.
+    static let repetitionMilliseconds: Int64 = 150
     static let mostRepetitions = 5
-    static let mostCommandRepetitions = 2
+    static let mostCommandRepetitions = 1
 
     private enum Step: UInt8 {
         case configureSAM = 0x14
@@ -46,6 +50,8 @@ public struct PN532Session: DeviceSession {
     /// How often the answer to this command was asked for again, and the command sent again.
     private var repetitions = 0
     private var commandRepetitions = 0
+    /// Begun with anew since its last answer for a target.
+    private var isBegunAnew = false
     private var frame = InlineBytes<262>()
     public private(set) var counters = FrameCounters()
     public private(set) var lastFrame: MonotonicTime?
@@ -64,6 +70,7 @@ public struct PN532Session: DeviceSession {
         frame.removeAll()
         step = .configureSAM
         (repetitions, commandRepetitions) = (0, 0)
+        isBegunAnew = false
         send(at: now, &output)
     }
 
@@ -231,6 +238,7 @@ public struct PN532Session: DeviceSession {
         case .limitRetries: step = .listTarget
         case .listTarget:
             lastFrame = now
+            isBegunAnew = false
             takeTarget(data, &output)
         }
         state = .pausing(until: now.advanced(byMilliseconds: step == .listTarget ? Self.pauseMilliseconds : 0))
@@ -252,7 +260,9 @@ public struct PN532Session: DeviceSession {
 
     private mutating func beginAnew(at now: MonotonicTime) {
         step = .configureSAM
-        state = .pausing(until: now.advanced(byMilliseconds: Self.restMilliseconds))
+        let rest = isBegunAnew ? Self.restMilliseconds : Self.pauseMilliseconds
+        isBegunAnew = true
+        state = .pausing(until: now.advanced(byMilliseconds: rest))
     }
 
     /// Gives up the first byte of what looked like a frame, and looks at the rest again.

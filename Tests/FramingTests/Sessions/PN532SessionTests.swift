@@ -180,7 +180,7 @@ struct PN532SessionTests {
     func twoAcknowledgements() {
         var feed = Self.listing()
         feed.receive(Self.acknowledge + Self.acknowledge)
-        feed.wait(milliseconds: 300)
+        feed.wait(milliseconds: 200)
         #expect(hex(feed.sent).hasSuffix(Self.list), "it may still be looking")
         feed.receive(bytes(Self.targets[1].0))
         #expect(feed.chips == ["24d34f59"])
