@@ -15,8 +15,10 @@ func say(_ text: String) {
 
 /// Appends COUNT records, each a decision of the holder with its number, and says `wrote N` for each, `synced N` when all
 /// up to it are on disk, `refused …` when one was not taken.
-/// With `waiting` false it never waits for the disk.
-func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32, waiting: Bool) throws -> Bool {
+/// With `waiting` false it never waits for the disk but, at the end, as long as it may.
+func journal(
+    _ directory: LaneDirectory, epoch: UInt64, count: UInt32, waiting: Bool, endMilliseconds: Int
+) throws -> Bool {
     guard let lane = ShortName("north-07"), let hall = ShortName("hall-1") else { return false }
     func moment(_ number: UInt32) -> Moment {
         Moment(
@@ -66,7 +68,7 @@ func journal(_ directory: LaneDirectory, epoch: UInt64, count: UInt32, waiting: 
             say("synced \(journal.nextSequence - 1)")
         }
     }
-    if journal.close(by: SystemClock.deadline(milliseconds: waiting ? 5000 : 100)) {
+    if journal.close(by: SystemClock.deadline(milliseconds: endMilliseconds)) {
         say("synced \(journal.nextSequence - 1)")
     }
     return whole
@@ -103,7 +105,11 @@ func run(_ arguments: [String]) throws -> Bool {
         guard arguments.count >= 4, let epoch = UInt64(arguments[2]), let count = UInt32(arguments[3]) else {
             return false
         }
-        return try journal(directory, epoch: epoch, count: count, waiting: arguments.last != "nowait")
+        // `nowait`, and how long the end may take, in milliseconds.
+        let end = arguments.count == 6 ? Int(arguments[5]) : 5000
+        guard let end else { return false }
+        return try journal(
+            directory, epoch: epoch, count: count, waiting: arguments.count == 4, endMilliseconds: end)
     case "image":
         guard arguments.count == 5, let site = SiteID(hex: arguments[2]),
             let key = Hexadecimal.bytes(arguments[3]), let fingerprint = UInt64(arguments[4])

@@ -148,16 +148,18 @@ import Testing
     @Test("a disk that hangs in any call of the keeper's thread holds up no record, and the end no longer than allowed")
     func hangs() throws {
         // As many as the room preallocated at the opening holds.
-        func drive(_ fixture: JournalFixture, _ fate: CallFate) throws -> DriverRun {
+        func drive(_ fixture: JournalFixture, _ fate: CallFate, endMilliseconds: Int) throws -> DriverRun {
             try DriverRun(
-                ["journal", fixture.directory.path, "2", "25", "nowait"], under: fixture.directory.path, fate: fate)
+                ["journal", fixture.directory.path, "2", "25", "nowait", "\(endMilliseconds)"],
+                under: fixture.directory.path, fate: fate)
         }
-        let calls = try #require(try drive(try JournalFixture(), .untouched).calls)
+        // The calls are counted in a run that waits for the keeper's last one.
+        let calls = try #require(try drive(try JournalFixture(), .untouched, endMilliseconds: 60_000).calls)
         var hung = 0
         for number in 1...calls {
             let fixture = try JournalFixture()
             let fate = CallFate.hangs(at: number)
-            let run = try drive(fixture, fate)
+            let run = try drive(fixture, fate, endMilliseconds: 100)
             #expect(run.status == 0 && run.numbers("wrote") == Array(2...26), "\(fate): \(run.lines)")
             if run.numbers("synced").isEmpty { hung += 1 }
             try check(fixture, .fresh, run, fate, powerWasCut: false)
