@@ -91,7 +91,7 @@ class ScenarioLane:
         with path.open("w", encoding="utf-8", newline="") as file:
             # One row at least: a feed of nobody is refused.
             feed.write(file, people, datetime.now(timezone.utc), fillers=1)
-        self.command("lanekeeper-collector", "import", "--data", self.data, path)
+        self.command("lanekeeper-collector", "import", "--most-losing", "100", "--data", self.data, path)
 
     @property
     def newest_image(self) -> Path:

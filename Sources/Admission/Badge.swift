@@ -30,6 +30,15 @@ public struct Identifier: Sendable, Hashable {
         }
     }
 
+    /// As `init(_:bytes:)`, for feeds: not generic, since a generic one is ten times as slow from another module.
+    public init?(_ type: IdentifierType, _ bytes: UnsafeRawBufferPointer) {
+        guard (1...Self.longest).contains(bytes.count) else { return nil }
+        self.type = type
+        count = bytes.count
+        storage = InlineArray(repeating: 0)
+        for index in 0..<bytes.count { storage[index] = bytes[index] }
+    }
+
     public subscript(index: Int) -> UInt8 { storage[index] }
 
     /// A copy for logs and tests; allocates.

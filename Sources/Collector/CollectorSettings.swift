@@ -29,6 +29,8 @@ public struct CollectorSettings: Sendable {
     var lanyardColours: [HolderKind: String]
     var zones: [ShortName: Bilingual]
     var lanes: [ShortName: String]
+    /// What keeps an image from being published by itself.
+    public var feedGuard: FeedGuard
 
     /// Reads and checks all of it; the error names every problem by its line and column.
     public init(path: String) throws(ConfigurationFailure) {
@@ -73,6 +75,11 @@ public struct CollectorSettings: Sendable {
         for (name, section) in root.namedSections("lanes", names: .laneID) {
             guard let lane = ShortName(name) else { continue }
             lanes[lane] = section.text("name", rule: .displayName)
+        }
+        feedGuard = FeedGuard()
+        if let section = root.optionalSection("import") {
+            feedGuard.mostLosingPercent = section.integer(
+                "most_losing_percent", default: FeedGuard.defaultMostLosingPercent, in: 0...100)
         }
         try reader.finish()
     }

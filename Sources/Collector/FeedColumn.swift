@@ -1,3 +1,5 @@
+import Admission
+
 /// The columns of a feed, by the names in its header.
 enum FeedColumn: String, CaseIterable, Sendable {
     case holder, kind, chip, code, epc, zones, vaccine
@@ -8,6 +10,25 @@ enum FeedColumn: String, CaseIterable, Sendable {
     case activation
     case validFrom = "valid_from"
     case validUntil = "valid_until"
+
+    /// What a cell of this column has to hold, for whoever mends a row.
+    var advice: String {
+        switch self {
+        case .holder: "the holder's number with the authority, 1 to 64 bytes, on one row of the feed only"
+        case .kind: "one of " + HolderKind.allCases.map { "\($0.name)" }.joined(separator: ", ")
+        case .chip: "4, 5, 7 or 10 bytes in hexadecimal, or nothing; a row needs a chip, a code or an epc"
+        case .code: "at most 64 bytes of text, or nothing"
+        case .epc: "2 to 62 bytes in hexadecimal, an even number of them, or nothing"
+        case .zones: "names of zones, 1 to 31 bytes each, joined with |, or nothing"
+        case .vaccine: "one of full, partial, none, unknown"
+        case .healthCode: "one of green, yellow, red, unknown"
+        case .testResult: "one of negative, positive, none, unknown"
+        case .activation: "one of activated, inactive, suspended, revoked"
+        case .assessedAt: "a time with its offset, such as 2026-11-21T09:05:50+08:00; a green code needs it"
+        case .sampledAt: "a time with its offset, such as 2026-11-21T09:05:50+08:00; a negative test needs it"
+        case .validFrom, .validUntil: "a time with its offset, such as 2026-11-21T09:05:50+08:00, or nothing"
+        }
+    }
 }
 
 /// Which field of a row is which column.
@@ -59,6 +80,12 @@ struct FeedProblem: Error, Hashable, Sendable, CustomStringConvertible {
     var line: Int
     var column: String
     var reason: String
+
+    /// What to do about it.
+    var advice: String {
+        FeedColumn(rawValue: column)?.advice
+            ?? "a line of CSV (RFC 4180) with a field for every column of the header; quote fields with commas in them"
+    }
 
     var description: String { "line \(line), \(column): \(reason)" }
 }

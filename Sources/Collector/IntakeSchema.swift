@@ -55,12 +55,14 @@ enum IntakeSchema {
         """
 }
 
-/// `DIR/site.sqlite`: what the site publishes. Only `import` writes it; `serve` reads.
+/// `DIR/site.sqlite`: what the site publishes. The commands for operators write it, one at a time; `serve` reads.
 ///
 ///     holder    number ↔ the feed's holder id. AUTOINCREMENT: a number is never given twice, not even after a delete
-///     image     every image that was published; the greatest version is in force
+///     image     every image that was made; the greatest version that is not held is in force
+///     audit     who published a held image, or turned a fourth key; it only grows
+///     activation  what the office decided of a holder's fourth key
 enum SiteSchema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -69,6 +71,31 @@ enum SiteSchema {
             version INTEGER PRIMARY KEY, file TEXT NOT NULL, digest BLOB NOT NULL, issued INTEGER NOT NULL,
             identifiers INTEGER NOT NULL, holders INTEGER NOT NULL, conflicts INTEGER NOT NULL, rows INTEGER NOT NULL,
             refused INTEGER NOT NULL, feed TEXT NOT NULL) STRICT;
-        PRAGMA user_version=1;
+        \(second)
         """
+
+    /// What version 2 added. `published`: when it came into force, NULL while it is held; `held`: why, a line each;
+    /// `made`: the feed's own time; `source`: which file it was (device:inode:modified:size).
+    private static let second = """
+        ALTER TABLE image ADD COLUMN published INTEGER;
+        ALTER TABLE image ADD COLUMN held TEXT;
+        ALTER TABLE image ADD COLUMN made INTEGER;
+        ALTER TABLE image ADD COLUMN source TEXT;
+        UPDATE image SET published = issued;
+        CREATE TABLE audit(
+            id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+            detail TEXT NOT NULL) STRICT;
+        -- What the office decided of a holder's fourth key; audit: the decision's entry.
+        CREATE TABLE activation(holder INTEGER PRIMARY KEY, state INTEGER NOT NULL, audit INTEGER NOT NULL) STRICT;
+        PRAGMA user_version=2;
+        """
+
+    /// Brings a database that an earlier program made up to this version. Whoever comes second finds it done.
+    static func upgrade(_ database: Database) throws(CollectorFailure) {
+        guard try database.integer("PRAGMA user_version") == 1 else { return }
+        try database.transaction { () throws(CollectorFailure) in
+            guard try database.integer("PRAGMA user_version") == 1 else { return }
+            try database.execute(second)
+        }
+    }
 }

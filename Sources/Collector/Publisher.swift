@@ -43,6 +43,7 @@ final class Publisher: Sendable {
         self.key = key
         database = try Database(directory.siteDatabase, .readWrite)
         try database.useWriteAheadLog()
+        try SiteSchema.upgrade(database)
         try SiteDirectory.check(database, site: site, version: SiteSchema.version)
     }
 
@@ -53,7 +54,7 @@ final class Publisher: Sendable {
         let select = try database.prepare(
             """
             SELECT version, file, digest, issued, identifiers, holders, conflicts FROM image
-            ORDER BY version DESC LIMIT 1
+            WHERE published IS NOT NULL ORDER BY version DESC LIMIT 1
             """)
         guard try select.step() else {
             state.withLock { $0.checkedMilliseconds = now }

@@ -4,6 +4,8 @@ import Glibc
 public enum ExitStatus: Int32, Sendable {
     case success = 0
     case failure = 1
+    /// It was done, and what came of it waits for an operator's word.
+    case held = 3
     /// The arguments are wrong.
     case usage = 64
     /// Something it needs, such as the daemon's socket, is not there.

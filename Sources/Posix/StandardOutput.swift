@@ -37,6 +37,9 @@ public enum StandardOutput {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
+    /// Whether a person's terminal is at stderr.
+    public static var isErrorTerminal: Bool { isatty(2) == 1 }
+
     /// Whether a person's terminal is at stdout.
     public static var isTerminal: Bool { isatty(1) == 1 }
 }

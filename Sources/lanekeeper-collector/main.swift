@@ -20,6 +20,17 @@ let days = Flag.integer(
     help: "valid for so long; left out: a lane's certificate \(Enrolment.laneDays) days (it "
         + "is renewed by itself), a token until it is removed"
 ).optional
+let importData = Flag.path("data", "DIR", help: "the collector's data directory; or --config").optional
+let importConfig = Flag.path(
+    "config", "FILE", help: "the collector's configuration: its data directory and its section `import`"
+).optional
+let dryRun = Flag.present("dry-run", help: "say what would happen and change nothing")
+let mostLosing = Flag.integer(
+    "most-losing", "PERCENT", in: 0...100,
+    help: "hold a feed that takes keys from more than so many of the holders in force; left out: what --config "
+        + "says, or \(FeedGuard.defaultMostLosingPercent)"
+).optional
+let count = Flag.integer("count", "N", in: 1...100_000, default: 100, help: "so many of the newest entries")
 let feed = Operand(
     "FEED.csv", help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
 
@@ -31,8 +42,15 @@ let program = Program(
         Subcommand(
             "import",
             summary: "read a feed and publish it as the next credential image; ends well when one was published, "
-                + "also when rows were refused (they are counted, and listed in FEED.csv.refused.csv)",
-            flags: [data], operands: [feed]),
+                + "also when rows were refused (they are counted, and listed in FEED.csv.refused.csv), and with status 3 "
+                + "when it is held for `publish`",
+            flags: [importData, importConfig, dryRun, mostLosing], operands: [feed]),
+        Subcommand(
+            "publish", summary: "put an image into force that `import` holds; who did it stands in `audit`",
+            flags: [data], operands: [Operand("VERSION", help: "the held image's number: see `held`")]),
+        Subcommand("held", summary: "images that wait for `publish`, and why", flags: [data]),
+        Subcommand("images", summary: "every image that was made, and which is in force", flags: [data]),
+        Subcommand("audit", summary: "who published what, or turned whose key, and when", flags: [data, count]),
         Subcommand(
             "lane",
             summary:
@@ -58,7 +76,11 @@ let program = Program(
 let arguments = program.parseOrExit()
 switch arguments.subcommand {
 case "init": found(SiteDirectory(arguments[data]))
-case "import": publish(arguments.operand("FEED.csv") ?? "", in: SiteDirectory(arguments[data]))
+case "import": bring(arguments.operand("FEED.csv") ?? "")
+case "publish": publish(arguments.operand("VERSION") ?? "")
+case "images": listImages(heldOnly: false)
+case "held": listImages(heldOnly: true)
+case "audit": listAudit()
 case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
@@ -151,19 +173,43 @@ func found(_ directory: SiteDirectory) {
     } catch { program.fail(error.description) }
 }
 
-func publish(_ feed: String, in directory: SiteDirectory) {
+func bring(_ feed: String) {
+    var options = FeedImport.Options()
+    var site: SiteDirectory?
+    if let path = arguments[importConfig] {
+        do {
+            let settings = try CollectorSettings(path: path)
+            options.rules = settings.feedGuard
+            site = settings.data
+        } catch { program.fail(error.description, .configuration) }
+    }
+    if let path = arguments[importData] { site = SiteDirectory(path) }
+    guard let site else { program.fail("'import' needs --data DIR or --config FILE", .usage) }
+    if let percent = arguments[mostLosing] { options.rules.mostLosingPercent = percent }
+    options.isDryRun = arguments[dryRun]
+    Exit.now(ImportCommand(program: program, data: site, options: options).run(feed))
+}
+
+func publish(_ version: String) {
+    guard let number = UInt64(version), number > 0 else {
+        program.fail("'\(version)' is no version of an image; see `lanekeeper-collector images`", .usage)
+    }
     do {
-        let summary = try FeedImport(data: directory, feed: feed).run { line in
-            _ = try? StandardOutput.writeError("\(feed): \(line)\n")
-        }
-        var text =
-            "image \(summary.version) published: \(summary.rows) rows, \(summary.holders) holders, "
-            + "\(summary.identifiers) identifiers, \(summary.conflicts) conflicts, \(summary.refused) rows refused\n"
-        if let report = summary.report { text += "what is wrong stands in \(report)\n" }
-        if !summary.unusedColumns.isEmpty {
-            text += "not looked at: \(summary.unusedColumns.joined(separator: ", "))\n"
-        }
-        say(text)
+        try ImageOffice(SiteDirectory(arguments[data])).publish(number, by: AuditTrail.operatorName)
+        say("image \(number) is in force; `serve` gives it to the lanes within a second\n")
+    } catch { program.fail(error.description) }
+}
+
+func listImages(heldOnly: Bool) {
+    do {
+        let lines = try ImageOffice(SiteDirectory(arguments[data])).lines(heldOnly: heldOnly)
+        say(lines.isEmpty ? (heldOnly ? "nothing is held\n" : "no image yet\n") : lines.map { $0 + "\n" }.joined())
+    } catch { program.fail(error.description) }
+}
+
+func listAudit() {
+    do {
+        say(try AuditTrail.lines(SiteDirectory(arguments[data]), count: arguments[count]).map { $0 + "\n" }.joined())
     } catch { program.fail(error.description) }
 }
 

@@ -55,8 +55,6 @@ private struct ProgramBench {
     }
 }
 
-private let feedHeader = FeedColumn.allCases.map(\.rawValue).joined(separator: ",") + "\n"
-
 @Suite("lanekeeper-collector, the program")
 struct CollectorProgramTests {
     @Test("init makes a site once, says its id and what comes next")
@@ -78,17 +76,52 @@ struct CollectorProgramTests {
     func importing() throws {
         let bench = try ProgramBench()
         _ = try bench.run(["init", "--data", bench.data.path])
-        try bench.write("feed.csv", feedHeader + "A,visitor,01020304,,,ring,full,red,,none,,activated,,\nB,x\n")
+        try bench.write("feed.csv", feedHeader + "\nA,visitor,01020304,,,ring,full,red,,none,,activated,,\nB,x\n")
         let published = try bench.run(["import", "--data", bench.data.path, bench.directory.file("feed.csv")])
         #expect(published.status == 0)
         #expect(published.said.contains("line 3, row: 2 fields, the header has 14"))
         #expect(
             published.said.contains("image 1 published: 2 rows, 1 holders, 1 identifiers, 0 conflicts, 1 rows refused"))
-        try bench.write("feed.csv", feedHeader + "B,x\n")
+        try bench.write("feed.csv", feedHeader + "\nB,x\n")
         let nothing = try bench.run(["import", "--data", bench.data.path, bench.directory.file("feed.csv")])
         #expect(nothing.status == 1)
         #expect(nothing.said.contains("none of its 1 rows can be used"))
         #expect(try bench.run(["import", "--data", bench.data.path]).status == 64)
+    }
+
+    @Test("a held feed ends with status 3 and says what to do; the operator's word puts it into force")
+    func holding() throws {
+        let bench = try ProgramBench()
+        _ = try bench.run(["init", "--data", bench.data.path])
+        let feed = bench.directory.file("feed.csv")
+        let rows = (0..<10).map { line("P\($0)", chip: "0102030\($0)") + "\n" }
+        try bench.write("feed.csv", feedHeader + "\n" + rows.joined())
+        #expect(try bench.run(["import", "--data", bench.data.path, feed]).status == 0)
+        try bench.write("feed.csv", feedHeader + "\n" + rows[..<9].joined())
+        let dry = try bench.run(["import", "--dry-run", "--data", bench.data.path, feed])
+        #expect(dry.status == 3)
+        #expect(dry.said.contains("dry run, nothing was changed; it would be HELD as image 2"))
+        let held = try bench.run(["import", "--data", bench.data.path, feed])
+        #expect(held.status == 3)
+        for part in [
+            "image 2 is HELD, it is not published", "it would take keys from 1 of the 10 holders in force (10.0 %",
+            "Image 1 stays in force", "publish 2 --data \(bench.data.path)",
+        ] { #expect(held.said.contains(part), "\(part) in \(held.said)") }
+        #expect(!held.said.contains("\r"), "no progress where nobody looks")
+        // What the configuration says counts, and the flag before it.
+        try bench.write(
+            "loose.yaml",
+            "data: data\nsite: { name_zh: 模拟, name_en: Expo }\nlisten: {}\nimport: { most_losing_percent: 10 }\n")
+        let loose = ["import", "--dry-run", "--config", bench.directory.file("loose.yaml"), feed]
+        #expect(try bench.run(loose).status == 0)
+        #expect(try bench.run(loose + ["--most-losing", "9"]).status == 3)
+        #expect(try bench.run(["held", "--data", bench.data.path]).said.hasPrefix("2\tHELD\t"))
+        #expect(try bench.run(["publish", "2", "--data", bench.data.path]).status == 0)
+        #expect(try bench.run(["publish", "2", "--data", bench.data.path]).status == 1)
+        #expect(try bench.run(["publish", "x", "--data", bench.data.path]).status == 64)
+        #expect(try bench.run(["held", "--data", bench.data.path]).said == "nothing is held\n")
+        #expect(try bench.run(["images", "--data", bench.data.path]).said.contains("2\tIN FORCE\t"))
+        #expect(try bench.run(["audit", "--data", bench.data.path]).said.contains("\tpublish\timage 2, held: "))
     }
 
     @Test(
@@ -115,7 +148,7 @@ struct CollectorProgramTests {
         #expect(try hear("READY=1"))
         #expect(try hear("WATCHDOG=1"))
         #expect(try bench.get("/v1/image", port).status == 404)
-        try bench.write("feed.csv", feedHeader + "A,visitor,01020304,,,ring,full,red,,none,,activated,,\n")
+        try bench.write("feed.csv", feedHeader + "\nA,visitor,01020304,,,ring,full,red,,none,,activated,,\n")
         let importing = try CollectorProgram(
             ["import", "--data", bench.data.path, bench.directory.file("feed.csv")],
             output: bench.directory.file("import.log"))

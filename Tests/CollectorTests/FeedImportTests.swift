@@ -8,64 +8,6 @@ import Testing
 
 @testable import Collector
 
-private let header = FeedColumn.allCases.map(\.rawValue).joined(separator: ",")
-
-private func line(
-    _ holder: String, kind: String = "visitor", chip: String = "", code: String = "", zones: String = "ring"
-)
-    -> String
-{
-    "\(holder),\(kind),\(chip),\(code),,\(zones),full,red,,none,,activated,,"
-}
-
-/// A founded site with a feed in it.
-private struct ImportBench {
-    let directory: TemporaryDirectory
-    let data: SiteDirectory
-    let site: SiteID
-    let feed: String
-
-    init() throws {
-        directory = try TemporaryDirectory()
-        data = SiteDirectory(directory.file("data"))
-        site = try SiteFounding.found(in: data)
-        feed = directory.file("feed.csv")
-    }
-
-    @discardableResult
-    func publish(_ lines: [String], header: String = header) throws -> FeedImport.Summary {
-        try FileSystem.replace(feed, with: Array(([header] + lines).joined(separator: "\r\n").utf8), mode: 0o600)
-        return try FeedImport(data: data, feed: feed).run { _ in }
-    }
-
-    var report: [String]? {
-        guard let bytes = try? FileSystem.read("\(feed).refused.csv", limit: 1 << 20) else { return nil }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").map(String.init)
-    }
-
-    func image(_ version: UInt64) throws -> CredentialImage {
-        let badge = try #require(BadgeKey(bytes: try data.key(.badge, data.badgeKeyFile).key))
-        let trust = try SiteTrust(
-            site: site, publicKey: try data.key(.sitePublic, data.publicKeyFile).key,
-            badgeKeyFingerprint: badge.fingerprint)
-        return try CredentialImage(
-            data.imageFile(version: version), trusting: trust,
-            at: Moment(
-                monotonic: MonotonicTime(nanoseconds: 0),
-                wall: WallTime(milliseconds: SystemClock.wallMilliseconds()), clock: .trusted))
-    }
-
-    func lookup(_ type: IdentifierType, _ bytes: [UInt8], version: UInt64) throws -> BadgeLookup {
-        let badge = try #require(BadgeKey(bytes: try data.key(.badge, data.badgeKeyFile).key))
-        return try image(version).lookup(badge.tag(of: try #require(Identifier(type, bytes: bytes))))
-    }
-
-    func holder(_ chip: [UInt8], version: UInt64) throws -> UInt32? {
-        guard case .found(let credential) = try lookup(.chip, chip, version: version) else { return nil }
-        return credential.holder.number
-    }
-}
-
 @Suite("Import")
 struct FeedImportTests {
     @Test("a feed becomes a signed image that a lane trusts, with every identifier of a holder")
@@ -105,12 +47,13 @@ struct FeedImportTests {
         #expect(summary.holders == 2)
         #expect(summary.report == "\(bench.feed).refused.csv")
         let report = try #require(bench.report)
-        #expect(report[0] == "line,column,reason")
-        #expect(report[1].hasPrefix("3,kind,\"'guest' is not one of"))
-        #expect(report[2] == "3,chip,\"'xx' is not hexadecimal\"")
-        #expect(report[3] == "4,row,\"2 fields, the header has 14\"")
-        #expect(report[4] == "5,holder,\"this holder stands on line 2 already; that row is used\"")
-        #expect(report[5] == "6,holder,\"a quote that is never closed\"")
+        #expect(report[0] == "file,line,column,reason,advice")
+        #expect(report[1].hasPrefix("\"feed.csv\",3,kind,\"'guest' is not one of"))
+        #expect(report[2].hasPrefix("\"feed.csv\",3,chip,\"'xx' is not hexadecimal\",\"4, 5, 7 or 10 bytes"))
+        #expect(report[3].hasPrefix("\"feed.csv\",4,row,\"2 fields, the header has 14\",\"a line of CSV"))
+        #expect(
+            report[4].hasPrefix("\"feed.csv\",5,holder,\"this holder stands on line 2 already; that row is used\",\""))
+        #expect(report[5].hasPrefix("\"feed.csv\",6,holder,\"a quote that is never closed\",\""))
         #expect(report.count == 6)
         #expect(try bench.holder([1, 2, 3, 5], version: 1) == nil)
         // A feed without fault takes the report of the one before away.
@@ -149,12 +92,12 @@ struct FeedImportTests {
             Issue.record("the other identifier of a holder in conflict stays good")
             return
         }
-        #expect(bench.report?.last?.hasPrefix("2,chip,\"the same chip is claimed on lines 2, 4") == true)
+        #expect(bench.report?.last?.hasPrefix("\"feed.csv\",2,chip,\"the same chip is claimed on lines 2, 4") == true)
     }
 
     @Test(
         "a feed of which nothing can be used publishes nothing, and the image in force stays",
-        arguments: ["", "\n", "holder,kind", header, "\(header)\r\nA,visitor", "\"\(header)"])
+        arguments: ["", "\n", "holder,kind", feedHeader, "\(feedHeader)\r\nA,visitor", "\"\(feedHeader)"])
     func nothing(_ contents: String) throws {
         let bench = try ImportBench()
         try bench.publish([line("A", chip: "01020304")])

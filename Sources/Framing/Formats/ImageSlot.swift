@@ -52,6 +52,19 @@ public struct ImageSlot: Sendable, Hashable {
         validityAndZones = UInt64(from) | UInt64(until) << 27 | UInt64(zoneSet) << 54
     }
 
+    /// A slot whose fields were made before, by this program.
+    public init(
+        tag: BadgeTag, holder: UInt32, sampledAtSeconds: UInt32, assessedAtSeconds: UInt32, states: UInt16,
+        validityAndZones: UInt64
+    ) {
+        self.tag = tag
+        self.holder = holder
+        self.sampledAtSeconds = sampledAtSeconds
+        self.assessedAtSeconds = assessedAtSeconds
+        self.states = states
+        self.validityAndZones = validityAndZones
+    }
+
     /// An identifier that two holders claim.
     public init(conflicting tag: BadgeTag) {
         self.tag = tag
@@ -60,6 +73,12 @@ public struct ImageSlot: Sendable, Hashable {
         assessedAtSeconds = 0
         states = 1 | 2
         validityAndZones = 0
+    }
+
+    /// The fourth key's state, which the credential office turns.
+    public var activation: Activation {
+        get { Activation(rawValue: UInt8(states >> 12 & 3)) ?? .inactive }
+        set { states = states & ~(3 << 12) | UInt16(newValue.rawValue) << 12 }
     }
 
     public var isConflict: Bool { states & 2 != 0 }

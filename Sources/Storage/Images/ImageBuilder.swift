@@ -33,7 +33,7 @@ public struct ImageBuilder: ~Copyable {
     public let validityBaseSeconds: Int64
     public let zones: [ShortName]
     public private(set) var identifiers = 0
-    private var zoneSets: [UInt64] = []
+    public private(set) var zoneSets: [UInt64]
     private var zoneSetIndex: [UInt64: Int] = [:]
     private let table: UnsafeMutableRawBufferPointer
 
@@ -49,12 +49,18 @@ public struct ImageBuilder: ~Copyable {
     ///   - identifiers: how many will be added at most.
     ///   - validityBaseSeconds: validity dates lie behind this instant, by four years at most.
     ///   - zones: bit n of a credential's zones is the zone n here.
-    public init(identifiers: Int, validityBaseSeconds: Int64, zones: [ShortName]) throws(ImageBuildError) {
+    ///   - zoneSets: what the zone sets of slots count in that are `claim`ed; further ones come behind them.
+    public init(
+        identifiers: Int, validityBaseSeconds: Int64, zones: [ShortName], zoneSets: [UInt64] = []
+    ) throws(ImageBuildError) {
         guard (0...Self.mostIdentifiers).contains(identifiers) else {
             throw .tooMany(identifiers: identifiers, limit: Self.mostIdentifiers)
         }
         guard zones.count <= ImageHeader.mostZones else { throw .tooManyZones(zones.count) }
+        guard zoneSets.count <= ImageSlot.mostZoneSets else { throw .tooManyZoneSets(limit: ImageSlot.mostZoneSets) }
         slots = Self.slots(for: identifiers)
+        self.zoneSets = zoneSets
+        for (index, set) in zoneSets.enumerated() { zoneSetIndex[set] = index }
         self.validityBaseSeconds = validityBaseSeconds
         self.zones = zones
         table = .allocate(byteCount: slots * ImageSlot.size, alignment: 4096)
@@ -77,6 +83,24 @@ public struct ImageBuilder: ~Copyable {
         try place(ImageSlot(conflicting: tag))
     }
 
+    /// Puts a slot in as it is. false when its identifier stands there already: it is then in conflict, whoever had it.
+    public mutating func claim(_ slot: ImageSlot) throws(ImageBuildError) -> Bool {
+        let (index, isTaken) = search(slot.tag)
+        let chosen = isTaken ? ImageSlot(conflicting: slot.tag) : slot
+        guard isTaken || (identifiers + 1) * 4 <= slots * 3 else { throw .full(capacity: slots * 3 / 4) }
+        chosen.encode(into: bytes(of: index))
+        if !isTaken { identifiers += 1 }
+        return !isTaken
+    }
+
+    /// Every slot that holds something, in the table's order.
+    public func forEachSlot(_ body: (ImageSlot) -> Void) {
+        let readable = UnsafeRawBufferPointer(table)
+        for index in 0..<slots {
+            if let slot = ImageSlot.at(index, in: readable) { body(slot) }
+        }
+    }
+
     private mutating func index(ofZoneSet zones: UInt64) throws(ImageBuildError) -> Int {
         if let index = zoneSetIndex[zones] { return index }
         guard zoneSets.count < ImageSlot.mostZoneSets else { throw .tooManyZoneSets(limit: ImageSlot.mostZoneSets) }
@@ -86,16 +110,26 @@ public struct ImageBuilder: ~Copyable {
     }
 
     private mutating func place(_ slot: ImageSlot) throws(ImageBuildError) {
+        let (index, isTaken) = search(slot.tag)
+        if isTaken { throw .duplicate(slot.tag) }
+        guard (identifiers + 1) * 4 <= slots * 3 else { throw .full(capacity: slots * 3 / 4) }
+        slot.encode(into: bytes(of: index))
+        identifiers += 1
+    }
+
+    /// Where a tag stands, or would.
+    private func search(_ tag: BadgeTag) -> (index: Int, isTaken: Bool) {
         let readable = UnsafeRawBufferPointer(table)
-        var index = ImageSlot.home(of: slot.tag, slots: slots)
+        var index = ImageSlot.home(of: tag, slots: slots)
         while let taken = ImageSlot.at(index, in: readable) {
-            if taken.tag == slot.tag { throw .duplicate(slot.tag) }
+            if taken.tag == tag { return (index, true) }
             index = index + 1 == slots ? 0 : index + 1
         }
-        guard (identifiers + 1) * 4 <= slots * 3 else { throw .full(capacity: slots * 3 / 4) }
-        slot.encode(
-            into: UnsafeMutableRawBufferPointer(rebasing: table[index * ImageSlot.size..<(index + 1) * ImageSlot.size]))
-        identifiers += 1
+        return (index, false)
+    }
+
+    private func bytes(of index: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: table[index * ImageSlot.size..<(index + 1) * ImageSlot.size])
     }
 
     /// What an image says of itself.
