@@ -110,14 +110,17 @@ public struct FeedImport {
             let digest = try write(
                 builder, version: version, holders: holders, site: site, secret: secret.key, badgeKey: badgeKey,
                 now: now)
-            try images.insert(
-                ImageRegister.Image(
-                    version: version, file: SiteDirectory.imageName(version: version), digest: digest,
-                    issuedMilliseconds: now, identifiers: builder.identifiers, holders: holders,
-                    conflicts: conflicts.count, rows: reading.rows, refused: refused.rows, feed: feed,
-                    publishedMilliseconds: reasons.isEmpty ? now : nil,
-                    held: reasons.isEmpty ? nil : reasons.joined(separator: "\n"),
-                    madeMilliseconds: reading.madeMilliseconds, source: reading.source))
+            let image = ImageRegister.Image(
+                version: version, file: SiteDirectory.imageName(version: version), digest: digest,
+                issuedMilliseconds: now, identifiers: builder.identifiers, holders: holders,
+                conflicts: conflicts.count, rows: reading.rows, refused: refused.rows, feed: feed,
+                publishedMilliseconds: reasons.isEmpty ? now : nil,
+                held: reasons.isEmpty ? nil : reasons.joined(separator: "\n"),
+                madeMilliseconds: reading.madeMilliseconds, source: reading.source, basis: version)
+            try database.transaction { () throws(CollectorFailure) in
+                try images.insert(image)
+                if reasons.isEmpty { try ActivationOffice.forget(reading.overruled, database) }
+            }
         }
         return Summary(
             version: version, fate: reasons.isEmpty ? .published : .held(reasons), isDryRun: options.isDryRun,

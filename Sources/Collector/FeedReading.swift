@@ -14,7 +14,7 @@ final class FeedReading {
     private let register: HolderRegister
     private let badgeKey: BadgeKey
     private let validity: ClosedRange<Int64>
-    private let decided: [UInt32: Activation]
+    private let decided: [UInt32: ActivationOffice.Decision]
     private let note: (String) -> Void
     private let progress: (FeedImport.Progress) -> Void
 
@@ -22,6 +22,8 @@ final class FeedReading {
     private(set) var frame = FeedFrame()
     private(set) var rows = 0
     private(set) var unusedColumns: [String] = []
+    /// Holders of whom the feed has news since the office decided of them.
+    private(set) var overruled: [UInt32] = []
     /// When the file was changed last, ms since 1970, and which file it is.
     private(set) var modifiedMilliseconds: Int64 = 0
     private(set) var source = ""
@@ -31,7 +33,7 @@ final class FeedReading {
     /// `decided`: what the office decided of fourth keys, by holder number.
     init(
         _ feed: String, refused: RefusedRows, register: HolderRegister, badgeKey: BadgeKey, validityBaseSeconds: Int64,
-        decided: [UInt32: Activation], note: @escaping (String) -> Void,
+        decided: [UInt32: ActivationOffice.Decision], note: @escaping (String) -> Void,
         progress: @escaping (FeedImport.Progress) -> Void
     ) {
         self.feed = feed
@@ -156,8 +158,10 @@ final class FeedReading {
             ])
         }
         var entry = entry
-        if !decided.isEmpty, let state = decided[number.number] {
-            entry.activation = ActivationOffice.settled(feed: entry.activation, office: state)
+        if !decided.isEmpty, let decision = decided[number.number] {
+            let settled = decision.settled(feed: entry.activation)
+            if settled != decision.state { overruled.append(number.number) }
+            entry.activation = settled
         }
         try roster.add(entry, number, line: line, key: badgeKey)
     }

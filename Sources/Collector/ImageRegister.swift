@@ -22,10 +22,13 @@ struct ImageRegister {
         var madeMilliseconds: Int64?
         /// Which file the feed was.
         var source: String?
+        /// The imported image that this one differs from in fourth keys alone; itself if it was imported.
+        var basis: UInt64
     }
 
     private static let columns = """
-        version, file, digest, issued, identifiers, holders, conflicts, rows, refused, feed, published, held, made, source
+        version, file, digest, issued, identifiers, holders, conflicts, rows, refused, feed, published, held, made, source,
+        basis
         """
 
     private let database: Database
@@ -57,7 +60,7 @@ struct ImageRegister {
 
     func insert(_ image: Image) throws(CollectorFailure) {
         let insert = try database.prepare(
-            "INSERT INTO image(\(Self.columns)) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+            "INSERT INTO image(\(Self.columns)) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
         insert.bind(1, Int64(clamping: image.version))
         insert.bind(2, image.file)
         insert.bind(3, image.digest)
@@ -72,6 +75,7 @@ struct ImageRegister {
         if let held = image.held { insert.bind(12, held) }
         insert.bind(13, image.madeMilliseconds)
         if let source = image.source { insert.bind(14, source) }
+        insert.bind(15, Int64(clamping: image.basis))
         try insert.run()
     }
 
@@ -95,66 +99,7 @@ struct ImageRegister {
             issuedMilliseconds: row.integer(3), identifiers: Int(row.integer(4)), holders: Int(row.integer(5)),
             conflicts: Int(row.integer(6)), rows: Int(row.integer(7)), refused: Int(row.integer(8)), feed: row.text(9),
             publishedMilliseconds: row.isNull(10) ? nil : row.integer(10), held: row.isNull(11) ? nil : row.text(11),
-            madeMilliseconds: row.isNull(12) ? nil : row.integer(12), source: row.isNull(13) ? nil : row.text(13))
-    }
-}
-
-/// What an operator sees and does of images.
-public struct ImageOffice {
-    private let directory: SiteDirectory
-    private let database: Database
-
-    public init(_ directory: SiteDirectory) throws(CollectorFailure) {
-        self.directory = directory
-        database = try directory.openSite().database
-    }
-
-    /// A line an image: version, state, when it was made, its figures, the feed; and below it why it is held. `heldOnly`
-    /// leaves out those that are or were in force, and those that never will be.
-    public func lines(heldOnly: Bool) throws(CollectorFailure) -> [String] {
-        let register = ImageRegister(database)
-        let inForce = try register.inForce()?.version ?? 0
-        var lines: [String] = []
-        for image in try register.all() {
-            let isWaiting = image.publishedMilliseconds == nil && image.version > inForce
-            if heldOnly && !isWaiting { continue }
-            let state =
-                image.version == inForce
-                ? "IN FORCE"
-                : isWaiting ? "HELD" : image.publishedMilliseconds == nil ? "held, too old now" : "was in force"
-            lines.append(
-                "\(image.version)\t\(state)\t\(Timestamp.format(image.issuedMilliseconds))\t\(image.holders) holders\t"
-                    + "\(image.identifiers) identifiers\t\(image.refused) rows refused\t\(image.feed)")
-            guard isWaiting || !heldOnly && image.held != nil, let held = image.held else { continue }
-            lines += held.split(separator: "\n").map { "\theld: \($0)" }
-        }
-        return lines
-    }
-
-    /// Puts a held image into force. `who` stands in the audit trail.
-    public func publish(_ version: UInt64, by who: String) throws(CollectorFailure) {
-        let lock = try directory.lock(directory.importLock)
-        defer { withExtendedLifetime(lock) {} }
-        let register = ImageRegister(database)
-        guard let image = try register.image(version) else {
-            throw CollectorFailure(
-                "publish", "image \(version)", "there is none", advice: "see `lanekeeper-collector images`")
-        }
-        if image.publishedMilliseconds != nil {
-            throw CollectorFailure("publish", "image \(version)", "it was published already")
-        }
-        if let inForce = try register.inForce(), inForce.version > version {
-            throw CollectorFailure(
-                "publish", "image \(version)", "image \(inForce.version) is in force, and lanes refuse an older one",
-                advice: "import \(image.feed) again: it becomes a newer image")
-        }
-        // Whole and unchanged, or nobody is told of it.
-        try PublishedImageFile("\(directory.images)/\(image.file)", digest: image.digest).forEachSlot { _ in }
-        let now = SystemClock.wallMilliseconds()
-        try database.transaction { () throws(CollectorFailure) in
-            try AuditTrail(database).add(
-                who, "publish", "image \(version), held: \((image.held ?? "").replacing("\n", with: "; "))", at: now)
-            try register.publish(version, at: now)
-        }
+            madeMilliseconds: row.isNull(12) ? nil : row.integer(12), source: row.isNull(13) ? nil : row.text(13),
+            basis: UInt64(clamping: row.isNull(14) ? row.integer(0) : row.integer(14)))
     }
 }

@@ -75,18 +75,21 @@ enum SiteSchema {
         """
 
     /// What version 2 added. `published`: when it came into force, NULL while it is held; `held`: why, a line each;
-    /// `made`: the feed's own time; `source`: which file it was (device:inode:modified:size).
+    /// `made`: the feed's own time; `source`: which file it was (device:inode:modified:size); `basis`: the imported image
+    /// that this one differs from in fourth keys alone, itself if it was imported.
     private static let second = """
         ALTER TABLE image ADD COLUMN published INTEGER;
         ALTER TABLE image ADD COLUMN held TEXT;
         ALTER TABLE image ADD COLUMN made INTEGER;
         ALTER TABLE image ADD COLUMN source TEXT;
-        UPDATE image SET published = issued;
+        ALTER TABLE image ADD COLUMN basis INTEGER;
+        UPDATE image SET published = issued, basis = version;
         CREATE TABLE audit(
             id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
             detail TEXT NOT NULL) STRICT;
-        -- What the office decided of a holder's fourth key; audit: the decision's entry.
-        CREATE TABLE activation(holder INTEGER PRIMARY KEY, state INTEGER NOT NULL, audit INTEGER NOT NULL) STRICT;
+        -- What the office decided of a holder's fourth key; feed: what the feed said then; audit: the decision's entry.
+        CREATE TABLE activation(
+            holder INTEGER PRIMARY KEY, state INTEGER NOT NULL, feed INTEGER NOT NULL, audit INTEGER NOT NULL) STRICT;
         PRAGMA user_version=2;
         """
 

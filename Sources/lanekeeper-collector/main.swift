@@ -30,6 +30,12 @@ let mostLosing = Flag.integer(
     help: "hold a feed that takes keys from more than so many of the holders in force; left out: what --config "
         + "says, or \(FeedGuard.defaultMostLosingPercent)"
 ).optional
+let ready = Flag.present("ready", help: "everybody whose other three keys stand and whose badge is inactive")
+let entry = Flag.integer(
+    "entry", "N", in: 1...Int(Int32.max), help: "what the entry N of `audit` activated, as far as it still stands"
+).optional
+let holderOperand = Operand(
+    "HOLDER", required: false, help: "as the feed's column holder has it, or # and the site's own number")
 let count = Flag.integer("count", "N", in: 1...100_000, default: 100, help: "so many of the newest entries")
 let feed = Operand(
     "FEED.csv", help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
@@ -50,6 +56,14 @@ let program = Program(
             flags: [data], operands: [Operand("VERSION", help: "the held image's number: see `held`")]),
         Subcommand("held", summary: "images that wait for `publish`, and why", flags: [data]),
         Subcommand("images", summary: "every image that was made, and which is in force", flags: [data]),
+        Subcommand(
+            "activate",
+            summary: "the credential office turns the fourth key: of all for whom the other three stand, or of one "
+                + "holder; the lanes have it with the next look",
+            flags: [data, ready, dryRun], operands: [holderOperand]),
+        Subcommand(
+            "deactivate", summary: "turns it back: of one holder, or of all that one `activate` turned",
+            flags: [data, entry, dryRun], operands: [holderOperand]),
         Subcommand("audit", summary: "who published what, or turned whose key, and when", flags: [data, count]),
         Subcommand(
             "lane",
@@ -81,6 +95,7 @@ case "publish": publish(arguments.operand("VERSION") ?? "")
 case "images": listImages(heldOnly: false)
 case "held": listImages(heldOnly: true)
 case "audit": listAudit()
+case "activate", "deactivate": turn(arguments.operand("HOLDER"))
 case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
@@ -195,8 +210,32 @@ func publish(_ version: String) {
         program.fail("'\(version)' is no version of an image; see `lanekeeper-collector images`", .usage)
     }
     do {
-        try ImageOffice(SiteDirectory(arguments[data])).publish(number, by: AuditTrail.operatorName)
-        say("image \(number) is in force; `serve` gives it to the lanes within a second\n")
+        let published = try ImageOffice(SiteDirectory(arguments[data])).publish(number, by: AuditTrail.operatorName)
+        say(
+            (published == number ? "image \(number)" : "image \(number), as image \(published),")
+                + " is in force; `serve` gives it to the lanes within a second\n")
+    } catch { program.fail(error.description) }
+}
+
+/// `activate` and `deactivate`.
+func turn(_ holder: String?) {
+    let isActivating = arguments.subcommand == "activate"
+    let ways = [holder != nil, isActivating && arguments[ready], !isActivating && arguments[entry] != nil]
+    guard ways.count(where: { $0 }) == 1 else {
+        program.fail(
+            isActivating ? "'activate' needs --ready or a HOLDER" : "'deactivate' needs --entry N or a HOLDER", .usage)
+    }
+    do {
+        let office = try ActivationOffice(SiteDirectory(arguments[data]))
+        let who = AuditTrail.operatorName
+        let isTrial = arguments[dryRun]
+        let done =
+            if let holder {
+                try office.turn(isActivating ? .activated : .inactive, holder, by: who, isDryRun: isTrial)
+            } else if let number = arguments[entry] {
+                try office.reverse(Int64(number), by: who, isDryRun: isTrial)
+            } else { try office.activateReady(by: who, isDryRun: isTrial) }
+        say(done.text)
     } catch { program.fail(error.description) }
 }
 

@@ -1,0 +1,170 @@
+import Admission
+import Framing
+import Posix
+import TestSupport
+import Testing
+
+@testable import Collector
+
+/// A site whose holders are all ready but for what their names say.
+private struct OfficeBench {
+    let imports: ImportBench
+    let office: ActivationOffice
+    private let codes: [String: (String, String)]
+
+    init(activations: [String: String] = [:]) throws {
+        imports = try ImportBench()
+        let now = SystemClock.wallMilliseconds()
+        let fresh = "green,\(Timestamp.format(now - 3_600_000))"
+        let sampled = "negative,\(Timestamp.format(now - 47 * 3_600_000))"
+        codes = [
+            "red": ("red,", sampled), "late": (fresh, "negative,\(Timestamp.format(now - 49 * 3_600_000))"),
+            "": (fresh, sampled),
+        ]
+        try OfficeBench.feed(imports, codes, activations)
+        office = try ActivationOffice(imports.data)
+    }
+
+    static let names = ["a", "b", "red", "late", "suspended", "revoked"]
+
+    func feed(_ activations: [String: String] = [:], options: FeedImport.Options = unguarded) throws {
+        try Self.feed(imports, codes, activations, options)
+    }
+
+    private static func feed(
+        _ imports: ImportBench, _ codes: [String: (String, String)], _ activations: [String: String],
+        _ options: FeedImport.Options = unguarded
+    ) throws {
+        try imports.publish(
+            names.enumerated().map { index, name in
+                let (health, test) = codes[name] ?? codes[""] ?? ("", "")
+                let activation = activations[name] ?? (["suspended", "revoked"].contains(name) ? name : "inactive")
+                return line(
+                    name, chip: hex([1, 2, 3, UInt8(index)]), code: "E-\(name)", health: health, test: test,
+                    activation: activation)
+            }, options: options)
+    }
+
+    /// By both identifiers the same.
+    func state(_ name: String) throws -> Activation? {
+        let version = try #require(imports.inForce)
+        let index = try #require(Self.names.firstIndex(of: name))
+        let byChip = try imports.lookup(.chip, [1, 2, 3, UInt8(index)], version: version)
+        #expect(try imports.lookup(.code, Array("E-\(name)".utf8), version: version) == byChip)
+        guard case .found(let credential) = byChip else { return nil }
+        return credential.activation
+    }
+
+    var states: [Activation?] { get throws { try Self.names.map { try state($0) } } }
+}
+
+private let untouched: [Activation?] = [.inactive, .inactive, .inactive, .inactive, .suspended, .revoked]
+private let ready: [Activation?] = [.activated, .activated, .inactive, .inactive, .suspended, .revoked]
+
+@Suite("The credential office")
+struct ActivationOfficeTests {
+    @Test("the fourth key turns for all whose other three stand, for nobody else, in an image that lanes trust")
+    func readyOnes() throws {
+        let bench = try OfficeBench()
+        #expect(try bench.states == untouched)
+        let trial = try bench.office.activateReady(by: "alice", isDryRun: true)
+        #expect(trial.turned == 2 && trial.version == nil && bench.imports.inForce == 1)
+        let outcome = try bench.office.activateReady(by: "alice")
+        #expect(outcome.turned == 2)
+        #expect(outcome.version == 2)
+        #expect(try bench.states == ready)
+        // It is as old as its data, and nothing else is another.
+        let (before, after) = (try bench.imports.image(1).header, try bench.imports.image(2).header)
+        #expect(after.issuedAt == before.issuedAt && after.identifiers == before.identifiers)
+        let again = try bench.office.activateReady(by: "alice")
+        #expect(again.turned == 0 && again.version == nil && bench.imports.inForce == 2)
+        let audit = try AuditTrail.lines(bench.imports.data, count: 10)
+        #expect(audit.count == 1)
+        #expect(audit[0].hasPrefix("1\t"))
+        #expect(audit[0].contains("\talice\tactivate --ready\t2 badges activated, image 2"))
+    }
+
+    @Test("what the office turned stands over the next feeds, until the feed has news")
+    func overFeeds() throws {
+        let bench = try OfficeBench()
+        _ = try bench.office.activateReady(by: "alice")
+        try bench.feed()
+        #expect(try bench.states == ready)
+        // The feed agrees with the office, and goes on as before; then it knows something new.
+        try bench.feed(["a": "activated"])
+        #expect(try bench.states == ready)
+        try bench.feed(["a": "suspended"])
+        #expect(try bench.state("a") == .suspended)
+        try bench.feed()
+        #expect(try bench.state("a") == .inactive, "the decision was forgotten")
+        #expect(try bench.state("b") == .activated)
+    }
+
+    @Test("one holder is activated by name or number, also before his other keys stand, which is said")
+    func one() throws {
+        let bench = try OfficeBench()
+        let late = try bench.office.turn(.activated, "late", by: "alice")
+        #expect(late.turned == 1)
+        #expect(late.notes.first?.contains("test does not stand") == true)
+        #expect(try bench.state("late") == .activated)
+        let number = try #require(try bench.imports.holder([1, 2, 3, 0], version: 1))
+        #expect(try bench.office.turn(.activated, "#\(number)", by: "alice").notes == [])
+        #expect(try bench.state("a") == .activated)
+        #expect(try bench.office.turn(.activated, "a", by: "alice").turned == 0)
+        for unknown in ["nobody", "#0", "#x", "#99"] {
+            #expect(throws: CollectorFailure.self) { try bench.office.turn(.activated, unknown, by: "alice") }
+        }
+        for barred in ["suspended", "revoked"] {
+            #expect {
+                try bench.office.turn(.activated, barred, by: "alice")
+            } throws: {
+                ($0 as? CollectorFailure)?.reason == "the feed says that the badge is \(barred)"
+            }
+        }
+    }
+
+    @Test("a decision is turned back: one holder's, or all of an entry but what was decided otherwise since")
+    func backwards() throws {
+        let bench = try OfficeBench()
+        let entry = try #require(try bench.office.activateReady(by: "alice").entry)
+        #expect(try bench.office.turn(.inactive, "a", by: "bob").turned == 1)
+        #expect(try bench.office.turn(.activated, "a", by: "carol").turned == 1)
+        #expect(try bench.office.reverse(entry, by: "bob").turned == 1)
+        #expect(try bench.state("a") == .activated && bench.state("b") == .inactive)
+        #expect(throws: CollectorFailure.self) { try bench.office.reverse(entry, by: "bob") }
+        #expect(throws: CollectorFailure.self) { try bench.office.reverse(99, by: "bob") }
+        #expect(try AuditTrail.lines(bench.imports.data, count: 10).count == 4)
+        // An office that takes its word back leaves the key to the feed.
+        try bench.feed(["b": "activated"])
+        #expect(try bench.state("b") == .activated)
+        // And one that says no stands against a feed that goes on saying yes.
+        _ = try bench.office.turn(.inactive, "b", by: "bob")
+        try bench.feed(["b": "activated"])
+        #expect(try bench.state("b") == .inactive)
+    }
+
+    @Test("an image held while the office works comes into force with what the office decided since")
+    func heldMeanwhile() throws {
+        let bench = try OfficeBench()
+        var strict = FeedImport.Options()
+        strict.rules.mostLosingPercent = 0
+        try bench.feed(["a": "suspended"], options: strict)
+        #expect(bench.imports.inForce == 2, "nobody loses a key that had not turned")
+        _ = try bench.office.activateReady(by: "alice")
+        try bench.feed(["b": "suspended"], options: strict)
+        #expect(bench.imports.inForce == 3)
+        _ = try bench.office.turn(.activated, "late", by: "alice")
+        #expect(bench.imports.inForce == 5)
+        let images = try ImageOffice(bench.imports.data)
+        #expect(try images.lines(heldOnly: true).first?.hasPrefix("4\tHELD") == true)
+        #expect(try images.publish(4, by: "alice") == 6)
+        #expect(bench.imports.inForce == 6)
+        #expect(try bench.states == [.inactive, .suspended, .inactive, .activated, .suspended, .revoked])
+    }
+
+    @Test("without an image in force there is nothing to activate")
+    func noImage() throws {
+        let imports = try ImportBench()
+        #expect(throws: CollectorFailure.self) { try ActivationOffice(imports.data).activateReady(by: "alice") }
+    }
+}
