@@ -78,7 +78,13 @@ def main(arguments: list[str]) -> int:
     if chosen.command == "scenario":
         from . import scenario  # needs python3-yaml, which nothing else here does
 
-        return scenario.main(chosen.files, chosen.binaries, chosen.jobs, chosen.keep, chosen.report)
+        pace = chosen.pace if chosen.watch else None
+        return scenario.main(
+            scenario.Options(
+                chosen.files, chosen.binaries, chosen.jobs, chosen.keep, chosen.report, pace, chosen.list,
+                chosen.check_options,
+            )
+        )
     if chosen.command == "replay":
         return replay.main(
             chosen.file, chosen.run, dict(chosen.link), set(chosen.without), chosen.fast, chosen.wait
@@ -89,7 +95,15 @@ def main(arguments: list[str]) -> int:
 
 
 def add_scenario(options: Options) -> None:
-    options.add_argument("files", type=Path, nargs="+", metavar="FILE", help="such as Simulators/scenarios/*.yaml")
+    options.add_argument(
+        "files", type=Path, nargs="*", metavar="FILE", help="a file, or the name of one of Simulators/scenarios"
+    )
+    options.add_argument("--list", action="store_true", help="only tell names and titles")
+    options.add_argument("--watch", action="store_true", help="tell what is done and what the lane shows, step by step")
+    options.add_argument(
+        "--pace", type=number(0, 60), default=0.7, metavar="SECONDS", help="with --watch: between two lines; default 0.7"
+    )
+    options.add_argument("--check-options", action="store_true", help="only see whether options and files are right")
     options.add_argument("--binaries", type=Path, metavar="DIR", help="where the programs are; default: built last")
     options.add_argument("--jobs", type=whole(1, 16), default=4, metavar="N", help="so many at once; default 4")
     options.add_argument("--keep", action="store_true", help="keep the directory with journal and logs")

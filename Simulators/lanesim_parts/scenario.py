@@ -22,8 +22,11 @@ from .scenario_lane import ScenarioLane
 from .scenario_node import ScenarioRefused
 from .scenario_records import words
 from .scenario_steps import Step
+from .scenario_watch import Watch
 from .stage import StageFailure
 
+FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
+EX_USAGE = 64
 EX_DATAERR = 65
 EX_UNAVAILABLE = 69
 PROGRAMS = ("lanekeeperd", "lanekeeper-collector", "lanectl")
@@ -40,22 +43,53 @@ class Outcome:
     text: str  # empty when it passed
 
 
-def main(paths: list[Path], binaries: Path | None, jobs: int, keep: bool, report: Path | None) -> int:
+@dataclass(frozen=True)
+class Options:
+    paths: list[Path]
+    binaries: Path | None
+    jobs: int
+    keep: bool
+    report: Path | None
+    pace_seconds: float | None = None  # of somebody who watches
+    only_list: bool = False
+    only_check: bool = False
+
+
+def main(options: Options) -> int:
     try:
-        scenarios = [scenario_file.read(path) for path in paths]
+        scenarios = [scenario_file.read(named(path)) for path in options.paths or sorted(FOLDER.glob("*.yaml"))]
     except ScenarioRefused as refusal:
         print(refusal, file=sys.stderr)
         return EX_DATAERR
+    if options.only_list:
+        print("\n".join(f"{scenario.path.stem:<42}  {scenario.title}" for scenario in scenarios))
+        return 0
+    if not options.paths:
+        print("scenario: give FILE or the name of one; --list tells which there are", file=sys.stderr)
+        return EX_USAGE
+    return 0 if options.only_check else play_and_tell(scenarios, options)
+
+
+def named(path: Path) -> Path:
+    """A file, or one of Simulators/scenarios by its name alone."""
+    known = FOLDER / f"{path}.yaml"
+    return known if not path.exists() and known.is_file() else path
+
+
+def play_and_tell(scenarios: list[Scenario], options: Options) -> int:
+    binaries, keep, report = options.binaries, options.keep, options.report
     binaries = binaries or newest_binaries()
     missing = [name for name in PROGRAMS if not (binaries / name).is_file()]
     if missing:
         print(f"scenario: {binaries} lacks {', '.join(missing)}: build first, `swift build`", file=sys.stderr)
         return EX_UNAVAILABLE
-    if len(scenarios) == 1:
-        outcomes = [play(scenarios[0], binaries, keep)]
-        tell(outcomes[0])
+    if len(scenarios) == 1 or options.pace_seconds is not None:
+        outcomes = []
+        for scenario in scenarios:
+            outcomes.append(play(scenario, binaries, keep, options.pace_seconds))
+            tell(outcomes[-1])
     else:
-        outcomes = play_all(scenarios, binaries, jobs, keep)
+        outcomes = play_all(scenarios, binaries, options.jobs, keep)
     if report:
         report.write_text(json.dumps([asdict(outcome) for outcome in outcomes], ensure_ascii=False), encoding="utf-8")
     failed = sum(not outcome.passed for outcome in outcomes)
@@ -106,41 +140,53 @@ def in_process_of_its_own(scenario: Scenario, binaries: Path, keep: bool) -> Out
             return Outcome(str(scenario.path), scenario.title, False, time.monotonic() - began, text)
 
 
-def play(scenario: Scenario, binaries: Path, keep: bool) -> Outcome:
+def play(scenario: Scenario, binaries: Path, keep: bool, pace_seconds: float | None = None) -> Outcome:
     began = time.monotonic()
     # A short directory: a Unix socket's path has at most 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="lks-"))
-    text = asyncio.run(run(scenario, directory, binaries, keep))
+    text = asyncio.run(run(scenario, directory, binaries, keep, pace_seconds))
     if keep:
         text += ("\n" if text else "") + f"everything of it is in {directory}"
     return Outcome(str(scenario.path), scenario.title, text == "" or (keep and text.startswith("everything")),
                    time.monotonic() - began, text)
 
 
-async def run(scenario: Scenario, directory: Path, binaries: Path, keep: bool) -> str:
+async def run(
+    scenario: Scenario, directory: Path, binaries: Path, keep: bool, pace_seconds: float | None = None
+) -> str:
     """What went wrong; empty when nothing did."""
     lane = ScenarioLane(scenario, directory, binaries)
-    player = Player(scenario, lane)
+    watch = None if pace_seconds is None else Watch(scenario, pace_seconds)
+    player = Player(scenario, lane, watch)
     try:
         return await asyncio.wait_for(player.play(), LONGEST_SECONDS)
     except asyncio.TimeoutError:
         return player.failed(f"not at its end after {LONGEST_SECONDS:g} s")
+    except asyncio.CancelledError:
+        if watch:
+            watch.cancel()
+        raise
     finally:
+        if watch:
+            await watch.close()
         await lane.close()
         if not keep:
             lane.clear_away()
 
 
 class Player:
-    def __init__(self, scenario: Scenario, lane: ScenarioLane) -> None:
+    def __init__(self, scenario: Scenario, lane: ScenarioLane, watch: Watch | None = None) -> None:
         self.scenario = scenario
         self.lane = lane
+        self.watch = watch
         self.place = f"{scenario.path}:1: the lane is set up"
 
     async def play(self) -> str:
         scenario, lane = self.scenario, self.lane
         try:
             await lane.open()
+            if self.watch:
+                self.watch.open(lane)
             if scenario.clock:
                 await self.do(scenario.clock, "the clock")
             for number, step in enumerate(scenario.before, 1):
@@ -162,7 +208,11 @@ class Player:
 
     async def do(self, step: Step, name: str) -> None:
         self.place = f"{self.scenario.path}:{step.line}: {name} ({step.text})"
+        if self.watch:
+            self.watch.begins(step)
         await step.do(self.lane)
+        if self.watch:
+            await self.watch.ended(step, self.lane)
 
     async def hear_newest_record(self) -> None:
         """Waits until `lanectl events` has told what the lane has recorded until now."""
@@ -186,6 +236,8 @@ class Player:
         if not lane.daemon.is_running:
             return
         await self.hear_newest_record()
+        if self.watch:
+            await self.watch.rest(lane)
         if over := lane.journal.left_over():
             raise StepFailed("no more records of people than the steps expect", "; ".join(over))
         if status := await asyncio.to_thread(lane.daemon.stop):

@@ -52,6 +52,25 @@ extension LaneMachine {
         return (.normal, .none)
     }
 
+    /// The mode at another instant: by the schedule, and by an order that stands then; all else as it is at `now`. A
+    /// clock that is not trusted says nothing of other instants: the mode is what it is now.
+    public func laneMode(at instant: WallTime, now: Moment) -> (mode: LaneMode, cause: ModeCause) {
+        guard now.clock == .trusted else { return mode }
+        var then = self
+        if let order {
+            let left = order.ends == .never ? Int64.max : order.ends.milliseconds(since: now.monotonic)
+            if instant < order.givenAt || instant >= now.wall.advanced(byMilliseconds: left) { then.order = nil }
+        }
+        then.scheduled = scheduledMode(at: instant)
+        return then.mode
+    }
+
+    /// Of two entries at one time the first holds.
+    private func scheduledMode(at instant: WallTime) -> OrderedMode? {
+        for entry in configuration.schedule where entry.hours.isOpen(at: instant) { return entry.mode }
+        return nil
+    }
+
     /// What somebody chose, whether or not something stronger holds.
     public var chosenMode: (mode: OrderedMode, cause: ModeCause) {
         if let order { return (order.mode, .technician) }
@@ -133,10 +152,9 @@ extension LaneMachine {
             if scheduled == .heldOpen { scheduled = nil }
             return
         }
-        scheduled = nil
+        scheduled = scheduledMode(at: moment.wall)
         var next: WallTime?
         for entry in configuration.schedule {
-            if scheduled == nil, entry.hours.isOpen(at: moment.wall) { scheduled = entry.mode }
             if let change = entry.hours.nextChange(after: moment.wall), next.map({ change < $0 }) ?? true {
                 next = change
             }

@@ -113,16 +113,21 @@ struct ControlDesk {
             guard let presentation = snapshot.presentation else {
                 return refused("the lane did not look the badge up", "ask again")
             }
-            let (mode, cause) = snapshot.machine.mode
+            let (machine, now) = (snapshot.machine, snapshot.moment)
+            let instant = question.atMilliseconds.map { WallTime(milliseconds: $0) }
+            let (mode, cause) = instant.map { machine.laneMode(at: $0, now: now) } ?? machine.mode
             var explanation = Explanation(
                 lane: ExplainedLane(
                     id: settings.id.text, name: settings.name, servicePoint: settings.servicePoint,
                     configuration: settings.lane),
-                policy: snapshot.machine.policy, credentials: snapshot.machine.credentialsInForce,
-                zones: snapshot.image?.zones ?? [], mode: mode, cause: cause,
-                thermometerIsLost: snapshot.machine.isLost(.thermometer))
-            explanation.antiPassback = snapshot.machine.antiPassback(presentation, snapshot.moment.monotonic)
-            return .explain(explanation.reply(presentation, question, now: snapshot.moment))
+                policy: machine.policy, credentials: machine.credentialsInForce, zones: snapshot.image?.zones ?? [],
+                mode: mode, cause: cause, thermometerIsLost: machine.isLost(.thermometer))
+            if instant != nil { explanation.modeNow = machine.mode.mode }
+            // By then the lane may have forgotten who passed.
+            let later = max(0, instant?.milliseconds(since: now.wall) ?? 0)
+            explanation.antiPassback = machine.antiPassback(
+                presentation, now.monotonic.advanced(byMilliseconds: later))
+            return .explain(explanation.reply(presentation, question, now: now))
         }
     }
 

@@ -30,6 +30,8 @@ public struct Explanation: Sendable {
     public var zones: [ShortName]
     public var mode: LaneMode
     public var cause: ModeCause
+    /// The present mode, where `mode` is that of the instant that was asked for; nil where nobody asked for one.
+    public var modeNow: LaneMode?
     public var thermometerIsLost: Bool
     /// What the lane remembers of this holder.
     public var antiPassback = AntiPassbackFinding.off
@@ -362,9 +364,16 @@ public struct Explanation: Sendable {
                 isRequired: policy.whenClockDistrusted == .refuse && isJudging, turns: at.clock == .trusted),
             .init(
                 subject: "lane", name: "lane", state: mode.wording.english,
-                figure: cause == .none ? "" : cause.wording.english, needs: "in service", isRequired: isEntry,
+                figure: join(cause == .none ? "" : cause.wording.english, instantOfMode), needs: "in service",
+                isRequired: isEntry,
                 turns: modeTurns),
         ]
+    }
+
+    /// Whether the mode is the present one, or the schedule and an order give it at the instant that was asked for.
+    private var instantOfMode: String {
+        guard let modeNow else { return "" }
+        return modeNow == mode ? "as now" : "at that instant; now \(modeNow.wording.english)"
     }
 
     private func instant(seconds: Int64) -> String { Timestamp.format(WallTime(seconds: seconds).milliseconds) }

@@ -430,6 +430,37 @@ import Testing
     }
 
     @Test(
+        "what the mode is at another instant: the schedule's, or that of an order that stands then",
+        arguments: [
+            (0, 30, .normal, .locked, .schedule), (0, 90, .normal, .normal, .none), (0, 29, .normal, .normal, .none),
+            (0, -1410, .normal, .locked, .schedule), (20, 30, .heldOpen, .locked, .schedule),
+            (40, 30, .heldOpen, .heldOpen, .technician), (40, 39, .heldOpen, .heldOpen, .technician),
+            (40, 40, .heldOpen, .locked, .schedule), (40, -1, .heldOpen, .normal, .none),
+            (0, 100_000, .maintenance, .maintenance, .technician),
+        ] as [(UInt32, Int64, OrderedMode, LaneMode, ModeCause)])
+    func atAnotherInstant(
+        orderedFor minutes: UInt32, later: Int64, order: OrderedMode, mode: LaneMode, cause: ModeCause
+    ) {
+        let lane = Self.scheduled([Self.daily(.locked, from: 30, minutes: 60)])
+        if order != .normal { lane.order(order, minutes: minutes) }
+        let before = lane.machine.mode
+        let instant = lane.moment.wall.advanced(byMilliseconds: later * 60_000)
+        #expect(lane.machine.laneMode(at: instant, now: lane.moment) == (mode, cause))
+        #expect(lane.machine.mode == before)
+        // What is lost or burns now is taken as it is.
+        lane.handle(.fire(alarm: true))
+        #expect(lane.machine.laneMode(at: instant, now: lane.moment) == (.emergency, .fire))
+    }
+
+    @Test("a clock that is not trusted says nothing of the mode at another instant")
+    func atAnotherInstantWithoutClock() {
+        let lane = Self.scheduled([Self.daily(.locked, from: 30, minutes: 60)])
+        let instant = lane.moment.wall.advanced(byMilliseconds: 30 * 60_000)
+        lane.clock = .stepped
+        #expect(lane.machine.laneMode(at: instant, now: lane.moment) == (.normal, .none))
+    }
+
+    @Test(
         "a clock that is not trusted begins nothing, keeps a lane locked, and holds none open",
         arguments: [OrderedMode.locked, .heldOpen])
     func scheduleWithoutClock(mode: OrderedMode) {

@@ -13,7 +13,7 @@ from lanesim_parts import scenario_expect, scenario_file, scenario_people, scena
 TOP = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     "README.md", "docs/formats.md", "docs/operations.md", "docs/one-badge.md", "docs/adding-a-device.md",
-    "docs/fuzzing.md", "docs/lane-machine.md", "docs/scenarios.md", "Config/README.md",
+    "docs/fuzzing.md", "docs/lane-machine.md", "docs/scenarios.md", "docs/behaviour.md", "Config/README.md",
 ]
 
 
@@ -130,11 +130,14 @@ def test_the_lane_machines_diagram_and_transitions_name_states_inputs_and_record
         assert named & inputs and named <= inputs | modes, event
         assert set(re.findall(r"`(\w+)`", becomes)) <= states, becomes
         assert set(re.findall(r"`(\w+)`", recorded)) <= records, recorded
-    # What the tables say leads from one state to another is an arrow of the diagram.
+    assert {name for _, event, _, _ in rows for name in re.findall(r"`(\w+)`", event)} >= inputs, "each leads somewhere"
+    # What the tables say leads from one state to another is an arrow of the diagram, and each arrow stands in the tables.
     for state, _, becomes, _ in rows:
         for target in re.findall(r"`(\w+)`", becomes):
             if state.strip() != "any":
                 assert (state.strip(" `"), target) in arrows or target == state.strip(" `"), (state, target)
+    told = {(state.strip(" `"), target) for state, _, becomes, _ in rows for target in re.findall(r"`(\w+)`", becomes)}
+    assert {arrow for arrow in arrows if arrow[0] != "[*]"} <= told
 
 
 def test_every_word_of_a_scenario_stands_in_its_document() -> None:

@@ -195,6 +195,19 @@ struct ExplanationTests {
         #expect(open.display.contains("紧急"))
     }
 
+    @Test("the mode of another instant is told as that, or as what it is now")
+    func modeThen() {
+        var explanation = makeExplanation(mode: .locked)
+        explanation.cause = .schedule
+        explanation.modeNow = .normal
+        let reply = explain(explanation, temperature: 3650, at: now.milliseconds + hour)
+        #expect(reply.reasons.map(\.name) == ["lane-locked"])
+        #expect(reply.row("lane")?.figure == "by the schedule; at that instant; now normal")
+        explanation.modeNow = .locked
+        #expect(explain(explanation, at: now.milliseconds).row("lane")?.figure == "by the schedule; as now")
+        #expect(explain().row("lane")?.figure == "")
+    }
+
     @Test("without trust in the clock nothing that depends on it is claimed")
     func distrusted() {
         let reply = explain(makeExplanation(), .found(makeCredential(sampled: 60 * hour)), clock: .stepped)

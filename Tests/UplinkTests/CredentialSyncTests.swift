@@ -322,6 +322,18 @@ struct CredentialScheduleTests {
         #expect(schedule.start(now: at(12_000)) == [.statement])
     }
 
+    @Test(
+        "with the longest interval that a configuration may have, the next is asked for within 30 s", arguments: 0..<50)
+    func atMost30Seconds(_ round: UInt64) {
+        var random = SeededGenerator(seed: 90 + round, for: "longest")
+        var schedule = CredentialSchedule(
+            statementIntervalMilliseconds: 27_000, imageIntervalMilliseconds: 60_000, now: at(0), using: &random)
+        #expect(schedule.start(now: at(500)) == [.statement])
+        schedule.statementCame(naming: seven, held: seven, now: at(1000), using: &random)
+        _ = schedule.start(now: at(10_000))
+        #expect(schedule.start(now: at(31_000)) == [.statement])
+    }
+
     @Test("an image that a statement names is asked for at once, unless that just failed")
     func named() {
         var random = SeededGenerator(seed: 3, for: "named")

@@ -338,6 +338,10 @@ struct UplinkConfigurationTests {
             ("batch_records: 0", "4:16: batch_records: '0' is out of range; expected a whole number from 1 to 10000"),
             ("batch_record: 5", "4:1: batch_record: unknown key; did you mean batch_records?"),
             ("statement_interval_seconds: soon", "4:29: statement_interval_seconds: 'soon' is not a whole number"),
+            (
+                "statement_interval_seconds: 28",
+                "4:29: statement_interval_seconds: '28' is out of range; expected a whole number from 1 to 27"
+            ),
         ])
     func wrong(_ line: String, _ expected: String) throws {
         let result = try check(good + line + "\n")
