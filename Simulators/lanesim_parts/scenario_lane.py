@@ -116,11 +116,18 @@ class ScenarioLane:
             configuration.write_text(text, encoding="utf-8")
             command = [str(self.binaries / "lanekeeper-collector"), "serve", "--config", str(configuration)]
             self.collector = Component("lanekeeper-collector", command, self.directory / "collector.log")
-            await self.wait_for("the collector answers", self.client.is_well)
+            # It answers before it has looked at what is published.
+            await self.wait_for("the collector says what is in force", self._has_statement)
         statement = await asyncio.to_thread(self.client.get, "/v1/statement")
         incoming = self.state / "uplink" / "incoming"
         incoming.mkdir(parents=True, exist_ok=True)
         self._put(incoming / "statement", statement)
+
+    async def _has_statement(self) -> bool:
+        try:
+            return bool(await asyncio.to_thread(self.client.get, "/v1/statement"))
+        except OSError:
+            return False
 
     @staticmethod
     def _put(path: Path, contents: bytes) -> None:
