@@ -48,7 +48,16 @@ public struct FeedImport {
         public var rules = FeedGuard()
         /// Says what would happen and changes nothing.
         public var isDryRun = false
+        /// The site's, for a feed with calendar dates; without it they are refused.
+        var calendar: SiteCalendar?
+
         public init() {}
+
+        /// As the collector's configuration has it.
+        public init(_ settings: CollectorSettings) {
+            rules = settings.feedGuard
+            calendar = settings.calendar
+        }
     }
 
     /// A badge's validity may begin and end from two years before the import to two years and three months after it:
@@ -138,7 +147,7 @@ public struct FeedImport {
         let reading = FeedReading(
             feed, refused: refused, register: register, badgeKey: badgeKey,
             validityBaseSeconds: now / 1000 - Self.validityBaseBeforeNowSeconds,
-            decided: try ActivationOffice.decided(database), note: note, progress: progress)
+            calendar: options.calendar, decided: try ActivationOffice.decided(database), note: note, progress: progress)
         do throws(CollectorFailure) { try reading.read() } catch {
             refused.abandon()
             throw error

@@ -14,6 +14,7 @@ final class FeedReading {
     private let register: HolderRegister
     private let badgeKey: BadgeKey
     private let validity: ClosedRange<Int64>
+    private let calendar: SiteCalendar?
     private let decided: [UInt32: ActivationOffice.Decision]
     private let note: (String) -> Void
     private let progress: (FeedImport.Progress) -> Void
@@ -33,7 +34,7 @@ final class FeedReading {
     /// `decided`: what the office decided of fourth keys, by holder number.
     init(
         _ feed: String, refused: RefusedRows, register: HolderRegister, badgeKey: BadgeKey, validityBaseSeconds: Int64,
-        decided: [UInt32: ActivationOffice.Decision], note: @escaping (String) -> Void,
+        calendar: SiteCalendar?, decided: [UInt32: ActivationOffice.Decision], note: @escaping (String) -> Void,
         progress: @escaping (FeedImport.Progress) -> Void
     ) {
         self.feed = feed
@@ -41,6 +42,7 @@ final class FeedReading {
         self.register = register
         self.badgeKey = badgeKey
         validity = (validityBaseSeconds + 1)...(validityBaseSeconds + ImageSlot.longestValidity)
+        self.calendar = calendar
         self.decided = decided
         self.note = note
         self.progress = progress
@@ -144,7 +146,7 @@ final class FeedReading {
             let header = try FeedHeader(row)
             self.header = header
             unusedColumns = header.unused
-            reader = FeedRowReader(header, validity: validity)
+            reader = FeedRowReader(header, validity: validity, calendar: calendar)
         } catch { throw CollectorFailure("read the header of", feed, error.description) }
     }
 

@@ -36,15 +36,19 @@ struct FeedRowReader: Sendable {
 
     private let header: FeedHeader
     private let validity: ClosedRange<Int64>
+    private let calendar: SiteCalendar?
     private(set) var zones = ZoneTable()
     private var instants: [FeedColumn: (text: ArraySlice<UInt8>, milliseconds: Int64)] = [:]
     private var problems: [FeedProblem] = []
     private var line = 0
 
-    /// `validity`: the seconds since 1970 at which a badge's validity may begin or end.
-    init(_ header: FeedHeader, validity: ClosedRange<Int64>) {
+    /// - Parameters:
+    ///   - validity: the seconds since 1970 at which a badge's validity may begin or end.
+    ///   - calendar: the site's, which makes instants of calendar dates; without it they are refused.
+    init(_ header: FeedHeader, validity: ClosedRange<Int64>, calendar: SiteCalendar? = nil) {
         self.header = header
         self.validity = validity
+        self.calendar = calendar
     }
 
     struct Problems: Error {
@@ -256,7 +260,10 @@ struct FeedRowReader: Sendable {
         if let held = instants[column], held.text.elementsEqual(bytes) {
             milliseconds = held.milliseconds
         } else {
-            do { milliseconds = try Timestamp.parse(String(decoding: bytes, as: UTF8.self)) } catch {
+            let text = String(decoding: bytes, as: UTF8.self)
+            do throws(TimestampFailure) {
+                milliseconds = try bytes.count == Self.dateLength ? date(text, column) : Timestamp.parse(text)
+            } catch {
                 note(column, error.description)
                 return .wrong
             }
@@ -266,6 +273,24 @@ struct FeedRowReader: Sendable {
         if rest == 0 { return .seconds(whole) }
         let down = rest < 0 ? whole - 1 : whole
         return .seconds(roundingUp ? down + 1 : down)
+    }
+
+    private static let dateLength = 10
+
+    /// `2026-11-07` at the site: its first instant, or its last second where a badge is good until then. A sample of that
+    /// day counts as old as it may be.
+    private func date(_ text: String, _ column: FeedColumn) throws(TimestampFailure) -> Int64 {
+        let midnight: Int64
+        do throws(TimestampFailure) { midnight = try Timestamp.parse(text + "T00:00:00Z") } catch {
+            throw TimestampFailure(text: text, column: error.column, reason: error.reason)
+        }
+        guard let calendar else {
+            throw TimestampFailure(
+                text: text, column: text.count + 1,
+                reason: "a date alone is a day at the site: import with --config, whose site.time_zone says where")
+        }
+        let day = SiteCalendar.utc.day(ofMilliseconds: midnight)
+        return column == .validUntil ? calendar.start(ofDay: day + 1) - 1000 : calendar.start(ofDay: day)
     }
 
     /// Seconds since 1970 in 32 bits, of which 0 means none.

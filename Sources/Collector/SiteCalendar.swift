@@ -1,6 +1,6 @@
 import Foundation
 
-/// Which day it is at the site: for tallies and the screen, never for a decision. A day is a number: days since
+/// Which day it is at the site: for tallies, the screen, and the calendar dates of a feed, never for a decision. A day is a number: days since
 /// 1970-01-01 in the site's time zone.
 struct SiteCalendar: Sendable {
     let zone: TimeZone
@@ -17,6 +17,17 @@ struct SiteCalendar: Sendable {
 
     func day(ofMilliseconds instant: Int64) -> Int64 {
         SiteCalendar.floor(instant &+ offsetMilliseconds(at: instant), by: 86_400_000)
+    }
+
+    /// Milliseconds since 1970 at which a day begins at the site: where the clocks go forward at midnight, an hour later.
+    func start(ofDay day: Int64) -> Int64 {
+        // No zone is a day and a half from UTC.
+        var (before, after) = ((day - 2) &* 86_400_000, (day + 2) &* 86_400_000)
+        while after - before > 1 {
+            let middle = before + (after - before) / 2
+            if self.day(ofMilliseconds: middle) < day { before = middle } else { after = middle }
+        }
+        return after
     }
 
     func offsetMilliseconds(at instant: Int64) -> Int64 {

@@ -22,7 +22,7 @@ let days = Flag.integer(
 ).optional
 let importData = Flag.path("data", "DIR", help: "the collector's data directory; or --config").optional
 let importConfig = Flag.path(
-    "config", "FILE", help: "the collector's configuration: its data directory and its section `import`"
+    "config", "FILE", help: "the collector's configuration: its data directory, its section `import`, its time zone"
 ).optional
 let dryRun = Flag.present("dry-run", help: "say what would happen and change nothing")
 let mostLosing = Flag.integer(
@@ -194,7 +194,7 @@ func bring(_ feed: String) {
     if let path = arguments[importConfig] {
         do {
             let settings = try CollectorSettings(path: path)
-            options.rules = settings.feedGuard
+            options = FeedImport.Options(settings)
             site = settings.data
         } catch { program.fail(error.description, .configuration) }
     }

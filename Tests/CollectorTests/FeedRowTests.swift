@@ -23,8 +23,10 @@ private func row(_ texts: [String], line: Int = 2) -> CSVRow {
     return row
 }
 
-private func read(_ changes: [FeedColumn: String], in header: [String] = columns) throws -> FeedRow {
-    var reader = FeedRowReader(try FeedHeader(row(header, line: 1)), validity: validity)
+private func read(
+    _ changes: [FeedColumn: String], in header: [String] = columns, calendar: SiteCalendar? = nil
+) throws -> FeedRow {
+    var reader = FeedRowReader(try FeedHeader(row(header, line: 1)), validity: validity, calendar: calendar)
     let values = good.merging(changes) { $1 }
     return try reader.read(row(header.map { FeedColumn(rawValue: $0).flatMap { values[$0] } ?? "other" }))
 }
@@ -57,6 +59,41 @@ struct FeedRowTests {
         #expect(try Int64(row.sampledAtSeconds) * 1000 == Timestamp.parse("2026-07-09T12:00:00Z"))
         #expect(try row.validFromSeconds.map { $0 * 1000 } == Timestamp.parse("2026-07-08T16:00:01Z"))
         #expect(try row.validUntilSeconds.map { $0 * 1000 } == Timestamp.parse("2026-07-15T15:59:59Z"))
+    }
+
+    @Test(
+        "a calendar date becomes instants in the site's time zone, also where a day has 23 or 25 hours or no midnight",
+        arguments: [
+            ("Asia/Shanghai", "2026-07-10", "2026-07-09T16:00:00Z", "2026-07-10T15:59:59Z"),
+            ("UTC", "2026-07-10", "2026-07-10T00:00:00Z", "2026-07-10T23:59:59Z"),
+            ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59Z"),
+            ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z"),
+            ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z", "2026-09-07T02:59:59Z"),
+            ("Asia/Kolkata", "2024-02-29", "2024-02-28T18:30:00Z", "2024-02-29T18:29:59Z"),
+        ])
+    func calendarDates(zone: String, date: String, begins: String, ends: String) throws {
+        let calendar = try #require(SiteCalendar(identifier: zone))
+        let row = try read(
+            [.assessedAt: date, .sampledAt: date, .validFrom: date, .validUntil: date], calendar: calendar)
+        let (first, last) = (try Timestamp.parse(begins) / 1000, try Timestamp.parse(ends) / 1000)
+        #expect(row.validFromSeconds == first && row.validUntilSeconds == last)
+        // Nobody knows at which hour it was: it counts as old as it may be.
+        #expect(Int64(row.sampledAtSeconds) == first && Int64(row.assessedAtSeconds) == first)
+    }
+
+    @Test(
+        "a calendar date is refused where the site's time zone is not known, and where it is none",
+        arguments: [
+            ("2026-07-10", nil, "import with --config"), ("2026-02-30", "UTC", "day"),
+            ("10.07.2026", "UTC", "year"), ("2026-07-1O", "UTC", "day"),
+        ] as [(String, String?, String)])
+    func wrongDates(date: String, zone: String?, words: String) throws {
+        let calendar = zone.flatMap { SiteCalendar(identifier: $0) }
+        let problems = #expect(throws: FeedRowReader.Problems.self) {
+            _ = try read([.validUntil: date], calendar: calendar)
+        }
+        let told = problems?.all.map(\.description) ?? []
+        #expect(told.count == 1 && told[0].contains("valid_until") && told[0].contains(words), "\(told)")
     }
 
     @Test("columns stand in any order, beside others that are not looked at")
