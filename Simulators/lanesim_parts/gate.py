@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .changes import Changes
+
 LANE_OUTPUTS = ("release", "lamp_green", "lamp_red", "lamp_amber", "buzzer", "release_backward")
 FIRE_OUTPUTS = ("emergency",)
 PULSE_SECONDS = 0.08
@@ -40,7 +42,7 @@ class Gate:
         self.away: set[str] = set()  # roles whose wire is cut: who connects is shut out
         self._observer = observer
         self._writers: dict[str, asyncio.StreamWriter] = {}
-        self._changed = asyncio.Event()
+        self._changes = Changes()
         self._server: asyncio.AbstractServer | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -68,22 +70,11 @@ class Gate:
 
     async def wait_until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Waits for the levels and connections to satisfy a condition; False when they have not by then."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + seconds
-        while not holds():
-            self._changed.clear()
-            left = end - clock()
-            if left <= 0:
-                return False
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except asyncio.TimeoutError:
-                return holds()
-        return True
+        return await self._changes.wait_until(holds, seconds)
 
     def stir(self) -> None:
         """Something that a waiter looks at has changed."""
-        self._changed.set()
+        self._changes.tell()
 
     async def pulse(self, name: str, seconds: float = PULSE_SECONDS) -> bool:
         """Somebody walks through: the contact closes and opens. True when the daemon was there to be told."""

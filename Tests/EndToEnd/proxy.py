@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from lanesim_parts.changes import Changes
+
 
 class Proxy:
     """Forwards TCP from `port` to the collector. `hold_answers`: requests go through, answers wait. `nonsense`: the
@@ -17,7 +19,7 @@ class Proxy:
         self.nonsense: bytes | None = None
         self.batches = 0  # that came by
         self.held = 0  # batches whose answer is being held back
-        self._changed = asyncio.Event()
+        self._changes = Changes()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
 
@@ -38,18 +40,10 @@ class Proxy:
     def set(self, **changes: object) -> None:
         for name, value in changes.items():
             setattr(self, name, value)
-        self._changed.set()
+        self._changes.tell()
 
     async def wait_until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        clock = asyncio.get_running_loop().time
-        end = clock() + seconds
-        while not holds():
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), max(0.0, end - clock()))
-            except asyncio.TimeoutError:
-                return holds()
-        return True
+        return await self._changes.wait_until(holds, seconds)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -67,7 +61,7 @@ class Proxy:
         if self.nonsense is not None:
             if (await reader.read(65536)).startswith(b"POST /v1/records"):
                 self.batches += 1
-            self._changed.set()
+            self._changes.tell()
             writer.write(self.nonsense)
             await writer.drain()
             return
@@ -79,7 +73,7 @@ class Proxy:
                 if data.startswith(b"POST /v1/records"):
                     batches[0] += 1
                     self.batches += 1
-                self._changed.set()
+                self._changes.tell()
                 back_writer.write(data)
                 await back_writer.drain()
             back_writer.write_eof()
@@ -88,7 +82,7 @@ class Proxy:
             while data := await back_reader.read(65536):
                 if self.hold_answers and batches[0]:
                     self.held += 1
-                    self._changed.set()
+                    self._changes.tell()
                     await self.wait_until(lambda: not self.hold_answers, 60)
                     self.held -= 1
                 batches[0] = 0
