@@ -33,7 +33,7 @@ class Reader:
         self.readings = 0  # frames sent
         self.last_read: dict[bytes, float] = {}  # when a chip's last frame went out, on the loop's clock
         self._chance = chance
-        self._holding: asyncio.Task[None] | None = None
+        self.holding: asyncio.Task[None] | None = None
 
     @staticmethod
     def identifier_of(person: Person) -> bytes:
@@ -42,12 +42,12 @@ class Reader:
     def hold(self, chip: bytes, seconds: float) -> None:
         """Brings a chip into the field for a while. The first frame goes out now."""
         self.withdraw()
-        self._holding = asyncio.ensure_future(self._repeat(chip, seconds))
+        self.holding = asyncio.ensure_future(self._repeat(chip, seconds))
 
     def withdraw(self) -> None:
-        if self._holding:
-            self._holding.cancel()
-            self._holding = None
+        if self.holding:
+            self.holding.cancel()
+            self.holding = None
 
     async def _repeat(self, chip: bytes, seconds: float) -> None:
         data = frame(chip, self.with_crlf)
@@ -63,9 +63,9 @@ class Reader:
                 self.line.send(data)
             self.readings += 1
             self.last_read[chip] = clock()
-            if clock() + REPEAT_SECONDS >= end:
-                return
             await asyncio.sleep(REPEAT_SECONDS)
+            if clock() >= end:  # also when nobody let us go on for long: the chip has left the field
+                return
 
     def close(self) -> None:
         self.withdraw()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import time
 import tty
 
 import pytest
@@ -135,3 +136,21 @@ def read_exactly(descriptor, count):
     while len(data) < count:
         data += os.read(descriptor, count - len(data))
     return data
+
+
+def test_a_chip_that_left_the_field_while_nothing_ran_is_not_read_again(tmp_path):
+    """A test that waits for a command keeps the simulated devices waiting: a frame after the chip has gone would be
+    another presentation."""
+    device = reader.Reader(tmp_path / "reader.tty", random.Random(1))
+
+    async def scenario():
+        device.hold(bytes.fromhex("010063E9AE"), 0.15)
+        while not device.readings:
+            await asyncio.sleep(0)
+        read = device.readings
+        time.sleep(0.3)  # the loop stands still
+        await device.holding
+        assert device.readings == read
+        device.close()
+
+    asyncio.run(scenario())
