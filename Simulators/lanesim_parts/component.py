@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 KEPT_LINES = 12
+STOP_SECONDS = 20.0  # a bound, for a machine that is busy
 
 
 class ComponentDied(Exception):
@@ -50,13 +51,13 @@ class Component:
     def kill(self) -> None:
         """SIGKILL, and gone when this returns."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def hang_up(self) -> None:
         """SIGHUP: it reads its configuration again."""
         self.process.send_signal(signal.SIGHUP)
 
-    def stop(self, seconds: float = 5.0) -> int:
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
         """SIGTERM; SIGKILL to its whole group when it is still there after so long. Its exit status."""
         if self.is_running:
             self.process.terminate()
@@ -64,7 +65,7 @@ class Component:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(10)
+                self.process.wait(60)
         return self.process.returncode
 
     def last_lines(self) -> list[str]:
@@ -74,7 +75,7 @@ class Component:
             return []
 
 
-def stop_all(components: list[Component], seconds: float = 5.0) -> None:
+def stop_all(components: list[Component], seconds: float = STOP_SECONDS) -> None:
     """Ends them at the same time: one bound for all."""
     for component in components:
         if component.is_running:

@@ -22,8 +22,10 @@ from .crowd_log import CrowdLog
 from .lane import LaneSettings, Patience, SimulatedLane
 from .people import Person
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 COMMAND_SECONDS = 120.0
+LOWEST_PORT = 10_240
+MOST_TRIES = 100
 PROGRAMS = ("lanekeeperd", "lanekeeper-uplink", "lanekeeper-collector", "lanectl")
 
 
@@ -32,14 +34,30 @@ class StageFailure(Exception):
 
 
 def free_port(wanted: int = 0) -> int:
-    """This port, or any one that is free."""
+    """This port, or any one that is free.
+
+    Below those that the kernel gives to whoever connects: who asks again and again whether a collector is there already
+    would be given its very port some day, and find himself at the other end."""
+    if wanted:
+        if problem := why_taken(wanted):
+            raise StageFailure(f"port {wanted} of 127.0.0.1: {problem}; choose another with --port")
+        return wanted
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(LOWEST_PORT, max(first_given, LOWEST_PORT + MOST_TRIES))
+    for port in random.SystemRandom().sample(ports, MOST_TRIES):
+        if not why_taken(port):
+            return port
+    raise StageFailure(f"of {MOST_TRIES} ports of 127.0.0.1 none is free")
+
+
+def why_taken(port: int) -> str | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise StageFailure(f"port {wanted} of 127.0.0.1: {error.strerror}; choose another with --port") from None
-        return probe.getsockname()[1]
+            return error.strerror
+    return None
 
 
 class LaneStage:

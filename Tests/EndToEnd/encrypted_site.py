@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import ssl
 import subprocess
 import time
@@ -15,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from lanesim_parts.stage import free_port
+
 PATIENCE_SECONDS = 60
+MOST_TRIES = 5
 
 
 def eventually(holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
@@ -50,18 +52,26 @@ class Site:
         self.binaries, self.folder, self.data = binaries, folder, folder / "data"
         self.said("init", "--data", self.data)
         self.authority = self.data / "keys" / "ca.pem"  # whom `ask` believes
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        for _ in range(MOST_TRIES):
+            if self._serves(options):
+                return
+        raise AssertionError((folder / "collector.log").read_text())
+
+    def _serves(self, options: str) -> bool:
+        """On a free port; False when somebody else took it in between."""
+        folder = self.folder
+        self.port = free_port()
         self.config = folder / "collector.yaml"
         self.config.write_text(
             f"data: data\nlisten: {{ address: 127.0.0.1, port: {self.port}{options} }}\n"
             "site: { name_zh: 模拟博览会, name_en: Expo }\n"
         )
         self.log = (folder / "collector.log").open("wb")
-        command = [str(binaries / "lanekeeper-collector"), "serve", "--config", str(self.config)]
+        command = [str(self.binaries / "lanekeeper-collector"), "serve", "--config", str(self.config)]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
-        assert eventually(lambda: b"the page is at" in (folder / "collector.log").read_bytes())
+        says = (folder / "collector.log").read_bytes
+        assert eventually(lambda: b"the page is at" in says() or self.process.poll() is not None), says()
+        return self.process.poll() is None
 
     @property
     def id(self) -> str:
