@@ -14,5 +14,6 @@ from real_programs import (  # noqa: E402, F401
     named,
     open_stage,
     pytest_runtest_makereport,
+    pytest_terminal_summary,
     run,
 )

@@ -11,7 +11,13 @@ sys.path[:0] = [str(TOP / "Simulators"), str(TOP / "Tests" / "python"), str(Path
 
 from lateness import lateness  # noqa: E402, F401
 from peer_lane import PeerLane  # noqa: E402
-from real_programs import binaries, open_stage, pytest_runtest_makereport, run  # noqa: E402, F401
+from real_programs import (  # noqa: E402, F401
+    binaries,
+    open_stage,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+    run,
+)
 
 
 @pytest.fixture

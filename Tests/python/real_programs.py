@@ -9,6 +9,7 @@ import random
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,20 +18,27 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "Simulators")]
 
+import late_starts  # noqa: E402
 from lanesim_parts import people, site, sorts  # noqa: E402
+from lanesim_parts.lane import Patience  # noqa: E402
 from lanesim_parts.stage import PROGRAMS, Stage  # noqa: E402
 
-SCENARIO_SECONDS = 300
+SCENARIO_SECONDS = 600
 LINES_OF_A_LOG = 40
+PATIENCE = Patience(ready=60.0, answer=60.0, release_falls=60.0, alarm=60.0)  # on a machine that is busy
 
 
 @pytest.fixture(scope="session")
-def binaries() -> Path:
+def binaries() -> Iterator[Path]:
     directory = Path(os.environ.get("LANEKEEPER_BIN", TOP / ".build" / "debug"))
     missing = [name for name in PROGRAMS if not (directory / name).is_file()]
     if missing:
         pytest.fail(f"{directory} lacks {missing}: `swift build` first, or set LANEKEEPER_BIN", pytrace=False)
-    return directory
+    if late_starts.SEED not in os.environ:
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="lk-late-") as home:
+        yield late_starts.late(directory, Path(home))
 
 
 @pytest.fixture
@@ -48,9 +56,17 @@ def open_stage(binaries, request):
     ):
         directory = Path(tempfile.mkdtemp(prefix="lk-"))
         made.append(directory)
-        stage = Stage(directory, binaries, seed)
+        stage = Stage(directory, binaries, seed, PATIENCE)
         stage.launchers = launchers or {}
         stage.encrypted = encrypted
+        readers = late_starts.LateReaders()
+
+        def prepare(lane):
+            if before_lanes:
+                before_lanes(lane)
+            if late_starts.SEED in os.environ:
+                readers.pull(lane)
+
         try:
             chosen = settings or site.lanes(lanes)
             stage.make_site(crowd, chosen)
@@ -59,9 +75,10 @@ def open_stage(binaries, request):
                 proxy.target = port
                 await proxy.open()
                 port = proxy.port
-            await stage.open_lanes(chosen, port, prepare=before_lanes)
+            await stage.open_lanes(chosen, port, prepare=prepare)
             yield stage
         finally:
+            readers.close()
             await stage.close(keep=True)
             if proxy is not None:
                 await proxy.close()
@@ -76,6 +93,11 @@ def open_stage(binaries, request):
                 print(f"--- {log.name}\n" + "\n".join(lines))
         else:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if seed := os.environ.get(late_starts.SEED):
+        terminalreporter.write_line(f"programs started late: {late_starts.SEED}={seed}")
 
 
 @pytest.hookimpl(hookwrapper=True)
