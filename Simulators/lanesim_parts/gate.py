@@ -121,9 +121,10 @@ class Gate:
             if role in self.away:
                 role = ""
                 return
-            if role in self._writers:
+            if role in self._writers:  # who holds the lines keeps them, as the kernel has it with GPIO
                 self._fault(f"a second {role} connection while the first was open")
-                self._writers[role].close()
+                role = ""
+                return
             self._writers[role] = writer
             self.connections[role] += 1
             self._note("connected", role=role)
