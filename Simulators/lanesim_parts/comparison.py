@@ -83,23 +83,30 @@ async def collect(client: CollectorClient, lanes: Sequence[str]) -> Seen:
 async def drained(
     client: CollectorClient, lanes: Sequence[str], visits: Sequence[Visit], check: Callable[[], None], seconds: float
 ) -> Seen:
-    """Waits until the collector's count stands still and holds what the crowd is certain of, and reads all of it."""
+    """Waits until the collector's count stands still and holds what the crowd is certain of, and reads all of it. That
+    it stands still says little: an uplink that was refused waits for longer than that."""
     end = time.monotonic() + seconds
-    certain = sum(visit.answer != NOTHING for visit in visits)
+    certain = crowd_log.certain(visits)
     before, since = -1, time.monotonic()
     while time.monotonic() < end:
         check()
         try:
             now = total(await asyncio.to_thread(client.tallies))
         except OSError:
-            now = {"stored": -1, "presented": -1, "missing": -1}
+            now = {"stored": -1, "missing": -1}
         if now["stored"] != before:
             before, since = now["stored"], time.monotonic()
         is_quiet = time.monotonic() - since >= QUIET_SECONDS
-        if is_quiet and now["presented"] >= certain and now["missing"] == 0:
+        if is_quiet and now["missing"] == 0 and holds(now, certain):
             break
         await asyncio.sleep(0.2)
     return await collect(client, lanes)
+
+
+def holds(now: Mapping[str, int], certain: Mapping[str, int]) -> bool:
+    """All that is certain, and of every release how it ended."""
+    ended = now["passed"] + now["annulled"] + now["interrupted"]
+    return ended == now["admitted"] and all(now[name] >= count for name, count in certain.items())
 
 
 def compare(visits: Sequence[Visit], seen: Seen, badge_key_hex: str) -> Comparison:

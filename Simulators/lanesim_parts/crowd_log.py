@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,14 @@ class CrowdLog:
         return [visit for visit in self.visits if visit.answer != visit.expected and not visit.cut]
 
 
-def totals(visits: list[Visit]) -> dict[str, int]:
+def certain(visits: Sequence[Visit]) -> dict[str, int]:
+    """What the collector must come to know at least: all of the visits that no daemon's end cut, and every answer."""
+    whole = totals([visit for visit in visits if not visit.cut])
+    counts = {name: whole[name] for name in ("passed", "annulled", "tailgating", "forced", "wrong_way")}
+    return counts | {"presented": sum(visit.answer != NOTHING for visit in visits)}
+
+
+def totals(visits: Sequence[Visit]) -> dict[str, int]:
     """What the visits amount to, in the words of the collector's tallies. Certain only where no visit was cut."""
     count: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     for visit in visits:

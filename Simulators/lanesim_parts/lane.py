@@ -42,6 +42,7 @@ class Patience:
     ready: float = 30.0
     answer: float = 8.0
     release_falls: float = 12.0
+    alarm: float = 10.0
 
 
 STEP_UP_SECONDS = (0.3, 0.6)  # the thermometer sees the wall meanwhile
@@ -111,7 +112,7 @@ class SimulatedLane:
             reasons=list(sort.reasons),
             behaviour=sort.behaviour,
         )
-        await self._step_up()
+        await self.step_up()
         visit.wall_ms = time.time_ns() // 1_000_000
         if sort.badges:
             await self._badge(person, visit)
@@ -120,20 +121,23 @@ class SimulatedLane:
         self.log.add(visit)
         return visit
 
-    async def _step_up(self) -> None:
-        """Comes up to a lane that is ready, and begins again when it ceased to be while one came."""
+    async def step_up(self) -> bool:
+        """Comes up to a lane that is ready, and begins again when it ceased to be while one came. False when it was not
+        ready for as long as people wait."""
         end = time.monotonic() + self.patience.ready
         while (left := end - time.monotonic()) > 0:
             await self.gate.wait_until(self.is_ready, left)
             daemon = self.gate.connections["lane"]
             await asyncio.sleep(self._chance.uniform(*STEP_UP_SECONDS))
             if self.is_ready() and self.gate.connections["lane"] == daemon:
-                return
+                return True
+        return False
 
     async def _badge(self, person: Person, visit: Visit) -> None:
         gate, began = self.gate, time.monotonic()
         daemon = gate.connections["lane"]
         releases, refusals = gate.rises["release"], gate.rises["lamp_red"]
+        falls = gate.falls_commanded["release"]
 
         def is_cut() -> bool:
             return not gate.is_connected() or gate.connections["lane"] != daemon
@@ -157,15 +161,15 @@ class SimulatedLane:
                 visit.answer_ms = round((time.monotonic() - began) * 1000)
             visit.cut = is_cut()
             if visit.answer == crowd_log.RELEASED and not visit.cut:
-                await self._use_release(visit, is_cut)
+                await self._use_release(visit, is_cut, falls)
         finally:
             self.reader.withdraw()
             self.thermometer.nobody_stands_there()
         visit.cut = visit.cut or is_cut()
 
-    async def _use_release(self, visit: Visit, is_cut: Callable[[], bool]) -> None:
+    async def _use_release(self, visit: Visit, is_cut: Callable[[], bool], falls: int) -> None:
+        """`falls`: how often a release had fallen before this one rose."""
         gate = self.gate
-        falls = gate.falls_commanded["release"]
 
         def has_fallen() -> bool:
             return gate.falls_commanded["release"] > falls or is_cut()
@@ -185,8 +189,8 @@ class SimulatedLane:
         visit.walk_confirmed = gate.falls_commanded["release"] > falls
         if visit.behaviour == "tailgated" and not is_cut():
             await asyncio.sleep(self._chance.uniform(0.2, 0.5))
-            await gate.pulse("passage_forward")
             visit.followed += 1
+            await self._walk_unbidden("passage_forward")
             self._last_walk = time.monotonic()
 
     async def _go_at_the_gate(self, visit: Visit) -> None:
@@ -195,8 +199,23 @@ class SimulatedLane:
             await asyncio.sleep(wait)
         if visit.behaviour == "wrong-way":
             visit.wrong_way += 1
-            await self.gate.pulse("passage_backward")
+            visit.cut = not await self._walk_unbidden("passage_backward")
         else:
             visit.forced += 1
-            await self.gate.pulse("passage_forward")
-        visit.cut = not self.gate.is_connected()
+            visit.cut = not await self._walk_unbidden("passage_forward")
+
+    async def _walk_unbidden(self, contact: str) -> bool:
+        """Whether the lane sounded its buzzer, and has taken note before anybody else comes; False when its daemon went
+        away. Where the gate stands open nobody is warned."""
+        gate = self.gate
+        await gate.wait_until(lambda: not gate.level["buzzer"], self.patience.alarm)
+        daemon, alarms = gate.connections["lane"], gate.rises["buzzer"]
+
+        def is_cut() -> bool:
+            return not gate.is_connected() or gate.connections["lane"] != daemon
+
+        await gate.pulse(contact)
+        await gate.wait_until(
+            lambda: gate.rises["buzzer"] > alarms or is_cut() or gate.is_open, self.patience.alarm
+        )
+        return gate.rises["buzzer"] > alarms or not is_cut()

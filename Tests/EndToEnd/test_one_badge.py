@@ -6,7 +6,7 @@ from conftest import make_people
 
 from lanesim_parts import comparison, crowd_log
 
-BOUND = 20
+BOUND = 60
 
 
 def test_a_badge_flows_from_its_bytes_to_the_page(open_stage, run):
