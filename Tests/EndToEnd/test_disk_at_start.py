@@ -14,7 +14,7 @@ from lanesim_parts import site
 from lanesim_parts.lane import LaneSettings
 from lanesim_parts.stage import LaneStage
 
-BOUND = 30
+BOUND = 60
 
 
 def settings_of(kind):
@@ -38,11 +38,18 @@ async def is_ready(stage, lane):
     await stage.wait_for("its devices are there", lambda: ask(stage, lane, "status").count("present") >= 3)
 
 
+def has_journal(stage, lane):
+    said = ask(stage, lane, "status")
+    return "journal" in said and "NO JOURNAL" not in said
+
+
 async def let_out(lane, person):
     gate = lane.simulated.gate
-    assert await gate.wait_until(lambda: gate.level["release"] == 0, BOUND)
-    lane.simulated.reader.hold(person.chip, 0.3)
-    assert await gate.wait_until(lambda: gate.level["release"] == 1, BOUND), "an exit lets out"
+    assert await gate.wait_until(lambda: not gate.is_open, BOUND)
+    before = gate.rises["release"]
+    lane.simulated.reader.hold(person.chip, BOUND)  # until it opens
+    assert await gate.wait_until(lambda: gate.rises["release"] > before, BOUND), "an exit lets out"
+    lane.simulated.reader.withdraw()
     await gate.pulse("passage_forward")
     assert await gate.wait_until(lambda: gate.level["release"] == 0, BOUND)
 
@@ -87,14 +94,14 @@ def test_a_lane_that_starts_on_a_full_disk(open_stage, run, lateness, kind):
                         await let_out(lane, person)
                     else:
                         assert "out of service" in told
-                        lane.simulated.reader.hold(person.chip, 0.3)
+                        lane.simulated.reader.hold(person.chip, 1.0)
                         assert not await gate.wait_until(lambda: gate.level["release"] == 1, 1.0)
                     await seconds_until_open(gate, lateness)
                     gate.set_contact("fire", 1)
                     assert await gate.wait_until(lambda: not gate.is_open, BOUND)
 
                     filler.unlink()
-                    await stage.wait_for("it has a journal", lambda: "NO JOURNAL" not in ask(stage, lane, "status"))
+                    await stage.wait_for("it has a journal", lambda: has_journal(stage, lane))
                     events = ask(stage, lane, "events", "--last", "100")
                     if kind == "exit":
                         await stage.wait_for("the hole is told", lambda: "HOLE" in ask(stage, lane, "events"))
@@ -104,7 +111,8 @@ def test_a_lane_that_starts_on_a_full_disk(open_stage, run, lateness, kind):
                         await stage.wait_for("and records", lambda: "passed  " in ask(stage, lane, "events"))
                     else:
                         await stage.wait_for(
-                            "it has no journal's trouble", lambda: "journal full" not in ask(stage, lane, "status"))
+                            "it has no journal's trouble",
+                            lambda: has_journal(stage, lane) and "journal full" not in ask(stage, lane, "status"))
                 finally:
                     lane.daemon.stop()
                     await lane.simulated.close()
@@ -133,12 +141,13 @@ def test_an_exit_that_starts_and_ends_on_a_disk_that_hangs(open_stage, run, late
                 assert await gate.wait_until(lambda: gate.is_connected("fire"), BOUND)
                 await seconds_until_open(gate, lateness)
                 gate.set_contact("fire", 1)
+                assert await gate.wait_until(lambda: gate.level["emergency"] == 0, BOUND)
                 log = stage.logs / f"lanekeeperd-{lane.settings.id}.log"
                 await stage.wait_for("it begins without", lambda: "WITHOUT A JOURNAL" in log.read_text())
                 await stage.wait_for("its reader is there", lambda: "chip is back" in log.read_text())
                 await let_out(lane, person)
                 server.send_signal(signal.SIGCONT)
-                await stage.wait_for("it has a journal", lambda: "NO JOURNAL" not in ask(stage, lane, "status"))
+                await stage.wait_for("it has a journal", lambda: has_journal(stage, lane))
                 await stage.wait_for("the hole is told", lambda: "HOLE" in ask(stage, lane, "events"))
                 await let_out(lane, other)
 
@@ -151,6 +160,6 @@ def test_an_exit_that_starts_and_ends_on_a_disk_that_hangs(open_stage, run, late
                 await lane.simulated.close()
                 subprocess.run(["umount", "-l", str(lane.state)], check=False)
                 server.terminate()
-                server.wait(10)
+                server.wait(BOUND)
 
     run(scenario())

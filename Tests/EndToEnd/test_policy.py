@@ -15,7 +15,7 @@ from test_lanectl import Technician
 
 from lanesim_parts import crowd_log
 
-BOUND = 20
+BOUND = 60
 EX_NOPERM = 77
 EX_CONFIG = 78
 
@@ -139,13 +139,18 @@ def test_media_pass_only_with_staff_and_the_guard_confirms_who_they_are(open_sta
             )
             assert technician("config", "reload").returncode == 0
             assert (await simulated.visit(staff)).answer == crowd_log.RELEASED
-            assert await gate.wait_until(simulated.is_ready, BOUND)
+            assert await simulated.step_up()
             simulated.reader.hold(media.chip, 0.5)
             simulated.thermometer.somebody_stands_there(media.celsius)
 
+            def shown():
+                (status,) = technician.asks("status")
+                return status["display"]["english"]
+
             try:
                 # Keys, temperature and escort do not suffice.
-                assert not await gate.wait_until(lambda: gate.level["release"] == 1, 3.0)
+                await stage.wait_for("the guard is waited for", lambda: shown() == "Please wait for the guard")
+                assert not await gate.wait_until(lambda: gate.level["release"] == 1, 1.0)
                 await gate.pulse("guard_button")
                 assert await gate.wait_until(lambda: gate.level["release"] == 1, BOUND)
             finally:

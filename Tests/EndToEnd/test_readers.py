@@ -12,7 +12,8 @@ from lanesim_parts.lane import LaneSettings
 from lanesim_parts.readers import ReaderSettings
 from lanesim_parts.scanner import Setup
 
-BOUND = 20
+BOUND = 60
+FOR_EVER = 3600.0
 ENTRY = LaneSettings(id="north-01", name="北登录厅-01", kind="entry", from_zone="outside", to_zone="north-ring")
 
 
@@ -182,10 +183,11 @@ def test_a_flood_of_repeats_of_a_vehicles_pass_is_one_presentation(open_stage, r
         async with open_stage(cars, settings=with_reader(UHF, admits_vehicles=True)) as stage:
             lane = stage.lanes[0].simulated
             reader, gate = lane.reader, lane.gate
+            assert await gate.wait_until(lane.is_ready, BOUND)
             assert reader.power_centidbm == 2000
             # A car of the next lane is heard, and weakly.
-            reader.hold(bytes.fromhex(cars[1].epc), 60.0, dbm=-75)
-            reader.hold(bytes.fromhex(cars[0].epc), 60.0)
+            reader.hold(bytes.fromhex(cars[1].epc), FOR_EVER, dbm=-75)
+            reader.hold(bytes.fromhex(cars[0].epc), FOR_EVER)
             assert await gate.wait_until(lambda: gate.level["release"] == 1, BOUND)
             before = reader.notices
             await gate.pulse("passage_forward")
@@ -199,7 +201,7 @@ def test_a_flood_of_repeats_of_a_vehicles_pass_is_one_presentation(open_stage, r
             )
             # The other one comes up to the gate.
             reader.withdraw()
-            reader.hold(bytes.fromhex(cars[1].epc), 60.0)
+            reader.hold(bytes.fromhex(cars[1].epc), FOR_EVER)
             assert await gate.wait_until(lambda: gate.rises["release"] == 2, BOUND)
 
     run(scenario())

@@ -3,7 +3,7 @@
 from conftest import make_people
 from test_lanectl import Technician
 
-BOUND = 20
+BOUND = 60
 
 
 def with_gate(line, lane_line=""):
@@ -19,10 +19,10 @@ def with_gate(line, lane_line=""):
     return prepare
 
 
-async def step(gate, *changes):
+def step(gate, *changes):
+    """One after the other on one wire: the lane sees them in this order, however late."""
     for name, level in changes:
         gate.set_contact(name, level)
-        await gate.wait_until(lambda: True, 0.05)
 
 
 FORWARD = (("passage_forward", 1), ("passage_backward", 1), ("passage_forward", 0), ("passage_backward", 0))
@@ -30,12 +30,20 @@ TURNS_BACK = (("passage_forward", 1), ("passage_backward", 1), ("passage_backwar
 BACKWARD = (("passage_backward", 1), ("passage_forward", 1), ("passage_backward", 0), ("passage_forward", 0))
 
 
-async def admit(lane, person):
-    assert await lane.gate.wait_until(lane.is_ready, BOUND), "not ready"
-    lane.reader.hold(person.chip, 0.3)
+async def shows_badge(lane, person, answer):
+    """Comes up to a lane that is ready and holds the badge to the reader until this output rises."""
+    gate = lane.gate
+    assert await lane.step_up(), "not ready"
+    before = gate.rises[answer]
+    lane.reader.hold(person.chip, BOUND)
     lane.thermometer.somebody_stands_there(person.celsius)
-    assert await lane.gate.wait_until(lambda: lane.gate.level["release"] == 1, BOUND), "not admitted"
+    assert await gate.wait_until(lambda: gate.rises[answer] > before, BOUND), f"no {answer}"
+    lane.reader.withdraw()
     lane.thermometer.nobody_stands_there()
+
+
+async def admit(lane, person):
+    await shows_badge(lane, person, "release")
 
 
 def test_two_beams_count_who_walks_and_not_who_turns_back(open_stage, run):
@@ -44,11 +52,11 @@ def test_two_beams_count_who_walks_and_not_who_turns_back(open_stage, run):
         async with open_stage([first, second], before_lanes=with_gate("passage: two-beams")) as stage:
             lane = stage.lanes[0].simulated
             await admit(lane, first)
-            await step(lane.gate, *TURNS_BACK)
+            step(lane.gate, *TURNS_BACK)
             assert lane.gate.level["release"] == 1, "who turned back may still walk"
-            await step(lane.gate, *FORWARD)
+            step(lane.gate, *FORWARD)
             assert await lane.gate.wait_until(lambda: lane.gate.level["release"] == 0, BOUND)
-            await step(lane.gate, *BACKWARD)
+            step(lane.gate, *BACKWARD)
 
             def told():
                 total = stage.client.tallies()["total"]
@@ -88,11 +96,10 @@ def test_a_lane_for_vehicles_holds_its_boom_over_the_loop_and_counts_vehicles(op
         ) as stage:
             lane = stage.lanes[0].simulated
             gate = lane.gate
-            lane.reader.hold(visitor.chip, 0.3)
-            assert await gate.wait_until(lambda: gate.level["lamp_red"] == 1, BOUND), "a visitor is no vehicle"
-            assert await gate.wait_until(lambda: gate.level["lamp_red"] == 0, BOUND)
-            lane.reader.hold(vehicle.chip, 0.3)
-            assert await gate.wait_until(lambda: gate.level["release"] == 1, BOUND)
+            day = stage.client.tallies()["day"]
+            await shows_badge(lane, visitor, "lamp_red")  # a visitor is no vehicle
+            await shows_badge(lane, vehicle, "release")
+            assert gate.rises["release"] == 1
             gate.set_contact("passage_forward", 1)
             # Longer than the passage timeout of this stage: the boom stays up while it stands on the loop.
             assert not await gate.wait_until(lambda: gate.level["release"] == 0, 4.0)
@@ -106,6 +113,7 @@ def test_a_lane_for_vehicles_holds_its_boom_over_the_loop_and_counts_vehicles(op
             await stage.wait_for("both are counted", lambda: total()["passed"] == 1 and total()["tailgating"] == 1)
             told = total()
             assert (told["vehicles_in"], told["on_site_vehicles"], told["in"], told["on_site_people"]) == (2, 2, 0, 0)
-            assert stage.client.tallies()["today"]["vehicles_in"] == 2
+            today = stage.client.tallies()
+            assert today["today"]["vehicles_in"] == 2 or today["day"] != day, "it went past midnight"
 
     run(scenario())

@@ -62,6 +62,7 @@ def test_the_systems_zone_changes_no_hours_not_even_while_the_lane_runs(open_sta
         launchers = {"lanekeeperd": in_its_own_zone(zone)}
         async with open_stage([person], before_lanes=scheduled, launchers=launchers) as stage:
             technician = Technician(stage)
+            await stage.wait_for("locked", lambda: mode_of(technician) == ("locked", "schedule"))
             pid = stage.lanes[0].daemon.process.pid
             # A link from the root is followed in this process's own.
             seen = Path(f"/proc/{pid}/root{os.path.realpath('/etc/localtime')}")
