@@ -1,10 +1,14 @@
 """A Modbus RTU thermometer: pymodbus as the server on a pseudo-terminal of its own, and a cable from there to the
-lane's line that can delay, lose and garble what the thermometer says."""
+lane's line that can delay, lose and garble what the thermometer says.
+
+Both live on a thread of their own: a test that waits for `lanectl` meanwhile does not keep the thermometer from answering
+in the 200 ms that it is given."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import tty
 from pathlib import Path
 
@@ -18,6 +22,7 @@ UNIT = 7
 OBJECT_REGISTER = 0x12
 AMBIENT_REGISTER = 0x14
 STEP_SECONDS = 0.001
+BOUND = 60
 
 
 class ModbusThermometer:
@@ -33,28 +38,35 @@ class ModbusThermometer:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._server: ModbusSerialServer | None = None
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        self._thread.start()
 
-    async def start(self) -> None:
-        registers = SimData(0, count=64, values=0, datatype=DataType.REGISTERS)
-        device = SimDevice(id=UNIT, simdata=[registers], action=self._read)
-        self._server = ModbusSerialServer(
-            device, framer=FramerType.RTU, port=os.ttyname(self._slave), baudrate=9600, timeout=1
-        )
-        self._tasks = [asyncio.ensure_future(self._server.serve_forever()), asyncio.ensure_future(self._carry())]
-
-    async def stop(self) -> None:
-        if self._server is None:
+    def stop(self) -> None:
+        """Does nothing the second time."""
+        if self._loop.is_closed():
             return
-        server, self._server = self._server, None
-        await server.shutdown()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(BOUND)
+        assert not self._thread.is_alive(), "pymodbus does not end"
+        self._loop.close()
         os.close(self._master)
         os.close(self._slave)
         self.line.unplug()
+
+    async def _serve(self) -> None:
+        registers = SimData(0, count=64, values=0, datatype=DataType.REGISTERS)
+        device = SimDevice(id=UNIT, simdata=[registers], action=self._read)
+        server = ModbusSerialServer(
+            device, framer=FramerType.RTU, port=os.ttyname(self._slave), baudrate=9600, timeout=1
+        )
+        tasks = [asyncio.ensure_future(server.serve_forever()), asyncio.ensure_future(self._carry())]
+        await self._stopping.wait()
+        await server.shutdown()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, function, start, address, count, registers, values):
         self.questions += 1

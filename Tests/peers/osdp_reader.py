@@ -100,7 +100,7 @@ class OsdpReader:
 
     def power_off(self) -> None:
         self._running = False
-        self._thread.join(5)
+        self._thread.join(60)
         self._device = None
 
     def close(self) -> None:
@@ -115,10 +115,10 @@ class OsdpReader:
             time.sleep(0.002)
 
     def _heard(self, command: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
-        self.commands.append(command)
         if command["command"] == KEYSET:
             self.key = bytes(command["data"])
             self.is_installing = False
+        self.commands.append(command)  # last: whoever sees it finds what it did
         if command["command"] == STATUS:
             return 0, {"command": STATUS, "type": command["type"], "report": self.status}
         return 0, None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from lanesim_parts.stage import LaneStage, Stage
 
-BOUND = 20.0
+BOUND = 60.0
 WALL_SAMPLES = 3
 
 
@@ -81,6 +81,10 @@ class PeerLane:
         thermometer.nobody_stands_there()
         before = thermometer.walls
         await self.until("the thermometer sees the wall", lambda: thermometer.walls >= before + WALL_SAMPLES)
+
+    async def until_ready(self) -> None:
+        """A badge that is shown now meets a lane that judges it."""
+        await self.until("the lane is ready", self.lane.simulated.is_ready)
 
     async def until_device(self, name: str, state: str, seconds: float = BOUND) -> float:
         return await self.until(f"{name} is {state}", lambda: self.device(name)["state"] == state, seconds)

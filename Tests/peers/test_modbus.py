@@ -1,6 +1,6 @@
 """lanekeeperd with a Modbus RTU thermometer that is pymodbus."""
 
-import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,6 +16,8 @@ THERMOMETER = (
 
 
 WALL_QUESTIONS = 4
+QUESTIONS = 6
+FEWEST_SECONDS = 0.15  # between two questions that were not answered, on the average
 
 
 def visitor(number: int) -> Person:
@@ -31,16 +33,14 @@ def open_measured_lane(open_lane):
 
         def prepare(lane):
             thermometers.append(ModbusThermometer(lane.devices / "modbus.tty"))
-            thermometers[0].starting = asyncio.ensure_future(thermometers[0].start())
 
         try:
             async with open_lane(crowd, prepare, thermometer=THERMOMETER) as lane:
-                await thermometers[0].starting
                 await lane.until_device("thermometer", "present")
                 yield lane, thermometers[0]
         finally:
             for thermometer in thermometers:
-                await thermometer.stop()
+                thermometer.stop()
 
     return open
 
@@ -51,6 +51,7 @@ async def show(lane, thermometer, person, celsius):
     thermometer.object_celsius = 24.0
     asked = thermometer.questions
     await lane.until("it sees the wall", lambda: thermometer.questions >= asked + WALL_QUESTIONS)
+    await lane.until_ready()
     thermometer.object_celsius = celsius
     lane.lane.simulated.reader.hold(person.chip, 0.5)
     decision = await lane.until_decided(before + 1)
@@ -90,9 +91,10 @@ def test_silence_loses_it_within_two_seconds_and_its_voice_brings_it_back(open_m
             lateness.allowance()
             thermometer.is_silent = True
             assert await lane.until("lost", lambda: "thermometer lost" in lane.log()) < 2.2 + lateness.allowance()
-            asked = thermometer.questions
-            await asyncio.sleep(2)  # in which it is asked a few times, neither never nor all the time
-            assert 3 <= thermometer.questions - asked <= 12
+            asked, began = thermometer.questions, time.monotonic()
+            # It is asked again and again, and not all the time.
+            await lane.until("it is asked on", lambda: thermometer.questions >= asked + QUESTIONS)
+            assert time.monotonic() - began > QUESTIONS * FEWEST_SECONDS
             lateness.allowance()
             thermometer.is_silent = False
             assert await lane.until_device("thermometer", "present") < 3 + lateness.allowance()

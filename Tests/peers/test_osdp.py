@@ -9,6 +9,7 @@ from lanesim_parts.people import Person
 from lanesim_parts.sorts import ALL
 from osdp import CommandLEDColor as Colour
 from osdp_reader import BUZZER, KEYSET, OsdpReader
+from peer_lane import BOUND
 
 KEY = bytes(range(0xA0, 0xB0))
 OTHER_KEY = bytes(range(0x10, 0x20))
@@ -53,7 +54,7 @@ def test_a_visitor_is_admitted_and_another_refused_and_the_reader_shows_it(open_
             await lane.until_the_wall_is_seen()
             thermometer.somebody_stands_there(36.5)
             reader.card(VISITOR_W26, bits=26)
-            assert await lane.gate.wait_until(lambda: lane.gate.level["release"], 10)
+            assert await lane.gate.wait_until(lambda: lane.gate.level["release"], BOUND)
             await lane.until("green", lambda: reader.lamp() == (Colour.Green, Colour.Green))
             await lane.until("the way is shown", lambda: reader.text() == "Please walk|through")
             await lane.until("one beep", lambda: [beep["rep_count"] for beep in reader.all(BUZZER)] == [1])
@@ -62,7 +63,7 @@ def test_a_visitor_is_admitted_and_another_refused_and_the_reader_shows_it(open_
             await lane.until_the_wall_is_seen()
             thermometer.somebody_stands_there(36.5)
             reader.card(EXPIRED.chip)
-            assert await lane.gate.wait_until(lambda: lane.gate.level["lamp_red"], 10)
+            assert await lane.gate.wait_until(lambda: lane.gate.level["lamp_red"], BOUND)
             await lane.until("red", lambda: reader.lamp() == (Colour.Red, Colour.Red))
             await lane.until("the first reason", lambda: reader.text() == "Go to desk N2:|test")
             await lane.until("three beeps", lambda: [beep["rep_count"] for beep in reader.all(BUZZER)] == [1, 3])
@@ -103,6 +104,7 @@ def test_a_new_reader_is_given_the_lanes_key_and_keeps_it(open_lane, reader_of, 
             reader.power_on()  # with the key that it was given, and secured only
             await lane.until("the channel stands under the new key", reader.is_secured)
             assert len(reader.all(KEYSET)) == 1
+            await lane.until_ready()
             reader.card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
 
@@ -174,6 +176,7 @@ def test_one_lost_reply_costs_less_than_a_second(open_lane, reader_of, run, late
                 await asyncio.sleep(1.1)
             assert lane.device("chip")["state"] == "present"
             assert "chip lost" not in lane.log()
+            await lane.until_ready()
             reader.card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
 
@@ -197,6 +200,7 @@ def test_a_reader_that_is_switched_off_is_lost_in_two_seconds_and_back_in_three(
             lateness.allowance()
             assert await lane.until("back", lambda: lane.log().count("chip is back") > backs) < 3 + lateness.allowance()
             await lane.until("it is shown again", lambda: len(reader.commands) > shown)
+            await lane.until_ready()
             reader.card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
 
@@ -218,6 +222,7 @@ def test_a_bad_cable_invents_no_badge_and_heals(open_lane, reader_of, run, laten
             healed = await lane.until_device("chip", "present")
             await lane.until("the channel stands", reader.is_secured)
             assert healed < 5 + lateness.allowance()
+            await lane.until_ready()
             reader.card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
             breaks = len(re.findall("secure channel broke", lane.log()))
@@ -238,6 +243,7 @@ def test_a_plain_reader_is_taken_only_where_the_configuration_says_so(open_lane,
         async with open_lane([VISITOR], prepare, reader=plain) as lane:
             await lane.until_device("chip", "present")
             assert "NO secure channel" in lane.log()
+            await lane.until_ready()
             readers[0].card(VISITOR_W26, bits=26)
             await lane.until_decided(1)
 
