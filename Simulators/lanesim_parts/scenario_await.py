@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-BOUND_SECONDS = 10.0
+BOUND_SECONDS = 10.0  # of what a scenario expects
+PROGRAM_SECONDS = 60.0  # for a program to be there, or to answer: no scenario is about that
 LOOK_SECONDS = 0.02  # how often what cannot be awaited is looked at
 
 

@@ -19,7 +19,7 @@ from .component import Component, stop_all
 from .gate import Gate
 from .people import Person
 from .readers import AnyReader, ReaderSettings, open_reader
-from .scenario_await import BOUND_SECONDS, LOOK_SECONDS
+from .scenario_await import LOOK_SECONDS, PROGRAM_SECONDS
 from .scenario_clock import SimulatedClock
 from .scenario_file import Scenario
 from .scenario_node import Node, composed, is_group, merged, plain_values, written
@@ -223,7 +223,7 @@ journal: {{ capacity_records: 10000, reserve_records: 1000, records_per_segment:
             str(self.binaries / "lanectl"), *arguments, "--config", str(self.configuration),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )
-        out, error = await asyncio.wait_for(process.communicate(), BOUND_SECONDS)
+        out, error = await asyncio.wait_for(process.communicate(), PROGRAM_SECONDS)
         self.answers.append(
             subprocess.CompletedProcess(arguments, process.returncode or 0, out.decode(), error.decode())
         )
@@ -236,14 +236,14 @@ journal: {{ capacity_records: 10000, reserve_records: 1000, records_per_segment:
             return None
         try:
             writer.write(b'{"v":1,"request":"status"}\n')
-            line = await asyncio.wait_for(reader.readline(), BOUND_SECONDS)
+            line = await asyncio.wait_for(reader.readline(), PROGRAM_SECONDS)
             return json.loads(line).get("status") if line else None
         except (OSError, ValueError, asyncio.TimeoutError):
             return None
         finally:
             writer.close()
 
-    async def wait_for(self, what: str, holds: Any, seconds: float = BOUND_SECONDS) -> None:
+    async def wait_for(self, what: str, holds: Any, seconds: float = PROGRAM_SECONDS) -> None:
         """`holds` answers at once, or is awaited."""
         end = time.monotonic() + seconds
         while True:

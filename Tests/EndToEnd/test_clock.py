@@ -62,7 +62,7 @@ def test_a_controller_that_boots_in_1970_heals_by_itself(open_stage, run, shim, 
 
             clock.set_wrong_by(0)  # the network has set it
             await stage.wait_for(
-                "signed time agrees", lambda: technician.asks("status")[0]["clock"] == "trusted", seconds=40
+                "signed time agrees", lambda: technician.asks("status")[0]["clock"] == "trusted", seconds=60
             )
             assert (await lane.visit(admitted)).answer == crowd_log.RELEASED
             leaps = [event["step_milliseconds"] for event in clock_events(technician) if event["step_milliseconds"]]
@@ -82,8 +82,9 @@ def test_a_leap_is_recorded_and_a_technician_can_say_that_the_clock_is_right(ope
             lane, technician = stage.lanes[0].simulated, Technician(stage)
             assert (await lane.visit(first)).answer == crowd_log.RELEASED
             clock.set_wrong_by(60)
-            await stage.wait_for("the leap is recorded", lambda: clock_events(technician) != [])
-            leap = clock_events(technician)[-1]
+            leaps = [event["trust"] for event in clock_events(technician)]
+            await stage.wait_for("the leap is recorded", lambda: len(clock_events(technician)) > len(leaps))
+            leap = clock_events(technician)[len(leaps)]
             assert leap["trust"] == "stepped" and abs(leap["step_milliseconds"] - 60_000) < 2_000
             await is_refused_for_its_clock(stage, lane, technician, second)
             assert technician("clock", "confirm").returncode == 0

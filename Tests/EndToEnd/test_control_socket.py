@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("LANEKEEPER_BIN", TOP / ".build" / "debug"))
 LANESIM = TOP / "Simulators" / "lanesim"
 LANE = "north-01"
 DEADLINE_SECONDS = 60.0
@@ -36,11 +35,12 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 @dataclass
 class Lane:
+    binaries: Path
     directory: Path
     daemon: subprocess.Popen[bytes]
 
     def lanectl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(BIN / "lanectl"), "--config", str(self.directory / "lane.yaml"), *words]
+        command = [str(self.binaries / "lanectl"), "--config", str(self.directory / "lane.yaml"), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     def status(self) -> dict[str, Any] | None:
@@ -53,16 +53,16 @@ class Lane:
 
 
 @pytest.fixture(scope="module")
-def lane() -> Iterator[Lane]:
+def lane(binaries: Path) -> Iterator[Lane]:
     # Short, because a Unix socket's path has at most 107 bytes.
     here = Path(tempfile.mkdtemp(prefix="lk-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, here)
-        init = [str(BIN / "lanekeeper-collector"), "init", "--data", str(here / "data")]
+        init = [str(binaries / "lanekeeper-collector"), "init", "--data", str(here / "data")]
         subprocess.run(init, check=True, capture_output=True, timeout=60)
         feed = [str(LANESIM), "feed", "--people", "40", "--seed", "5", "--out", str(here / "feed.csv")]
         subprocess.run(feed, check=True, capture_output=True, timeout=60)
-        publish = [str(BIN / "lanekeeper-collector"), "import", "--data", str(here / "data"), str(here / "feed.csv")]
+        publish = [str(binaries / "lanekeeper-collector"), "import", "--data", str(here / "data"), str(here / "feed.csv")]
         subprocess.run(publish, check=True, capture_output=True, timeout=60)
         keys = here / "data" / "keys"
         site = (keys / "site.pub").read_text(encoding="ascii").split()[1]
@@ -93,8 +93,8 @@ policy: {{ test_window_hours: 48 }}
 
         crowd = ["--lanes", "1", "--people", "40", "--rate", "600", "--seed", "5"]
         start(str(LANESIM), "run", "--run", str(here / "dev"), *crowd)
-        daemon = start(str(BIN / "lanekeeperd"), "--config", str(here / "lane.yaml"))
-        running = Lane(here, daemon)
+        daemon = start(str(binaries / "lanekeeperd"), "--config", str(here / "lane.yaml"))
+        running = Lane(binaries, here, daemon)
         until(lambda: (status := running.status()) and status["mode"] == "normal", "a lane in service")
         until(lambda: running.status()["credentials"]["image_version"] == 1, "the image")
         yield running
@@ -144,7 +144,7 @@ def test_nobody_may_not_ask(lane: Lane) -> None:
     directories = [lane.directory, lane.directory / "run"]
     modes = [directory.stat().st_mode for directory in directories]
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    status = [str(BIN / "lanectl"), "--run", str(lane.directory / "run"), "status"]
+    status = [str(lane.binaries / "lanectl"), "--run", str(lane.directory / "run"), "status"]
     try:
         for directory in directories:
             directory.chmod(0o755)

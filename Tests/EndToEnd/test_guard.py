@@ -8,7 +8,7 @@ from test_one_badge import judged
 
 from lanesim_parts import crowd_log
 
-BOUND = 20
+BOUND = 60
 
 
 def test_the_guards_button_lets_one_person_through_and_the_record_says_so(open_stage, run):
@@ -34,9 +34,9 @@ def test_the_guards_button_lets_one_person_through_and_the_record_says_so(open_s
             assert [event["decision_sequence"] for event in passed] == [by_hand[0]["sequence"]]
             assert "holder" not in passed[0] and "tag" not in passed[0]
             (status,) = technician.asks("status")
-            hour = status["hour"]
-            assert (hour["presented"], hour["by_hand"], hour["admitted"], hour["refused"]) == (1, 1, 1, 1)
-            assert hour["admitted"] == hour["passed"] + hour["annulled"] + hour["interrupted"]
+            told = status["since_start"]  # an hour may end at any moment
+            assert (told["presented"], told["by_hand"], told["admitted"], told["refused"]) == (1, 1, 1, 1)
+            assert told["admitted"] == told["passed"] + told["annulled"] + told["interrupted"]
             await stage.wait_for("the collector counts it", lambda: stage.client.tallies()["total"]["passed"] == 1)
             total = stage.client.tallies()["total"]
             assert (total["by_hand"], total["admitted"], total["on_site_people"]) == (1, 1, 1)

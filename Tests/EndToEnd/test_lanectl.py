@@ -7,7 +7,7 @@ from conftest import make_people
 from technician import REFUSED, Technician
 from test_one_badge import judged
 
-BOUND = 20
+BOUND = 60
 NO_DAEMON = 69  # exit status
 
 
@@ -23,7 +23,8 @@ def test_status_says_how_a_live_lane_is(open_stage, run):
             assert {device["name"]: device["state"] for device in status["devices"]} == {
                 "chip": "present", "thermometer": "present", "gate": "present",
             }
-            assert (status["hour"]["presented"], status["hour"]["passed"]) == (2, 1)
+            told = status["since_start"]  # an hour may end at any moment
+            assert (told["presented"], told["passed"]) == (2, 1)
             text = technician("status").stdout
             assert "all is well" in text and "north-01" in text and "code-red" in text
 
@@ -84,6 +85,7 @@ def test_without_its_daemon_status_says_so_and_events_still_read_the_journal(ope
             stage.components.remove(stage.lanes[0].daemon)
             status = technician("status")
             assert status.returncode == NO_DAEMON and "lanekeeperd" in status.stderr
-            assert [event["event"] for event in technician.asks("events", "--last", "2")] == ["decided", "passed"]
+            told = [event["event"] for event in technician.asks("events", "--last", "10")]
+            assert [event for event in told if event in ("decided", "passed")] == ["decided", "passed"]
 
     run(scenario())

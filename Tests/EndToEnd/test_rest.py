@@ -5,7 +5,7 @@ from conftest import make_people
 
 from lanesim_parts import crowd_log
 
-BOUND = 20
+BOUND = 60
 EX_CONFIG = 78
 
 

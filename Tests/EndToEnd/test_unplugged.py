@@ -10,7 +10,7 @@ from lanesim_parts import crowd_log
 
 UNPLUGGED_SECONDS = 30
 MOST_SHARE = 0.01
-BOUND = 20
+BOUND = 60
 
 
 def processor_seconds(pid: int) -> float:

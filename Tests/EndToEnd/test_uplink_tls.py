@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 SITE = "5f0c2a9be1d34877a6f00b1c92d3e45a"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 def statement() -> bytes:

@@ -5,7 +5,7 @@ from conftest import make_people
 from proxy import Proxy
 from test_one_badge import judged
 
-BOUND = 40  # an uplink waits 10 s at most between two attempts
+BOUND = 60  # an uplink waits 10 s at most between two attempts
 
 NONSENSE = {
     "not HTTP": b"\x00\xff\x00\xff" * 100,
