@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 
 class Changes:
-    """Wakes everybody who waits, at each change. Each has a future of his own, made in the same step in which he looked:
-    an event that all share is cleared by one for the other, who then sleeps on over a change."""
+    """Wakes everybody who waits, at each change. Each has a future of his own, made in the same step in which he
+    looked: an event that all share is cleared by one for the other, who then sleeps on over a change."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()

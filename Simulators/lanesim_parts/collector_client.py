@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
 PAGE_RECORDS = 1000
 
 

@@ -96,7 +96,7 @@ policy: {{ test_window_hours: 48 }}
         daemon = start(str(binaries / "lanekeeperd"), "--config", str(here / "lane.yaml"))
         running = Lane(binaries, here, daemon)
         until(lambda: (status := running.status()) and status["mode"] == "normal", "a lane in service")
-        until(lambda: running.status()["credentials"]["image_version"] == 1, "the image")
+        until(lambda: (status := running.status()) and status["credentials"]["image_version"] == 1, "the image")
         yield running
 
 

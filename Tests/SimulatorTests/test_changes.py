@@ -21,7 +21,7 @@ def waited_for(request, tmp_path):
 
 
 def test_a_change_between_two_waiters_steps_wakes_both(waited_for):
-    """One begins to wait; in the same turn of the loop the change comes, and another begins to wait for something else."""
+    """One begins to wait; in the same turn of the loop the change comes, and another begins to wait for more."""
     wait_until, tell = waited_for
     state = {"is_open": False, "is_over": False}
 

@@ -1,8 +1,8 @@
 """A Modbus RTU thermometer: pymodbus as the server on a pseudo-terminal of its own, and a cable from there to the
 lane's line that can delay, lose and garble what the thermometer says.
 
-Both live on a thread of their own: a test that waits for `lanectl` meanwhile does not keep the thermometer from answering
-in the 200 ms that it is given."""
+Both live on a thread of their own: a test that waits for `lanectl` meanwhile does not keep the thermometer from
+answering in the 200 ms that it is given."""
 
 from __future__ import annotations
 

@@ -31,15 +31,15 @@ def late(directory: Path, home: Path) -> Path:
     return home
 
 
-
 class LateReaders:
     """Pulls the cable of each reader of a lane before its daemon starts, and puts it back a moment later."""
 
-    def __init__(self) -> None:
+    def __init__(self, test: str) -> None:
+        self._test = test
         self._handles: list[asyncio.TimerHandle] = []
 
     def pull(self, lane: LaneStage) -> None:
-        chance = random.Random(f"{os.environ[SEED]} {lane.settings.id}")
+        chance = random.Random(f"{os.environ[SEED]} {self._test} {lane.settings.id}")
         for reader in lane.simulated.readers:
             reader.line.unplug()
             delay = chance.uniform(0.0, READER_SECONDS)

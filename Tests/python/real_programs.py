@@ -25,7 +25,8 @@ from lanesim_parts.stage import PROGRAMS, Stage  # noqa: E402
 
 SCENARIO_SECONDS = 600
 LINES_OF_A_LOG = 40
-PATIENCE = Patience(ready=60.0, answer=60.0, release_falls=60.0, alarm=60.0)  # on a machine that is busy
+# On a machine that is busy.
+PATIENCE = Patience(ready=60.0, answer=60.0, release_falls=60.0, alarm=60.0)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,7 @@ def open_stage(binaries, request):
         stage = Stage(directory, binaries, seed, PATIENCE)
         stage.launchers = launchers or {}
         stage.encrypted = encrypted
-        readers = late_starts.LateReaders()
+        readers = late_starts.LateReaders(request.node.name)
 
         def prepare(lane):
             if before_lanes:
