@@ -127,6 +127,7 @@ def test_a_recording_played_fast_reaches_the_daemon_whole(open_stage, run):
         (person,) = make_people("may pass: visitor")
         async with open_stage([person]) as stage:
             lane = stage.lanes[0].simulated
+            assert await lane.gate.wait_until(lane.is_ready, BOUND)
             file = stage.directory / "fast.jsonl"
             chips = [person.chip] + [bytes([0x90, number, 1, 2, 3]) for number in range(19)]
             head = {"format": "lanekeeper-recording-1", "devices": [{"name": "chip", "type": "rdm6300"}]}
