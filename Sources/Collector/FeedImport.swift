@@ -44,12 +44,16 @@ public struct FeedImport {
         public var rows: Int
     }
 
-    public struct Options: Sendable {
+    public struct Options {
         public var rules = FeedGuard()
         /// Says what would happen and changes nothing.
         public var isDryRun = false
         /// The site's, for a feed with calendar dates; without it they are refused.
         var calendar: SiteCalendar?
+        /// What the register of images calls the feed; nil: its path.
+        var recordedName: String?
+        /// Asked while the feed is read: true ends the import, and nothing comes of it.
+        var isStopped: () -> Bool = { false }
 
         public init() {}
 
@@ -122,7 +126,8 @@ public struct FeedImport {
             let image = ImageRegister.Image(
                 version: version, file: SiteDirectory.imageName(version: version), digest: digest,
                 issuedMilliseconds: now, identifiers: builder.identifiers, holders: holders,
-                conflicts: conflicts.count, rows: reading.rows, refused: refused.rows, feed: feed,
+                conflicts: conflicts.count, rows: reading.rows, refused: refused.rows,
+                feed: options.recordedName ?? feed,
                 publishedMilliseconds: reasons.isEmpty ? now : nil,
                 held: reasons.isEmpty ? nil : reasons.joined(separator: "\n"),
                 madeMilliseconds: reading.madeMilliseconds, source: reading.source, basis: version)
@@ -147,7 +152,8 @@ public struct FeedImport {
         let reading = FeedReading(
             feed, refused: refused, register: register, badgeKey: badgeKey,
             validityBaseSeconds: now / 1000 - Self.validityBaseBeforeNowSeconds,
-            calendar: options.calendar, decided: try ActivationOffice.decided(database), note: note, progress: progress)
+            calendar: options.calendar, decided: try ActivationOffice.decided(database), isStopped: options.isStopped,
+            note: note, progress: progress)
         do throws(CollectorFailure) { try reading.read() } catch {
             refused.abandon()
             throw error

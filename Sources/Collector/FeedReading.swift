@@ -16,6 +16,7 @@ final class FeedReading {
     private let validity: ClosedRange<Int64>
     private let calendar: SiteCalendar?
     private let decided: [UInt32: ActivationOffice.Decision]
+    private let isStopped: () -> Bool
     private let note: (String) -> Void
     private let progress: (FeedImport.Progress) -> Void
 
@@ -34,7 +35,8 @@ final class FeedReading {
     /// `decided`: what the office decided of fourth keys, by holder number.
     init(
         _ feed: String, refused: RefusedRows, register: HolderRegister, badgeKey: BadgeKey, validityBaseSeconds: Int64,
-        calendar: SiteCalendar?, decided: [UInt32: ActivationOffice.Decision], note: @escaping (String) -> Void,
+        calendar: SiteCalendar?, decided: [UInt32: ActivationOffice.Decision], isStopped: @escaping () -> Bool,
+        note: @escaping (String) -> Void,
         progress: @escaping (FeedImport.Progress) -> Void
     ) {
         self.feed = feed
@@ -44,6 +46,7 @@ final class FeedReading {
         validity = (validityBaseSeconds + 1)...(validityBaseSeconds + ImageSlot.longestValidity)
         self.calendar = calendar
         self.decided = decided
+        self.isStopped = isStopped
         self.note = note
         self.progress = progress
         roster = FeedRoster(validityBaseSeconds: validityBaseSeconds)
@@ -71,6 +74,7 @@ final class FeedReading {
         var isAtEnd = false
         var isRoomMade = false
         while !isAtEnd {
+            guard !isStopped() else { throw CollectorFailure("import", feed, "it was stopped before its end") }
             let outcome = try collecting { () throws(SystemFailure) in try chunk.withBytes(file.read) }
             switch outcome {
             case .bytes(let count):

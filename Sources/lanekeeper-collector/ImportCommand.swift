@@ -26,6 +26,14 @@ struct ImportCommand {
         }
     }
 
+    func watch(_ directory: String) {
+        do {
+            try FeedWatch(data: data, directory: directory, options: options) { summary, feed in
+                for line in Self.text(of: summary, data).split(separator: "\n") { Log.notice("\(feed): \(line)") }
+            }.untilStopped()
+        } catch { program.fail(error.description) }
+    }
+
     private func say(_ text: String) {
         do { try StandardOutput.write(text) } catch { program.fail(error.description, .inputOutput) }
     }

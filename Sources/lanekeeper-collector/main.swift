@@ -37,8 +37,13 @@ let entry = Flag.integer(
 let holderOperand = Operand(
     "HOLDER", required: false, help: "as the feed's column holder has it, or # and the site's own number")
 let count = Flag.integer("count", "N", in: 1...100_000, default: 100, help: "so many of the newest entries")
+let watched = Flag.path(
+    "watch", "DIR",
+    help: "import each *.csv that is renamed into DIR, until SIGTERM; it goes on to DIR/done, DIR/held or DIR/refused"
+).optional
 let feed = Operand(
-    "FEED.csv", help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
+    "FEED.csv", required: false,
+    help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
 
 let program = Program(
     name: "lanekeeper-collector",
@@ -50,7 +55,7 @@ let program = Program(
             summary: "read a feed and publish it as the next credential image; ends well when one was published, "
                 + "also when rows were refused (they are counted, and listed in FEED.csv.refused.csv), and with status 3 "
                 + "when it is held for `publish`",
-            flags: [importData, importConfig, dryRun, mostLosing], operands: [feed]),
+            flags: [importData, importConfig, dryRun, mostLosing, watched], operands: [feed]),
         Subcommand(
             "publish", summary: "put an image into force that `import` holds; who did it stands in `audit`",
             flags: [data], operands: [Operand("VERSION", help: "the held image's number: see `held`")]),
@@ -90,7 +95,7 @@ let program = Program(
 let arguments = program.parseOrExit()
 switch arguments.subcommand {
 case "init": found(SiteDirectory(arguments[data]))
-case "import": bring(arguments.operand("FEED.csv") ?? "")
+case "import": bring(arguments.operand("FEED.csv"))
 case "publish": publish(arguments.operand("VERSION") ?? "")
 case "images": listImages(heldOnly: false)
 case "held": listImages(heldOnly: true)
@@ -188,7 +193,10 @@ func found(_ directory: SiteDirectory) {
     } catch { program.fail(error.description) }
 }
 
-func bring(_ feed: String) {
+func bring(_ feed: String?) {
+    guard (feed == nil) != (arguments[watched] == nil) else {
+        program.fail("'import' needs FEED.csv or --watch DIR, one of them", .usage)
+    }
     var options = FeedImport.Options()
     var site: SiteDirectory?
     if let path = arguments[importConfig] {
@@ -202,7 +210,10 @@ func bring(_ feed: String) {
     guard let site else { program.fail("'import' needs --data DIR or --config FILE", .usage) }
     if let percent = arguments[mostLosing] { options.rules.mostLosingPercent = percent }
     options.isDryRun = arguments[dryRun]
-    Exit.now(ImportCommand(program: program, data: site, options: options).run(feed))
+    let command = ImportCommand(program: program, data: site, options: options)
+    if let feed { Exit.now(command.run(feed)) }
+    guard !options.isDryRun else { program.fail("--dry-run is of no use with --watch", .usage) }
+    if let directory = arguments[watched] { command.watch(directory) }
 }
 
 func publish(_ version: String) {
