@@ -46,7 +46,11 @@ final class OrderKeeper: Sendable {
             _ = try NamedThread.start(name: "order") { [self] in
                 while let errand = next() {
                     var fault = ""
-                    do { try OrderFile.keep(errand.order, in: directory) } catch { fault = "\(error)" }
+                    do { try OrderFile.keep(errand.order, in: directory) } catch {
+                        fault = "\(error)"
+                        // Who ordered it may have his answer already.
+                        Log.error("a restart of the daemon forgets what was ordered: \(fault)")
+                    }
                     errand.result.end(fault)
                 }
             }

@@ -38,11 +38,20 @@ extension FileSystem {
         try replace(path, mode: mode) { (file) throws(SystemFailure) in try file.writeAll(contents) }
     }
 
-    /// Removes what crashes during `replace` left in a directory. Only its owner may call this, at its start, when
-    /// no other process replaces files there.
+    /// Removes what crashes during `replace` left in a directory. Only its owner may call this, when no other process
+    /// replaces files there. What other threads of this process have under way stays.
     public static func removePartialFiles(in directory: String) throws(SystemFailure) {
         for name in try list(directory) where name.hasPrefix(".") && name.hasSuffix(partialSuffix) {
-            try unlinkIfPresent("\(directory)/\(name)")
+            if !isOfThisProcess(partial: name) { try unlinkIfPresent("\(directory)/\(name)") }
         }
+    }
+
+    /// Whether `.NAME.PID-N.partial` was made since this process began: an earlier one with our number may have come
+    /// further than we have.
+    private static func isOfThisProcess(partial name: String) -> Bool {
+        guard let maker = name.dropLast(partialSuffix.count).split(separator: ".").last else { return false }
+        let numbers = maker.split(separator: "-")
+        guard numbers.count == 2, numbers[0] == "\(getpid())", let number = UInt64(numbers[1]) else { return false }
+        return number <= partialFiles.load(ordering: .relaxed)
     }
 }

@@ -69,6 +69,19 @@ import Testing
         #expect(try FileSystem.list(directory.path) == [".hidden", "notes.partial"])
     }
 
+    @Test("a partial file that another thread is writing stays, and is renamed")
+    func partialFileUnderWay() throws {
+        let directory = try TemporaryDirectory()
+        let remains = ".order.\(getpid())-\(UInt64.max).partial"
+        try FileSystem.replace(directory.file(remains), with: [], mode: 0o600)
+        try FileSystem.replace(directory.file("order"), mode: 0o600) { (file) throws(SystemFailure) in
+            try file.writeAll(Array("locked".utf8))
+            try FileSystem.removePartialFiles(in: directory.path)
+        }
+        #expect(try FileSystem.list(directory.path) == ["order"])
+        #expect(try FileSystem.read(directory.file("order"), limit: 10) == Array("locked".utf8))
+    }
+
     @Test("a relative path is replaced where it is")
     func parents() {
         let cases = [
