@@ -96,6 +96,20 @@ struct LaneTwoWayTests {
         #expect(lane.ends == [.passed] && !lane.backwardLine)
     }
 
+    @Test(
+        "locked bars inward only: whoever leaves is let out, judged or not",
+        arguments: [nil, .unknown] as [BadgeLookup?])
+    func locked(lookup: BadgeLookup?) {
+        let lane = makeLane()
+        lane.order(.locked)
+        lane.present(1)
+        #expect(lane.decision?.reasons == .laneLocked && !lane.releaseLine && !lane.backwardLine)
+        lane.leave(9, lookup: lookup)
+        #expect(lane.backwardLine && !lane.releaseLine && lane.mode == .locked)
+        lane.pulse(.backward)
+        #expect(lane.ends == [.passed] && !lane.backwardLine && lane.mode == .locked)
+    }
+
     @Test("a journal that takes nothing keeps nobody in, and is told later who left")
     func journalFault() {
         let lane = makeLane()

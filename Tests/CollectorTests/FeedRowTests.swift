@@ -70,6 +70,7 @@ struct FeedRowTests {
             ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z"),
             ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z", "2026-09-07T02:59:59Z"),
             ("Asia/Kolkata", "2024-02-29", "2024-02-28T18:30:00Z", "2024-02-29T18:29:59Z"),
+            ("Australia/Sydney", "2026-10-04", "2026-10-03T14:00:00Z", "2026-10-04T12:59:59Z"),
         ])
     func calendarDates(zone: String, date: String, begins: String, ends: String) throws {
         let calendar = try #require(SiteCalendar(identifier: zone))
