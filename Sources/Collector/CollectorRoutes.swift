@@ -9,6 +9,8 @@ import Posix
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/image       the credential image in force (ETag, Range)
+///     GET  /v1/changes     a list of urgent changes behind after=N, or 204 after wait=SECONDS
+///     POST /v1/changes     urgent changes, whole or not at all
 ///     GET  /v1/statement   the newest signed statement
 ///     GET  /healthz        whether the collector works
 ///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
@@ -19,13 +21,16 @@ final class CollectorRoutes: HTTPRoutes {
     private let intake: Intake
     private let archive: RecordArchive
     private let publisher: Publisher
+    private let changes: ChangeDesk
     private let screen: Screen
     private let gate: Gatekeeper
     private let login: LoginPage
 
     init(
-        _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher, gate: Gatekeeper
+        _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
+        changes: ChangeDesk, gate: Gatekeeper
     ) {
+        self.changes = changes
         self.gate = gate
         login = LoginPage(isEncrypted: gate.isEncrypted)
         self.settings = settings
@@ -41,6 +46,7 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/image": ["GET", "HEAD"],
+        "/v1/changes": ["GET", "POST"],
         "/v1/statement": ["GET", "HEAD"],
         "/v1/renewal": ["POST"],
         "/login": ["GET", "HEAD", "POST"],
@@ -78,6 +84,7 @@ final class CollectorRoutes: HTTPRoutes {
         let (type, limit) =
             switch head.path {
             case "/v1/renewal": (RenewalAnswer.contentType, RenewalAnswer.longestRequest)
+            case "/v1/changes": (ChangeRequest.contentType, ChangeRequest.longestBody)
             case "/login": (LoginPage.formType, LoginPage.longestForm)
             case "/logout": ("", LoginPage.longestForm)
             default: (RecordBatch.contentType, IntakeBatch.longestBody)
@@ -96,12 +103,13 @@ final class CollectorRoutes: HTTPRoutes {
         let now = SystemClock.wallMilliseconds()
         let answer: Gatekeeper.Answer
         switch head.path {
-        case "/v1/records" where head.method == "POST", "/v1/image", "/v1/statement", "/v1/renewal":
+        case "/v1/records" where head.method == "POST", "/v1/changes" where head.method == "GET", "/v1/image",
+            "/v1/statement", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
         case "/healthz", "/login", "/logout", "/page.css", "/page.js": return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
-        case "/v1/records": answer = gate.person(head, needs: .operator, now: now)
+        case "/v1/records", "/v1/changes": answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
         guard case .mayNot(let refusal) = answer else { return nil }
@@ -124,6 +132,8 @@ final class CollectorRoutes: HTTPRoutes {
         case "/v1/tallies":
             request.answer(.json(TallyJSON(intake.snapshot, settings).tallies(now: now)))
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
+        case "/v1/changes" where request.head.method == "POST": changes.take(request)
+        case "/v1/changes": changes.list(request)
         case "/v1/image": request.answer(ImageAnswer(request.head, publisher.image).response)
         case "/v1/statement": request.answer(statement)
         case "/healthz": request.answer(health)

@@ -7,6 +7,7 @@ public final class CollectorService {
     private let intake: Intake
     private let archive: RecordArchive
     private let publisher: Publisher
+    private let changes: ChangeDesk
     private let server: HTTPServer
     private let register: EnrolmentRegister
     private let certificateExpires: Int64?
@@ -47,6 +48,7 @@ public final class CollectorService {
         lock = try data.lock(data.serveLock)
         let now = SystemClock.wallMilliseconds()
         publisher = try Publisher(data, site: publicKey.site, key: signing)
+        changes = try ChangeDesk(data, key: signing)
         let store = try IntakeStore(
             data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
         intake = try Intake(store, site: publicKey.site)
@@ -58,7 +60,9 @@ public final class CollectorService {
         let gate = Gatekeeper(authority, register, isEncrypted: tls != nil)
         server = try HTTPServer(
             listener, limits: limits, encryption: tls?.encryption,
-            routes: CollectorRoutes(settings, intake: intake, archive: archive, publisher: publisher, gate: gate))
+            routes: CollectorRoutes(
+                settings, intake: intake, archive: archive, publisher: publisher,
+                changes: changes, gate: gate))
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }
@@ -118,6 +122,7 @@ public final class CollectorService {
         isRunning = false
         intake.stop(withinMilliseconds: 800)
         archive.stop()
+        changes.stop()
         server.stop()
         lock = nil
     }

@@ -19,6 +19,9 @@ final class Database: @unchecked Sendable {
         self.path = path
         if access == .create {
             try collecting { () throws(SystemFailure) in
+                // Closing any descriptor of a database takes this process's locks on it away (fcntl(2)), also those of
+                // another connection: a second process then believes to be the last one, and removes its log.
+                guard try FileSystem.statusIfPresent(path) == nil else { return }
                 _ = try Descriptor.open(path, [.readWrite, .create, .noFollow], mode: 0o600)
             }
         }

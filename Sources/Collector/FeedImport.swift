@@ -95,7 +95,9 @@ public struct FeedImport {
         }
         let now = SystemClock.wallMilliseconds()
         let refused = RefusedRows(besideFeed: feed, isWritten: !options.isDryRun)
-        let (reading, register) = try read(database, refused, badgeKey, now: now, note, progress)
+        // Before the feed is read: a change that comes later lies on top of the image.
+        let standing = try ChangeStore.standingKeys(directory)
+        let (reading, register) = try read(database, refused, badgeKey, standing, now: now, note, progress)
         let builder: ImageBuilder
         do throws(ImageBuildError) { builder = try reading.build() } catch {
             try refused.finish()
@@ -121,7 +123,8 @@ public struct FeedImport {
         let version = try images.nextVersion()
         if !options.isDryRun {
             let digest = try write(
-                builder, version: version, holders: holders, site: site, secret: secret.key, badgeKey: badgeKey,
+                builder, version: version, change: standing.changeNumber, holders: holders, site: site,
+                secret: secret.key, badgeKey: badgeKey,
                 now: now)
             let image = ImageRegister.Image(
                 version: version, file: SiteDirectory.imageName(version: version), digest: digest,
@@ -145,14 +148,15 @@ public struct FeedImport {
 
     /// The reading done; its tables of holders are gone when this returns, but for the numbers that are not written yet.
     private func read(
-        _ database: Database, _ refused: RefusedRows, _ badgeKey: BadgeKey, now: Int64,
+        _ database: Database, _ refused: RefusedRows, _ badgeKey: BadgeKey, _ standing: StandingKeys, now: Int64,
         _ note: @escaping (String) -> Void, _ progress: @escaping (Progress) -> Void
     ) throws(CollectorFailure) -> (FeedReading, HolderRegister) {
         let register = try HolderRegister(database, isKept: !options.isDryRun)
         let reading = FeedReading(
             feed, refused: refused, register: register, badgeKey: badgeKey,
             validityBaseSeconds: now / 1000 - Self.validityBaseBeforeNowSeconds,
-            calendar: options.calendar, decided: try ActivationOffice.decided(database), isStopped: options.isStopped,
+            calendar: options.calendar, decided: try ActivationOffice.decided(database), standing: standing,
+            isStopped: options.isStopped,
             note: note, progress: progress)
         do throws(CollectorFailure) { try reading.read() } catch {
             refused.abandon()
@@ -180,15 +184,15 @@ public struct FeedImport {
     }
 
     private func write(
-        _ builder: borrowing ImageBuilder, version: UInt64, holders: Int, site: SiteID, secret: [UInt8],
-        badgeKey: BadgeKey, now: Int64
+        _ builder: borrowing ImageBuilder, version: UInt64, change: UInt64, holders: Int, site: SiteID,
+        secret: [UInt8], badgeKey: BadgeKey, now: Int64
     ) throws(CollectorFailure) -> [UInt8] {
         let path = directory.imageFile(version: version)
         do {
             return try builder.write(
                 to: path,
                 title: ImageBuilder.Title(
-                    site: site, version: version, changeNumber: 0, issuedAt: WallTime(milliseconds: now),
+                    site: site, version: version, changeNumber: change, issuedAt: WallTime(milliseconds: now),
                     holders: holders, badgeKeyFingerprint: badgeKey.fingerprint),
                 signingWith: try Ed25519.SigningKey(seed: secret))
         } catch { throw CollectorFailure("write", path, "\(error)") }

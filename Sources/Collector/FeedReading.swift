@@ -17,6 +17,7 @@ final class FeedReading {
     private let calendar: SiteCalendar?
     private let decided: [UInt32: ActivationOffice.Decision]
     private let isStopped: () -> Bool
+    private let standing: StandingKeys
     private let note: (String) -> Void
     private let progress: (FeedImport.Progress) -> Void
 
@@ -32,10 +33,11 @@ final class FeedReading {
     private var header: FeedHeader?
     private var reader: FeedRowReader?
 
-    /// `decided`: what the office decided of fourth keys, by holder number.
+    /// `decided`: what the office decided of fourth keys, by holder number; `standing`: what urgent changes said since.
     init(
         _ feed: String, refused: RefusedRows, register: HolderRegister, badgeKey: BadgeKey, validityBaseSeconds: Int64,
-        calendar: SiteCalendar?, decided: [UInt32: ActivationOffice.Decision], isStopped: @escaping () -> Bool,
+        calendar: SiteCalendar?, decided: [UInt32: ActivationOffice.Decision], standing: StandingKeys,
+        isStopped: @escaping () -> Bool,
         note: @escaping (String) -> Void,
         progress: @escaping (FeedImport.Progress) -> Void
     ) {
@@ -47,6 +49,7 @@ final class FeedReading {
         self.calendar = calendar
         self.decided = decided
         self.isStopped = isStopped
+        self.standing = standing
         self.note = note
         self.progress = progress
         roster = FeedRoster(validityBaseSeconds: validityBaseSeconds)
@@ -169,6 +172,7 @@ final class FeedReading {
             if settled != decision.state { overruled.append(number.number) }
             entry.activation = settled
         }
+        if !standing.isEmpty { entry.takeKeys(of: standing.merged(entry.credential(number))) }
         try roster.add(entry, number, line: line, key: badgeKey)
     }
 

@@ -26,6 +26,16 @@ struct FeedRow: Hashable, Sendable {
             test: test, sampledAtSeconds: sampledAtSeconds, activation: activation, zones: zones,
             validFromSeconds: validFromSeconds, validUntilSeconds: validUntilSeconds)
     }
+
+    /// The states of the four keys as somebody else says.
+    mutating func takeKeys(of credential: Credential) {
+        vaccine = credential.vaccine
+        healthCode = credential.healthCode
+        assessedAtSeconds = credential.assessedAtSeconds
+        test = credential.test
+        sampledAtSeconds = credential.sampledAtSeconds
+        activation = credential.activation
+    }
 }
 
 /// Turns rows of text into `FeedRow`s. Keeps the zones it met, and the last instant of each column: feeds repeat them.

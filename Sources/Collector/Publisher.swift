@@ -27,6 +27,8 @@ final class Publisher: Sendable {
 
     private struct State: Sendable {
         var image: Image?
+        /// As of the same look.
+        var changeNumber: UInt64 = 0
         var checkedMilliseconds: Int64 = 0
         var statement: (bytes: [UInt8], asOfMilliseconds: Int64)?
     }
@@ -35,6 +37,7 @@ final class Publisher: Sendable {
     private let site: SiteID
     private let key: Ed25519.SigningKey
     private let database: Database
+    private let changes: ChangeStore
     private let state = Mutex(State())
 
     init(_ directory: SiteDirectory, site: SiteID, key: Ed25519.SigningKey) throws(CollectorFailure) {
@@ -45,6 +48,16 @@ final class Publisher: Sendable {
         try database.useWriteAheadLog()
         try SiteSchema.upgrade(database)
         try SiteDirectory.check(database, site: site, version: SiteSchema.version)
+        changes = try ChangeStore(directory)
+    }
+
+    /// The image in force, by its version and file. Every process that publishes asks this one question.
+    static func newestImage(in database: Database) throws(CollectorFailure) -> (version: UInt64, file: String)? {
+        let select = try database.prepare(
+            "SELECT version, file FROM image WHERE published IS NOT NULL ORDER BY version DESC LIMIT 1")
+        guard try select.step() else { return nil }
+        defer { select.reset() }
+        return (UInt64(clamping: select.integer(0)), select.text(1))
     }
 
     var image: Image? { state.withLock { $0.image } }
@@ -62,8 +75,16 @@ final class Publisher: Sendable {
         }
         defer { select.reset() }
         let version = UInt64(clamping: select.integer(0))
-        if image?.version == version {
-            state.withLock { $0.checkedMilliseconds = now }
+        let isNew = image?.version != version
+        // Before anybody hears of the image: lanes that fetch it find the changes that belong on top of it.
+        if isNew { try changes.layOnImage(now: now) }
+        let number = try changes.newest()
+        if !isNew {
+            state.withLock {
+                if $0.changeNumber != number { $0.statement = nil }
+                $0.changeNumber = number
+                $0.checkedMilliseconds = now
+            }
             return nil
         }
         let path = "\(directory.images)/\(select.text(1))"
@@ -73,6 +94,7 @@ final class Publisher: Sendable {
             identifiers: select.integer(4), holders: select.integer(5), conflicts: select.integer(6))
         state.withLock {
             $0.image = image
+            $0.changeNumber = number
             $0.statement = nil
             $0.checkedMilliseconds = now
         }
@@ -81,15 +103,17 @@ final class Publisher: Sendable {
 
     /// The newest statement, at most 10 s old as far as the database could be read; nil while there is no image.
     func statement() throws(CryptographyFailure) -> [UInt8]? {
-        let (image, checked, held) = state.withLock { ($0.image, $0.checkedMilliseconds, $0.statement) }
+        let (image, number, checked, held) = state.withLock {
+            ($0.image, $0.changeNumber, $0.checkedMilliseconds, $0.statement)
+        }
         guard let image else { return nil }
         if let held, (0..<Self.statementMilliseconds).contains(checked - held.asOfMilliseconds) { return held.bytes }
         let statement = Statement(
-            site: site, imageVersion: image.version, changeNumber: 0, asOf: .init(milliseconds: checked),
+            site: site, imageVersion: image.version, changeNumber: number, asOf: .init(milliseconds: checked),
             imageHeaderDigest: image.digest)
         let signed = statement.signedPart
         let bytes = signed + (try key.sign(signed))
-        state.withLock { if $0.image == image { $0.statement = (bytes, checked) } }
+        state.withLock { if $0.image == image, $0.changeNumber == number { $0.statement = (bytes, checked) } }
         return bytes
     }
 }

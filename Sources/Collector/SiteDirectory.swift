@@ -8,6 +8,7 @@ import Posix
 ///     keys/ca.key                       0600: the site's authority for certificates, keys/ca.pem its certificate
 ///     intake.sqlite                     what lanes sent          (written by `serve` alone)
 ///     site.sqlite                       holders, images          (written by `import` alone)
+///     changes.sqlite                    urgent changes           (written by whoever publishes one, and by `serve`)
 ///     enrolment.sqlite                  lanes' certificates, tokens  (written by `lane` and `token`, and by `serve`)
 ///     images/<version, 20 digits>.img   every image that was published
 ///     import.lock  serve.lock           flock: one of each at a time
@@ -24,6 +25,7 @@ public struct SiteDirectory: Sendable {
     public var authorityFile: String { "\(path)/keys/ca.pem" }
     public var enrolmentDatabase: String { "\(path)/enrolment.sqlite" }
     public var intakeDatabase: String { "\(path)/intake.sqlite" }
+    public var changeDatabase: String { "\(path)/changes.sqlite" }
     public var siteDatabase: String { "\(path)/site.sqlite" }
     public var images: String { "\(path)/images" }
     var importLock: String { "\(path)/import.lock" }

@@ -27,6 +27,7 @@ public enum SiteFounding {
         }
         try makeDatabase(directory.intakeDatabase, IntakeSchema.sql, site)
         try makeDatabase(directory.siteDatabase, SiteSchema.sql, site)
+        try makeDatabase(directory.changeDatabase, ChangeSchema.sql, site)
         try SiteAuthority.make(in: directory, site: site)
         let files: [(KeyFile, String, UInt32)] = [
             (KeyFile(kind: .badge, site: site, key: badgeKey), directory.badgeKeyFile, 0o600),
@@ -44,7 +45,7 @@ public enum SiteFounding {
     private static func refuseIfFounded(_ directory: SiteDirectory) throws(CollectorFailure) {
         let made = [
             directory.secretKeyFile, directory.publicKeyFile, directory.badgeKeyFile, directory.intakeDatabase,
-            directory.siteDatabase, directory.enrolmentDatabase, directory.authorityKeyFile,
+            directory.siteDatabase, directory.changeDatabase, directory.enrolmentDatabase, directory.authorityKeyFile,
         ]
         for path in made {
             let isThere = try collecting { () throws(SystemFailure) in try FileSystem.statusIfPresent(path) != nil }

@@ -7,7 +7,8 @@ import Synchronization
 
 /// What the credential thread hands the lane.
 enum CredentialNews: Sendable {
-    case image(CredentialImage)
+    /// Another image, or more changes on top of it.
+    case table(BadgeTable)
     /// `isLive`: it came while this program ran, so its instant tells what time it is now.
     case statement(Statement, isLive: Bool)
 }
@@ -29,17 +30,19 @@ final class CredentialThread: Sendable {
     private let news: Mailbox<CredentialNews>
     private let stopping = Atomic<Bool>(false)
     private let wake: WakeUp
-    /// The image that the lane now uses, and the one it no longer does.
+    /// What the lane now looks badges up in, and what it no longer does.
     private let handedBack: Mutex<HandedBack>
     /// Whether the lane trusts its clock: an image from the future is refused only by one that is trusted.
     let clockIsTrusted = Atomic<Bool>(false)
 
     private struct HandedBack: Sendable {
         var inForce: AppliedMark?
-        var retired: [CredentialImage] = []
+        var retired: [BadgeTable] = []
     }
 
     static let periodMilliseconds = 30_000
+    /// After the disk refused to take changes.
+    static let retryMilliseconds = 2000
     /// A `look` is answered at most this often; an uplink that never stops asking costs next to nothing.
     static let shortestPeriodMilliseconds = 20
 
@@ -64,8 +67,8 @@ final class CredentialThread: Sendable {
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
-    /// Called by the lane after it began to use another image.
-    func retire(_ old: CredentialImage?, inForce: CredentialImage) {
+    /// Called by the lane after it began to use another table.
+    func retire(_ old: BadgeTable?, inForce: BadgeTable) {
         handedBack.withLock { box in
             box.inForce = inForce.mark
             if let old { box.retired.append(old) }
@@ -73,7 +76,7 @@ final class CredentialThread: Sendable {
         wake.signal()
     }
 
-    /// What the lane handed back since the last call; the retired images are let go of by whoever takes them.
+    /// What the lane handed back since the last call; the retired tables are let go of by whoever takes them.
     fileprivate func takeHandedBack() -> AppliedMark? {
         let box = handedBack.withLock { box in
             let taken = box
@@ -92,7 +95,11 @@ private final class CredentialLoop {
     private let owner: CredentialThread
     private let set = PollSet(capacity: 2)
 
-    private var newestVersion: UInt64 = 0
+    private var newest: CredentialImage?
+    private var newestVersion: UInt64 { newest?.version ?? 0 }
+    private var changes: StandingChanges
+    /// The lane's box was full.
+    private var isOwed = false
     private var newestStatement: Statement?
     private var refused: [String: FileStatus] = [:]
     /// The clock as it was when an image was refused for its date: another clock judges it again.
@@ -109,6 +116,7 @@ private final class CredentialLoop {
         self.listener = listener
         self.wake = wake
         self.owner = owner
+        changes = StandingChanges(settings.directory, trusting: settings.trust)
     }
 
     func run() {
@@ -118,10 +126,11 @@ private final class CredentialLoop {
             let now = SystemClock.monotonicNanoseconds()
             if (asked && now >= earliestLook) || now >= nextLook {
                 asked = false
-                look()
+                let isWell = look()
                 let after = SystemClock.monotonicNanoseconds()
                 earliestLook = after + UInt64(CredentialThread.shortestPeriodMilliseconds) * 1_000_000
-                nextLook = after + UInt64(CredentialThread.periodMilliseconds) * 1_000_000
+                let period = isWell ? CredentialThread.periodMilliseconds : CredentialThread.retryMilliseconds
+                nextLook = after + UInt64(period) * 1_000_000
             }
             set.removeAll()
             set.add(wake.raw, .readable)
@@ -131,6 +140,7 @@ private final class CredentialLoop {
             }
             _ = wake.drain()
             confirm()
+            if isOwed { hand() }
             if set[door].contains(.readable), hearLook() { asked = true }
         }
     }
@@ -156,7 +166,13 @@ private final class CredentialLoop {
         do {
             let (image, refused) = try installer.loadNewest(at: moment())
             for problem in refused { Log.error("kept image: \(problem)") }
-            if let image { hand(image) }
+            if let image {
+                do { try changes.lie(on: image) } catch {
+                    Log.error("changes: \(error); they are fetched anew")
+                    changes.beginWithout(image)
+                }
+                goLive(image)
+            }
         } catch { Log.error("kept images: \(error)") }
     }
 
@@ -176,14 +192,22 @@ private final class CredentialLoop {
         return bytes.starts(with: Array("look\n".utf8))
     }
 
-    /// Looks through `incoming`: the statement first, which says what time it is, then an image that is newer than ours.
-    private func look() {
+    /// Looks through `incoming`: the statement first, which says what time it is, then an image that is newer than ours,
+    /// then changes on top of it. False when the disk refused to take them.
+    private func look() -> Bool {
         readStatement(settings.directory.statement, isLive: true)
         if let before = clockOfRefusal, !before.agrees(with: ClockReading(moment())) {
             clockOfRefusal = nil
             refused = [:]
         }
         takeImage()
+        switch changes.takeIncoming(at: moment()) {
+        case .nothing: return true
+        case .changed:
+            hand()
+            return true
+        case .failed: return false
+        }
     }
 
     private func takeImage() {
@@ -194,7 +218,11 @@ private final class CredentialLoop {
             do {
                 let image = try installer.install(from: path, newerThan: newestVersion, at: moment())
                 refused = [:]
-                hand(image)
+                do { try changes.lie(on: image) } catch {
+                    // Which changes the image has not taken in cannot be read: the one in force has them.
+                    return Log.error("image \(image.version) waits, the one in force stays: \(error)")
+                }
+                goLive(image)
                 for old in try installer.removeExpired(settings.retention, inForce: newestVersion, at: moment()) {
                     Log.information("\(old): removed, its time is over")
                 }
@@ -231,16 +259,21 @@ private final class CredentialLoop {
         } catch { Log.error("statement: \(error)") }
     }
 
-    /// A lane whose box is full gets it at a later look.
-    private func hand(_ image: CredentialImage) {
+    private func goLive(_ image: CredentialImage) {
         if let failure = image.notLocked { Log.warning("image \(image.version) is not locked in memory: \(failure)") }
-        guard news.post(.image(image)) else { return Log.warning("the lane does not take image \(image.version) now") }
-        newestVersion = image.version
+        newest = image
+        hand()
         Log.notice(
             "image \(image.version): \(image.header.identifiers) identifiers of \(image.header.holders) holders")
     }
 
-    /// After the lane began to use an image, `applied` says so; only then does the uplink report it.
+    /// A lane whose box is full gets it when it has emptied it.
+    private func hand() {
+        guard let newest, let overlay = changes.overlay else { return }
+        isOwed = !news.post(.table(BadgeTable(image: newest, overlay: overlay)))
+    }
+
+    /// After the lane began to use a table, `applied` says so; only then does the uplink report it.
     private func confirm() {
         guard let mark = owner.takeHandedBack() else { return }
         do { try AppliedFile.write(mark, to: settings.directory.applied) } catch { Log.error("\(error)") }

@@ -20,7 +20,7 @@ final class LaneLoop {
     private let parts: LaneParts
     private var runner: EffectRunner
     private var clock: WallClock
-    private var image: CredentialImage?
+    private var table: BadgeTable?
     private var statement: Statement?
     private var isStopping = false
     private var isTapped = false
@@ -206,7 +206,7 @@ final class LaneLoop {
     private func present(_ identifier: Identifier, reader: UInt8) -> Presentation {
         let tag = parts.badgeKey.tag(of: identifier)
         return Presentation(
-            tag: tag, type: identifier.type, lookup: image?.lookup(tag) ?? .noImage, reader: reader)
+            tag: tag, type: identifier.type, lookup: table?.lookup(tag) ?? .noImage, reader: reader)
     }
 
     private func readMail() {
@@ -260,9 +260,9 @@ final class LaneLoop {
 
     private func take(_ news: CredentialNews) {
         switch news {
-        case .image(let new):
-            let old = image
-            image = new
+        case .table(let new):
+            let old = table
+            table = new
             putInForce()
             // The old table goes back to the thread that made it: unmapping takes time.
             parts.credentials.retire(old, inForce: new)
@@ -273,19 +273,22 @@ final class LaneLoop {
         }
     }
 
-    /// Tells the machine what its decisions stand on. A statement counts for the image it names.
+    /// Tells the machine what its decisions stand on. A statement counts for the image it names, and only once the changes
+    /// that it names are in force, too.
     private func putInForce() {
-        guard let image else { return }
-        let header = image.header
+        guard let table else { return }
+        let header = table.image.header
         var asOf = runner.credentials.imageVersion == header.version ? runner.credentials.statementAsOf : nil
-        if let statement, statement.imageVersion == header.version { asOf = statement.asOf }
+        if let statement, statement.imageVersion == header.version, statement.changeNumber <= table.changeNumber {
+            asOf = statement.asOf
+        }
         let to = parts.configuration.to
         runner.adopt(
             CredentialsInForce(
-                imageVersion: header.version, changeNumber: header.changeNumber, imageIssuedAt: header.issuedAt,
+                imageVersion: header.version, changeNumber: table.changeNumber, imageIssuedAt: header.issuedAt,
                 statementAsOf: asOf, destinationZoneBit: to == .outside ? 0 : header.zoneBit(to)),
             at: clock.moment()
-        ) { image.lookup($0) }
+        ) { table.lookup($0) }
     }
 
     /// For who asks while this thread hangs.
@@ -303,7 +306,7 @@ final class LaneLoop {
             },
             thermometer: parts.thermometer.map { DeviceStatus($0, since: presence.since(.thermometer)) },
             gateFailure: parts.gate.failure?.description, gateSince: presence.since(.gate),
-            fireFailure: parts.fire.failureText, journal: runner.journalStatus, image: image?.header,
+            fireFailure: parts.fire.failureText, journal: runner.journalStatus, image: table?.image.header,
             statement: statement, total: runner.total, recent: runner.recent, presentation: presentation)
     }
 

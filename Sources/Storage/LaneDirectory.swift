@@ -7,10 +7,11 @@ import Posix
 ///     journal/              segments, written by lanekeeperd alone
 ///     images/               verified credential images, live and kept
 ///     policies/             lane configuration files whose policy decided something
+///     changes               signed change lists on top of the image in force
 ///     order                 what a technician ordered and still stands
 ///     applied               which image and change are in force
 ///     uplink/               belongs to the uplink's user, and nothing in it is believed
-///     uplink/incoming/      images and statements it fetched
+///     uplink/incoming/      images, change lists and statements it fetched
 ///     uplink/cursor         what the collector has stored
 public struct LaneDirectory: Sendable, Hashable {
     public let path: String
@@ -21,6 +22,7 @@ public struct LaneDirectory: Sendable, Hashable {
     public var journal: String { "\(path)/journal" }
     public var images: String { "\(path)/images" }
     public var policies: String { "\(path)/policies" }
+    public var changes: String { "\(path)/changes" }
     public var applied: String { "\(path)/applied" }
     public var order: String { "\(path)/order" }
     public var uplink: String { "\(path)/uplink" }
@@ -62,6 +64,21 @@ public struct LaneDirectory: Sendable, Hashable {
     public static func incomingImageVersion(name: String) -> UInt64? {
         guard name.utf8.count == 30, name.hasPrefix("image-"), name.hasSuffix(".img") else { return nil }
         return number(twentyDigits: name.dropFirst(6).dropLast(4))
+    }
+
+    /// The name under which the uplink puts a change list. `changes-<first, 20 digits>-<last, 20 digits>.list`
+    public func incomingChanges(first: UInt64, last: UInt64) -> String {
+        "\(incoming)/changes-\(twentyDigits(first))-\(twentyDigits(last)).list"
+    }
+
+    /// nil for a name that is no change list's.
+    public static func incomingChanges(name: String) -> (first: UInt64, last: UInt64)? {
+        guard name.utf8.count == 54, name.hasPrefix("changes-"), name.hasSuffix(".list") else { return nil }
+        let numbers = name.dropFirst(8).dropLast(5)
+        guard let first = number(twentyDigits: numbers.prefix(20)), let last = number(twentyDigits: numbers.suffix(20)),
+            numbers.dropFirst(20).first == "-", first <= last
+        else { return nil }
+        return (first, last)
     }
 }
 

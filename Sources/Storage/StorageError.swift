@@ -11,6 +11,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case malformed(path: String, FormatError, advice: String)
     case image(path: String, ImageRefusal)
     case statement(path: String, StatementRefusal)
+    case changes(path: String, ChangeRefusal)
     /// The journal in this directory was written by another lane.
     case foreignJournal(path: String, lane: String, expected: String)
     /// The journal takes no record of this purpose now.
@@ -28,6 +29,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
         case .malformed(let path, let error, let advice): "\(path): \(error)" + (advice.isEmpty ? "" : "; \(advice)")
         case .image(let path, let refusal): "\(path): \(refusal.reason); \(refusal.advice)"
         case .statement(let path, let refusal): "\(path): \(refusal.reason); \(refusal.advice)"
+        case .changes(let path, let refusal): "\(path): \(refusal.reason); \(refusal.advice)"
         case .foreignJournal(let path, let lane, let expected):
             "\(path) was written by lane \(lane), and this is lane \(expected): give each lane a directory of its own"
         case .noRoom(.entrance):

@@ -10,8 +10,8 @@ import Posix
 /// Nothing here waits but `wait`, and that ends at its deadline, when one of the other descriptors is readable, or when
 /// an exchange has got on.
 public final class CollectorClient {
-    /// A batch, a statement, an image.
-    public static let mostExchanges = 4
+    /// A batch, a statement, an image, changes, the next certificate.
+    public static let mostExchanges = 5
 
     public let settings: CollectorSettings
     private let multi: UnsafeMutableRawPointer

@@ -86,6 +86,11 @@ public struct CredentialSchedule: Sendable {
         statement.due = now.advanced(byMilliseconds: wait)
     }
 
+    /// Changes are missing that only an image can make good. One that just failed keeps its wait.
+    public mutating func imageIsNeeded(now: MonotonicTime) {
+        if image.backoff.failures == 0 { image.due = min(image.due, now) }
+    }
+
     /// A new image was taken in, or the collector says that there is none.
     public mutating func imageIsCurrent(now: MonotonicTime, using random: inout some RandomNumberGenerator) {
         image.isBusy = false

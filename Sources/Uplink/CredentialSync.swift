@@ -66,6 +66,8 @@ final class CredentialSync: Errand {
         }
     }
 
+    func imageIsNeeded(now: MonotonicTime) { schedule.imageIsNeeded(now: now) }
+
     /// What came of a download stays and is gone on with.
     func stop() {
         for exchange in [statementExchange, imageExchange].compactMap({ $0 }) { client.cancel(exchange) }

@@ -89,7 +89,11 @@ public final class UplinkRunner {
         if let line = waitReport.succeeded() { Log.notice(line) }
         lock = taken
         nextTry = .never
-        errands = [RecordUpload(settings, client), CredentialSync(settings, client, now: now)]
+        let credentials = CredentialSync(settings, client, now: now)
+        let changes = ChangeSync(settings, client, now: now) { [weak credentials] now in
+            credentials?.imageIsNeeded(now: now)
+        }
+        errands = [RecordUpload(settings, client), credentials, changes]
         if let identity = settings.collector.encryption.identityDirectory {
             errands.append(CertificateRenewal(settings, client, identityDirectory: identity, now: now))
         }

@@ -71,6 +71,11 @@ let program = Program(
             flags: [data, entry, dryRun], operands: [holderOperand]),
         Subcommand("audit", summary: "who published what, or turned whose key, and when", flags: [data, count]),
         Subcommand(
+            "changes",
+            summary: "publish urgent changes from a file, all or none: lanes have them within two seconds; columns: "
+                + "holder and some of health_code,assessed_at,test_result,sampled_at,vaccine,activation",
+            flags: [data], operands: [Operand("FILE.csv", help: "UTF-8 CSV; an empty field changes nothing")]),
+        Subcommand(
             "lane",
             summary:
                 "lane add ID --name NAME: make the file that enrols a controller (`lanectl enrol`), also a new one "
@@ -101,6 +106,7 @@ case "images": listImages(heldOnly: false)
 case "held": listImages(heldOnly: true)
 case "audit": listAudit()
 case "activate", "deactivate": turn(arguments.operand("HOLDER"))
+case "changes": change(arguments.operand("FILE.csv") ?? "", in: SiteDirectory(arguments[data]))
 case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
@@ -260,6 +266,15 @@ func listImages(heldOnly: Bool) {
 func listAudit() {
     do {
         say(try AuditTrail.lines(SiteDirectory(arguments[data]), count: arguments[count]).map { $0 + "\n" }.joined())
+    } catch { program.fail(error.description) }
+}
+
+func change(_ file: String, in directory: SiteDirectory) {
+    do {
+        let summary = try ChangeFile(data: directory, file: file).run { line in
+            _ = try? StandardOutput.writeError("\(file): \(line)\n")
+        }
+        say("\(summary.text)\n")
     } catch { program.fail(error.description) }
 }
 

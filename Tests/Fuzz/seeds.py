@@ -216,6 +216,20 @@ def statement() -> list[bytes]:
     return [signed + bytes(64), longer + bytes(64)]
 
 
+def change_list() -> list[bytes]:
+    def made(zones: list[str], sets: list[int], slots: list[bytes], first: int = 7) -> bytes:
+        tables = (b"".join(map(name, zones)) + b"".join(struct.pack("<Q", one) for one in sets) + b"".join(slots))
+        return (b"LKCHANG1" + struct.pack("<II", 1, 80 + len(tables)) + b"\7" * 16
+                + struct.pack("<QqqQ", first, 1_800_000_000_000, 1_700_000_000, 99)
+                + struct.pack("<IIII", len(slots), len(zones), len(sets), 0) + tables + bytes(64))
+
+    states = 1 | 3 << 2 | 3 << 6 | 3 << 8 | 2 << 10 | 1 << 12
+    red = bytes(range(1, 11)) + struct.pack("<IIIHQ", 42, 1_799_990_000, 1_799_999_000, states, 5 | 0x7FFFFFF << 27)
+    removed = bytes(range(3, 13)) + struct.pack("<IIIHQ", 0, 0, 0, 1 | 1 << 14, 0)
+    return [made([], [], [removed]), made(["north-ring", "hall-4"], [0, 3], [red, removed, red]),
+            made([], [0], [red], first=2**63 - 2)]
+
+
 def text_files() -> list[bytes]:
     epoch = "0123456789abcdef" * 2
     return [
@@ -323,7 +337,8 @@ SEEDS = {
     "rdm6300": rdm6300, "pn532": pn532, "scanner": scanner, "uhf": uhf, "gy-mcu90615": gy, "modbus": modbus,
     "osdp-packet": osdp_packet, "osdp-plain": osdp_plain, "osdp-secure": osdp_secure, "card-form": card_form,
     "journal-record": journal_record, "segment-header": segment_header, "record-batch": record_batch,
-    "image-header": image_header, "image-slot": image_slot, "statement": statement, "text-files": text_files,
+    "image-header": image_header, "image-slot": image_slot, "statement": statement,
+    "change-list": change_list, "text-files": text_files,
     "enrolment-file": enrolment_file,
     "control-request": control_request, "control-reply": control_reply, "configuration": configuration, "csv": csv,
     "feed-row": feed_row, "timestamp": timestamp, "intake": intake, "http-range": http_range,

@@ -82,7 +82,7 @@ private final class Bench {
 }
 
 private func versions(_ news: [CredentialNews]) -> [UInt64] {
-    news.compactMap { if case .image(let image) = $0 { image.version } else { nil } }
+    news.compactMap { if case .table(let table) = $0 { table.image.version } else { nil } }
 }
 
 private func instants(_ news: [CredentialNews]) -> [Int64] {
@@ -98,9 +98,9 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
         try bench.say("look\n")
         let news = try bench.next()
         #expect(versions(news) == [3])
-        guard case .image(let image)? = news.first else { return }
+        guard case .table(let table)? = news.first else { return }
         #expect(try AppliedFile.read(bench.directory.applied) == nil)
-        bench.thread.retire(nil, inForce: image)
+        bench.thread.retire(nil, inForce: table)
         try bench.image(4)
         try bench.say("look\n")
         #expect(versions(try bench.next()) == [4])

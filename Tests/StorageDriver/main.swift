@@ -89,6 +89,24 @@ func image(_ directory: LaneDirectory, site: SiteID, publicKey: [UInt8], fingerp
     say("applied \(image.version)")
 }
 
+/// Appends the delivered change lists to the log, oldest first: `applied N`; then lets go of those up to `keepAbove`:
+/// `kept`.
+func changes(_ directory: LaneDirectory, _ trust: SiteTrust, keepAbove: UInt64) throws {
+    try directory.prepareForDaemon()
+    let opened = try ChangeLog.open(directory, trusting: trust)
+    say("opened \(opened.lists.last?.last ?? 0)")
+    for name in try FileSystem.list(directory.incoming) where LaneDirectory.incomingChanges(name: name) != nil {
+        let bytes = try FileSystem.read("\(directory.incoming)/\(name)", limit: ChangeList.longest)
+        let list = try ChangeList.verified(bytes, trusting: trust)
+        guard list.last > opened.lists.last?.last ?? 0 else { continue }
+        try opened.log.append(bytes)
+        say("applied \(list.last)")
+    }
+    guard keepAbove > 0 else { return }
+    _ = try ChangeLog.keep(above: keepAbove, in: directory, trusting: trust)
+    say("kept \(keepAbove)")
+}
+
 /// Writes the cursor 1…COUNT times: `stored N`.
 func cursor(_ directory: LaneDirectory, count: UInt64) throws {
     for number in 1...count {
@@ -115,6 +133,15 @@ func run(_ arguments: [String]) throws -> Bool {
             let key = Hexadecimal.bytes(arguments[3]), let fingerprint = UInt64(arguments[4])
         else { return false }
         try image(directory, site: site, publicKey: key, fingerprint: fingerprint)
+        return true
+    case "changes":
+        guard arguments.count == 6, let site = SiteID(hex: arguments[2]),
+            let key = Hexadecimal.bytes(arguments[3]), let fingerprint = UInt64(arguments[4]),
+            let keepAbove = UInt64(arguments[5])
+        else { return false }
+        try changes(
+            directory, try SiteTrust(site: site, publicKey: key, badgeKeyFingerprint: fingerprint),
+            keepAbove: keepAbove)
         return true
     case "cursor":
         guard let count = UInt64(arguments[2]) else { return false }

@@ -7,7 +7,7 @@ import Admission
 ///      14  u32  sample taken, s since 1970 (0 none)
 ///      18  u32  health code assessed, s since 1970 (0 never)
 ///      22  u16  bit 0 occupied · 1 conflict · 2–5 kind · 6–7 vaccine · 8–9 health code · 10–11 test
-///               12–13 activation · 14–15 zero
+///               12–13 activation · 14 removed (in a change; zero in an image) · 15 zero
 ///      24  u64  bits 0–26 valid from, s after the header's base (0 since ever) · 27–53 valid until (all ones for ever)
 ///               54–63 zone set: index into the header's table
 ///
@@ -81,7 +81,16 @@ public struct ImageSlot: Sendable, Hashable {
         set { states = states & ~(3 << 12) | UInt16(newValue.rawValue) << 12 }
     }
 
+    /// In a change: the identifier is nobody's any more.
+    public init(removed tag: BadgeTag) {
+        self.init(conflicting: tag)
+        states = 1 | 1 << 14
+    }
+
     public var isConflict: Bool { states & 2 != 0 }
+    public var isRemoved: Bool { states & 1 << 14 != 0 }
+    /// Its place in the table of zone sets.
+    public var zoneSet: Int { Int(validityAndZones >> 54) }
 
     public func encode(into bytes: UnsafeMutableRawBufferPointer) {
         bytes.put(tag.low, at: 0)

@@ -111,6 +111,18 @@ public final class CredentialImage: Sendable {
     /// The zone's bit in this image's zone sets; 0 when it is not known.
     public func zoneBit(_ name: ShortName) -> UInt64 { header.zoneBit(name) }
 
+    /// Every identifier of the holders whose numbers are wanted, in the table's order; those in conflict are nobody's.
+    public func forEachCredential(of isWanted: (UInt32) -> Bool, _ body: (BadgeTag, Credential) -> Void) {
+        let zoneSets = UnsafeBufferPointer(table.zoneSets)
+        for index in 0..<table.count {
+            guard let slot = ImageSlot.at(index, in: table.slots), !slot.isConflict, isWanted(slot.holder),
+                let credential = slot.credential(
+                    zoneSets: zoneSets, validityBaseSeconds: header.validityBaseSeconds)
+            else { continue }
+            body(slot.tag, credential)
+        }
+    }
+
     /// What the image says of a badge.
     public func lookup(_ tag: BadgeTag) -> BadgeLookup {
         guard let slot = ImageSlot.find(tag, in: table.slots, slots: table.count) else { return .unknown }

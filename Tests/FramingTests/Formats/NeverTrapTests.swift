@@ -15,6 +15,7 @@ import Testing
             if let header = try? ImageHeader(buffer) { _ = header.zoneBit(.outside) }
         }
         _ = try? Statement.parse(bytes)
+        _ = try? ChangeList.parse(bytes)
         let text = String(decoding: bytes.prefix(70), as: UTF8.self)
         _ = try? StoredThrough(text: text)
         _ = try? AppliedMark(text: text)
@@ -26,7 +27,7 @@ import Testing
     func randomBytes() {
         var random = RandomRecords()
         for _ in 0..<3000 { feed(random.bytes(random.below(600))) }
-        for magic in ["LKIMAGE1", "LKJRNL1\n", "LKBATCH1", "LKSTATE1", "stored ", "applied "] {
+        for magic in ["LKIMAGE1", "LKJRNL1\n", "LKBATCH1", "LKSTATE1", "LKCHANG1", "stored ", "applied "] {
             for _ in 0..<500 { feed(Array(magic.utf8) + random.bytes(random.below(600))) }
         }
     }

@@ -32,6 +32,21 @@ let formatTargets: [FuzzTarget] = [
         let again = try? Statement.parse(parsed.statement.signedPart + parsed.signature)
         expect(again?.statement == parsed.statement, "written and read it is another")
     },
+    FuzzTarget(name: "change-list") { input in
+        let bytes = input.rest()
+        guard let parsed = try? ChangeList.parse(bytes) else { return }
+        expect(parsed.signature.count == 64 && parsed.signedPart + parsed.signature == bytes, "parts that are not all")
+        let list = parsed.list
+        expect(list.last >= list.first && Int64(exactly: list.last) != nil, "it ends at \(list.last)")
+        // Bytes behind a zone's NUL are read as nothing.
+        let again = try? ChangeList.parse(list.signedPart + parsed.signature)
+        expect(again?.list == list, "written and read it is another")
+        list.zoneSets.withUnsafeBufferPointer { sets in
+            for change in list.changes {
+                _ = change.credential(zoneSets: sets, validityBaseSeconds: list.validityBaseSeconds)
+            }
+        }
+    },
     FuzzTarget(name: "text-files", run: texts),
     FuzzTarget(name: "enrolment-file", run: enrolments),
 ]

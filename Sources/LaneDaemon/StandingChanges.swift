@@ -1,0 +1,170 @@
+import Admission
+import Framing
+import Posix
+import Storage
+
+/// The urgent changes on top of the image: their log on disk and the overlay in memory. Lives on the credential thread.
+///
+/// A list that the uplink brought is read once, verified, written to the log with fsync, and only then laid over what is
+/// in force. One that is refused is said once, with the reason; what is in force stays.
+struct StandingChanges {
+    private let directory: LaneDirectory
+    private let trust: SiteTrust
+    private var log: ChangeLog?
+    /// nil until there is an image.
+    private(set) var overlay: ChangeOverlay?
+    /// Lists that were taken over or refused: not looked at again until the file changes.
+    private var settled: [String: FileStatus] = [:]
+    /// Refusals that a later look may take back, so that they are said once.
+    private var said: [String: FileStatus] = [:]
+
+    private static let mostRemembered = 256
+    /// So many files are looked at each time, oldest first.
+    private static let mostFiles = 1024
+
+    init(_ directory: LaneDirectory, trusting trust: SiteTrust) {
+        self.directory = directory
+        self.trust = trust
+    }
+
+    /// The changes newer than `image`, to lie on it; the older ones, which it has taken in, are let go of. Throws when the
+    /// log cannot be read: then nobody knows what would be lost with the image before.
+    mutating func lie(on image: CredentialImage) throws(StorageError) {
+        log = nil
+        var opened: ChangeLog.Opened
+        do throws(StorageError) {
+            opened = try ChangeLog.keep(above: image.header.changeNumber, in: directory, trusting: trust)
+        } catch {
+            Log.error("changes: \(error)")
+            opened = try ChangeLog.open(directory, trusting: trust)
+        }
+        if opened.droppedBytes > 0 {
+            Log.warning(
+                "changes: \(opened.droppedBytes) bytes at the end of \(directory.changes) are dropped: "
+                    + (opened.refusal.map { "\($0.reason); \($0.advice)" } ?? "they were being written at a cut"))
+        }
+        var made = ChangeOverlay(on: image.header)
+        if let first = opened.lists.first?.first, first > made.changeNumber + 1 {
+            Log.warning(
+                "changes: \(ChangeRefusal.gap(first: first, inForce: made.changeNumber).reason); they are fetched anew")
+            opened = try ChangeLog.keep(above: .max, in: directory, trusting: trust)
+        }
+        for list in opened.lists {
+            guard let next = ChangeOverlay(made, with: list) else {
+                Log.error("changes: \(ChangeRefusal.full(limit: ChangeOverlay.mostIdentifiers).reason)")
+                break
+            }
+            made = next
+        }
+        log = opened.log
+        overlay = made
+    }
+
+    /// Without the log: what a lane begins with whose disk does not let it be read.
+    mutating func beginWithout(_ image: CredentialImage) { overlay = ChangeOverlay(on: image.header) }
+
+    enum Look {
+        case nothing
+        /// There is another overlay now.
+        case changed
+        /// The disk refused; to be tried again soon.
+        case failed
+    }
+
+    /// Looks through `incoming`, oldest change first, and takes over what goes on where the overlay ends.
+    mutating func takeIncoming(at moment: Moment) -> Look {
+        var result = Look.nothing
+        for (path, name) in incoming() {
+            let status: FileStatus?
+            do { status = try FileSystem.statusIfPresent(path) } catch {
+                Log.error("changes: \(error)")
+                continue
+            }
+            guard let status, settled[path] != status else { continue }
+            do {
+                try takeOver(path, name, at: moment)
+                remember(status, of: path)
+                result = .changed
+            } catch {
+                if case .changes(_, let refusal) = error {
+                    // Without an image, or with another clock, it may be right.
+                    let mayPass = Self.mayPass(refusal)
+                    if !mayPass { remember(status, of: path) }
+                    if said[path] == status { continue }
+                    if said.count >= Self.mostRemembered { said = [:] }
+                    said[path] = status
+                    Log.write(Self.level(of: refusal), "changes refused, those in force stay: \(error)")
+                } else {
+                    Log.error("changes: \(error)")
+                    return result == .changed ? .changed : .failed
+                }
+            }
+        }
+        return result
+    }
+
+    private static func mayPass(_ refusal: ChangeRefusal) -> Bool {
+        switch refusal {
+        case .issuedInFuture, .gap, .noImage, .full, .notVerifiable: true
+        default: false
+        }
+    }
+
+    private static func level(of refusal: ChangeRefusal) -> Log.Level {
+        if case .nothingNew = refusal { .notice } else { .error }
+    }
+
+    private mutating func remember(_ status: FileStatus, of path: String) {
+        if settled.count >= Self.mostRemembered { settled = [:] }
+        settled[path] = status
+    }
+
+    private func incoming() -> [(path: String, name: (first: UInt64, last: UInt64))] {
+        guard (try? FileSystem.statusIfPresent(directory.incoming)) != nil,
+            let names = try? FileSystem.list(directory.incoming, limit: 10_000)
+        else { return [] }
+        // Names sort as their numbers do.
+        return names.compactMap { name in
+            LaneDirectory.incomingChanges(name: name).map { ("\(directory.incoming)/\(name)", $0) }
+        }.prefix(Self.mostFiles).map { $0 }
+    }
+
+    private mutating func takeOver(
+        _ path: String, _ name: (first: UInt64, last: UInt64), at moment: Moment
+    ) throws(StorageError) {
+        guard let earlier = overlay else { throw .changes(path: path, .noImage) }
+        let bytes: [UInt8]
+        do {
+            let file = try Descriptor.open(path, [.read, .nonblocking, .noFollow])
+            guard try file.status().kind == .regular else {
+                throw SystemFailure("read", path, code: 22, advice: "a change list is a regular file")
+            }
+            bytes = try file.readAll(limit: ChangeList.longest)
+        } catch { throw .changes(path: path, .notAList(FormatError("change list", "\(error)"))) }
+        let list: ChangeList
+        do throws(ChangeRefusal) {
+            list = try ChangeList.verified(bytes, trusting: trust)
+            let ahead = list.issuedAt.milliseconds(since: moment.wall)
+            if moment.clock == .trusted && ahead > CredentialImage.farthestFutureMilliseconds {
+                throw .issuedInFuture(byMilliseconds: ahead)
+            }
+            let inForce = earlier.changeNumber
+            guard list.last > inForce else { throw .nothingNew(last: list.last, inForce: inForce) }
+            guard list.first <= inForce + 1 else { throw .gap(first: list.first, inForce: inForce) }
+        } catch { throw .changes(path: path, error) }
+        guard let next = ChangeOverlay(earlier, with: list) else {
+            throw .changes(path: path, .full(limit: ChangeOverlay.mostIdentifiers))
+        }
+        try openedLog().append(bytes)
+        overlay = next
+        Log.notice(
+            "changes \(list.first) to \(list.last): in force, \(next.identifiers) identifiers differ from the image")
+    }
+
+    private mutating func openedLog() throws(StorageError) -> ChangeLog {
+        if let log { return log }
+        let opened = try ChangeLog.open(directory, trusting: trust).log
+        log = opened
+        return opened
+    }
+}

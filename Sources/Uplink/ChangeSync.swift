@@ -1,0 +1,164 @@
+import Admission
+import Framing
+import Posix
+import Storage
+
+/// Brings urgent changes from the collector into `uplink/incoming` and wakes the daemon, which verifies everything.
+///
+/// It asks for what comes behind the change that is in force at the lane (and what waits there already); the collector
+/// keeps the question until there is more, for some seconds. So a change is here as soon as it is published, and a lane
+/// that was away goes on from its number. When the collector does not have what is missing, an image is fetched.
+final class ChangeSync: Errand {
+    /// Asked again after an answer that came at once and held nothing, ms.
+    private static let intervalMilliseconds: Int64 = 1000
+    /// After an answer that sends for an image.
+    private static let gapMilliseconds: Int64 = 5000
+    private static let longestWaitSeconds = 8
+
+    private let settings: UplinkSettings
+    private let client: CollectorClient
+    private let directory: LaneDirectory
+    private let waiting: IncomingChanges
+    private let bell: LookBell
+    private let imageIsNeeded: (MonotonicTime) -> Void
+    private let waitSeconds: Int
+    private var backoff = Backoff()
+    private var random = SystemRandomNumberGenerator()
+    private var due: MonotonicTime
+    private var exchange: Exchange?
+    private var receiver: ChangeListReceiver?
+    private var askedAt = MonotonicTime(nanoseconds: 0)
+    /// What is here, in force or waiting.
+    private var through: UInt64 = 0
+    private var report = FailureReport("fetching changes")
+    private var bellReport = FailureReport("waking lanekeeperd")
+
+    /// `imageIsNeeded`: called when changes are missing that only an image can make good.
+    init(
+        _ settings: UplinkSettings, _ client: CollectorClient, now: MonotonicTime,
+        imageIsNeeded: @escaping (MonotonicTime) -> Void
+    ) {
+        self.settings = settings
+        self.client = client
+        self.imageIsNeeded = imageIsNeeded
+        directory = LaneDirectory(settings.stateDirectory)
+        waiting = IncomingChanges(directory: directory)
+        bell = LookBell(path: "\(settings.runDirectory)/look.sock")
+        // Both a stalled transfer and a late answer are told by their own deadlines: an answer must come before.
+        waitSeconds = max(
+            0,
+            min(
+                Self.longestWaitSeconds, settings.collector.stallSeconds - 2,
+                settings.collector.answerTimeoutMilliseconds / 1000 - 2))
+        due = now.advanced(byMilliseconds: Int64.random(in: 0...500, using: &random))
+    }
+
+    var summary: String { through > 0 ? "changes through \(through)" : "" }
+    var complaints: [String] { [report, bellReport].compactMap(\.current) }
+    var nextDue: MonotonicTime { exchange == nil ? due : .never }
+
+    func step(now: MonotonicTime) {
+        guard exchange == nil, now >= due else { return }
+        do throws(TransferFailure) {
+            guard let applied = try applied() else {
+                // Without an image there is nothing to change; the daemon says when it has one.
+                due = now.advanced(byMilliseconds: Self.intervalMilliseconds)
+                return
+            }
+            switch try waiting.tidied(applied: applied, wallMilliseconds: SystemClock.wallMilliseconds()) {
+            case .enoughWait: due = now.advanced(byMilliseconds: Self.intervalMilliseconds)
+            case .behind(let number): try ask(behind: number, now)
+            }
+        } catch { failed(error, now) }
+    }
+
+    private func applied() throws(TransferFailure) -> UInt64? {
+        do throws(StorageError) { return try AppliedFile.read(directory.applied)?.changeNumber } catch {
+            throw TransferFailure(.local, "\(error)")
+        }
+    }
+
+    private func ask(behind number: UInt64, _ now: MonotonicTime) throws(TransferFailure) {
+        through = number
+        askedAt = now
+        let receiver = ChangeListReceiver()
+        self.receiver = receiver
+        exchange = try client.start(
+            Request(
+                path: "/v1/changes?after=\(number)&wait=\(waitSeconds)",
+                timeoutMilliseconds: settings.collector.answerTimeoutMilliseconds), receiver: receiver)
+    }
+
+    func take(_ exchange: Exchange, _ outcome: ExchangeOutcome, now: MonotonicTime) -> Bool {
+        guard exchange === self.exchange else { return false }
+        self.exchange = nil
+        do throws(TransferFailure) { try came(outcome, now) } catch { failed(error, now) }
+        return true
+    }
+
+    private func came(_ outcome: ExchangeOutcome, _ now: MonotonicTime) throws(TransferFailure) {
+        let answer = try outcome.expecting([200, 204, 410])
+        switch answer.head.status {
+        case 200:
+            let bytes = receiver?.bytes ?? []
+            let (list, _, _) = try decoding { () throws(FormatError) in try ChangeList.parse(bytes) }
+            guard list.site == settings.site else {
+                throw TransferFailure(.nonsense, "changes of another site, \(list.site.hex)")
+            }
+            guard list.first <= through + 1, list.last > through else {
+                throw TransferFailure(
+                    .nonsense, "changes \(list.first) to \(list.last) where those behind \(through) were asked for")
+            }
+            try waiting.put(bytes, list)
+            through = list.last
+            succeeded()
+            due = now
+            wakeDaemon(now)
+        case 204:
+            succeeded()
+            let tookItsTime = now.milliseconds(since: askedAt) >= Self.intervalMilliseconds / 2
+            due = tookItsTime ? now : now.advanced(byMilliseconds: jittered(Self.intervalMilliseconds))
+        default:
+            say(
+                .warning,
+                report.failed(
+                    key: "gap", "the collector does not have what comes behind change \(through): an image is fetched",
+                    now: now))
+            due = now.advanced(byMilliseconds: jittered(Self.gapMilliseconds))
+            imageIsNeeded(now)
+        }
+        receiver = nil
+    }
+
+    func stop() {
+        if let exchange { client.cancel(exchange) }
+    }
+
+    private func succeeded() {
+        backoff.reset()
+        say(.notice, report.succeeded())
+    }
+
+    private func failed(_ failure: TransferFailure, _ now: MonotonicTime) {
+        receiver = nil
+        say(.warning, report.failed(key: "\(failure.kind)", failure.description, now: now))
+        let wait = backoff.next(atLeast: failure.retryAfterMilliseconds, using: &random)
+        due = now.advanced(byMilliseconds: wait)
+    }
+
+    private func jittered(_ interval: Int64) -> Int64 {
+        interval + Int64.random(in: -(interval / 5)...(interval / 5), using: &random)
+    }
+
+    private func wakeDaemon(_ now: MonotonicTime) {
+        if let failure = bell.ring() {
+            say(.warning, bellReport.failed(key: "\(failure.code)", failure.description, now: now))
+        } else {
+            say(.notice, bellReport.succeeded())
+        }
+    }
+
+    private func say(_ level: Log.Level, _ line: String?) {
+        if let line { Log.write(level, line) }
+    }
+}
