@@ -20,7 +20,7 @@ title: Somebody walks
 why: To see it fail.
 steps:
   - walks: forward
-  - expect: { within: 1 s, records: [ tailgating ] }
+  - expect: { within: 5 s, records: [ tailgating ] }
 """
 
 

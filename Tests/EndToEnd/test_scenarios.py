@@ -63,7 +63,7 @@ why: To see it fail.
 steps:
   - walks: forward
   - expect:
-      within: 2 s
+      within: 5 s
       {expected}
 """
 
