@@ -14,7 +14,8 @@ import Synchronization
 /// - A connection must be resumed before the server stops: `stop` answers whatever is still open.
 final class HTTPServer: Sendable {
     struct Limits: Sendable {
-        var connections = 2048
+        /// A lane has up to three: records, credentials, and one that waits for changes.
+        var connections = 6144
         /// From the connection, or the end of the request before, to the end of the head.
         var headMilliseconds = 15_000
         /// From the end of the head to the end of the body.
