@@ -8,6 +8,7 @@ import Posix
 ///     GET  /v1/records     stored records as JSON lines: lane=, after=ROW, limit=
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
+///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
 ///     GET  /v1/image       the credential image in force (ETag, Range)
 ///     GET  /v1/changes     a list of urgent changes behind after=N, or 204 after wait=SECONDS
 ///     POST /v1/changes     urgent changes, whole or not at all
@@ -25,13 +26,15 @@ final class CollectorRoutes: HTTPRoutes {
     private let screen: Screen
     private let gate: Gatekeeper
     private let login: LoginPage
+    private let inside: InsideList
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
-        changes: ChangeDesk, gate: Gatekeeper
+        changes: ChangeDesk, gate: Gatekeeper, inside: InsideList
     ) {
         self.changes = changes
         self.gate = gate
+        self.inside = inside
         login = LoginPage(isEncrypted: gate.isEncrypted)
         self.settings = settings
         self.intake = intake
@@ -45,6 +48,8 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/records": ["GET", "HEAD", "POST"],
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
+        "/v1/inside": ["GET", "HEAD"],
+        "/v1/inside.csv": ["GET", "HEAD"],
         "/v1/image": ["GET", "HEAD"],
         "/v1/changes": ["GET", "POST"],
         "/v1/statement": ["GET", "HEAD"],
@@ -134,6 +139,7 @@ final class CollectorRoutes: HTTPRoutes {
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
         case "/v1/changes": changes.list(request)
+        case "/v1/inside", "/v1/inside.csv": request.answer(whoIsInside(request.head.path))
         case "/v1/image": request.answer(ImageAnswer(request.head, publisher.image).response)
         case "/v1/statement": request.answer(statement)
         case "/healthz": request.answer(health)
@@ -171,6 +177,16 @@ final class CollectorRoutes: HTTPRoutes {
             return refuse("limit", "1 to \(RecordArchive.mostRecords)")
         }
         archive.list(RecordArchive.Query(lane: query["lane"], after: after, limit: limit), for: request)
+    }
+
+    private func whoIsInside(_ path: String) -> HTTPResponse {
+        guard let snapshot = inside.snapshot else {
+            return .error(
+                503, "nobody has looked yet who is inside", advice: "ask again in a second; is an image published?",
+                headers: [("Retry-After", "1")])
+        }
+        return path.hasSuffix(".csv")
+            ? HTTPResponse(200, "text/csv; charset=utf-8", snapshot.csv) : .json(snapshot.json)
     }
 
     private var statement: HTTPResponse {

@@ -8,6 +8,7 @@ public final class CollectorService {
     private let archive: RecordArchive
     private let publisher: Publisher
     private let changes: ChangeDesk
+    private let inside: InsideList
     private let server: HTTPServer
     private let register: EnrolmentRegister
     private let certificateExpires: Int64?
@@ -53,6 +54,7 @@ public final class CollectorService {
             data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
+        inside = try InsideList(data, publisher)
         let authority = try SiteAuthority(data)
         register = try EnrolmentRegister(data, site: publicKey.site)
         let tls = try CollectorTLS(settings, authority, port: listener.port)
@@ -62,7 +64,7 @@ public final class CollectorService {
             listener, limits: limits, encryption: tls?.encryption,
             routes: CollectorRoutes(
                 settings, intake: intake, archive: archive, publisher: publisher,
-                changes: changes, gate: gate))
+                changes: changes, gate: gate, inside: inside))
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }
@@ -123,6 +125,7 @@ public final class CollectorService {
         intake.stop(withinMilliseconds: 800)
         archive.stop()
         changes.stop()
+        inside.stop()
         server.stop()
         lock = nil
     }

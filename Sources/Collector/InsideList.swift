@@ -1,0 +1,257 @@
+import Admission
+import Framing
+import Posix
+import Synchronization
+
+/// Holders who are on site now and whose keys no longer turn, with where they came in: looked for after every image, and
+/// again as tests and assessments grow too old.
+///
+/// A thread of its own reads what lanes sent, on connections of its own. Where a holder is says the newest of his
+/// passages by the lanes' clocks, in whatever order they come in. Nobody is listed before the first look is done.
+final class InsideList: Sendable {
+    /// Of one holder.
+    struct Person: Sendable, Hashable {
+        var holder: UInt32
+        /// As the feed names him.
+        var id: String
+        var kind: HolderKind
+        /// Those that do not turn; all four when the image does not have him.
+        var missing: KeySet
+        var isInImage: Bool
+        /// The lane of his last passage into the site, when, and the zone in which he is now.
+        var lane: String
+        var enteredMilliseconds: Int64
+        var zone: String
+    }
+
+    struct Snapshot: Sendable {
+        var imageVersion: UInt64
+        var asOfMilliseconds: Int64
+        /// Holders on site by their passages, whatever their keys.
+        var onSite: Int
+        /// In all; `people` holds the first ones.
+        var count: Int
+        var people: [Person]
+    }
+
+    static let mostListed = 10_000
+    private static let rowsAtOnce = 20_000
+    /// Time alone makes keys stop turning.
+    private static let lookAgainMilliseconds: Int64 = 60_000
+
+    private struct State {
+        var snapshot: Snapshot?
+        var failure: String?
+        var isStopping = false
+    }
+
+    private let state = Mutex(State())
+    private let directory: SiteDirectory
+    private let publisher: Publisher
+    private let bell: WakeUp
+    private let thread = Mutex<NamedThread?>(nil)
+
+    /// nil: it has not looked yet.
+    var snapshot: Snapshot? { state.withLock { $0.snapshot } }
+
+    init(_ directory: SiteDirectory, _ publisher: Publisher) throws(CollectorFailure) {
+        self.directory = directory
+        self.publisher = publisher
+        bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "inside") }
+        let work = Work(
+            intake: try Database(directory.intakeDatabase, .readOnly),
+            site: try Database(directory.siteDatabase, .readOnly))
+        let started = try collecting { () throws(SystemFailure) in
+            try NamedThread.start(name: "inside") { self.run(work) }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    func stop() {
+        state.withLock { $0.isStopping = true }
+        bell.signal()
+        let running = thread.withLock { $0 }
+        running?.join()
+    }
+
+    // MARK: The thread
+
+    /// Where the newest passage of a holder led to, and where he came in last: 24 bytes of everybody who ever passed. The
+    /// names are places in `Work.names`.
+    private struct Passages {
+        /// ms since 1970, by the lanes' clocks; the least there is: never.
+        var newest = Int64.min
+        var entered = Int64.min
+        var zone: UInt32
+        var lane: UInt32
+    }
+
+    private struct Work: @unchecked Sendable {
+        // Unchecked: carried to the one thread that uses it.
+        let intake: Database
+        let site: Database
+        var row: Int64 = 0
+        var passages: [UInt32: Passages] = [:]
+        var isChanged = true
+        var version: UInt64 = 0
+        var lookedMilliseconds: Int64 = 0
+        var told: Int?
+        private(set) var names: [ShortName] = []
+        private var places: [ShortName: UInt32] = [:]
+
+        init(intake: Database, site: Database) {
+            self.intake = intake
+            self.site = site
+        }
+
+        mutating func place(of name: ShortName) -> UInt32 {
+            if let known = places[name] { return known }
+            let place = UInt32(names.count)
+            names.append(name)
+            places[name] = place
+            return place
+        }
+    }
+
+    private func run(_ start: Work) {
+        var work = start
+        let poll = PollSet(capacity: 1)
+        while !state.withLock({ $0.isStopping }) {
+            do throws(CollectorFailure) {
+                let isWhole = try read(&work)
+                if isWhole { try look(&work, now: SystemClock.wallMilliseconds()) }
+                state.withLock { $0.failure = nil }
+                if !isWhole { continue }
+            } catch {
+                let text = error.description
+                let isNews = state.withLock { state in
+                    let isNews = state.failure != text
+                    state.failure = text
+                    return isNews
+                }
+                if isNews { Log.error("who is inside: \(error.description)") }
+            }
+            poll.removeAll()
+            poll.add(bell.raw, .readable)
+            _ = try? poll.wait(until: SystemClock.deadline(milliseconds: 1000))
+            bell.drain()
+        }
+    }
+
+    /// What came in since. false: there is more.
+    private func read(_ work: inout Work) throws(CollectorFailure) -> Bool {
+        let select = try work.intake.prepare(
+            "SELECT id, bytes FROM record WHERE id > ? AND kind = 3 AND holder IS NOT NULL ORDER BY id LIMIT ?")
+        select.bind(1, work.row)
+        select.bind(2, Self.rowsAtOnce)
+        var count = 0
+        while try select.step() {
+            count += 1
+            work.row = select.integer(0)
+            guard let record = select.withBlob(1, { try? JournalRecord($0) }), case .ended(let outcome) = record.event
+            else { continue }
+            let wall = record.moment.wall.milliseconds
+            Crossing.forEach(in: record) { crossing in
+                work.isChanged = true
+                let number = outcome.holder.number
+                let (zone, lane) = (work.place(of: crossing.to), work.place(of: record.lane))
+                var passages = work.passages[number] ?? Passages(zone: zone, lane: lane)
+                if crossing.entersSite, wall >= passages.entered {
+                    passages.entered = wall
+                    passages.lane = lane
+                }
+                if wall >= passages.newest {
+                    passages.newest = wall
+                    passages.zone = zone
+                }
+                work.passages[number] = passages
+            }
+        }
+        return count < Self.rowsAtOnce
+    }
+
+    private func look(_ work: inout Work, now: Int64) throws(CollectorFailure) {
+        guard let image = publisher.image else { return }
+        guard
+            work.isChanged || image.version != work.version
+                || !(0..<Self.lookAgainMilliseconds).contains(now - work.lookedMilliseconds)
+        else { return }
+        let keys = try HolderKeys(
+            of: PublishedImageFile(image.path, digest: image.digest), at: WallTime(milliseconds: now))
+        let name = try work.site.prepare("SELECT id FROM holder WHERE number = ?")
+        var found: [Person] = []
+        var (onSite, count) = (0, 0)
+        let outside = work.place(of: .outside)
+        // In the order of their numbers: the list does not jump from one look to the next.
+        for number in work.passages.keys.sorted() {
+            guard let passages = work.passages[number], passages.zone != outside else { continue }
+            onSite += 1
+            let known = keys[Int(number)]
+            let asked: KeySet = known?.kind == .vehicle ? .activated : .all
+            let missing = known.map { asked.subtracting($0.keys) } ?? .all
+            guard !missing.isEmpty else { continue }
+            count += 1
+            guard found.count < Self.mostListed else { continue }
+            name.bind(1, Int64(number))
+            let id = try name.step() ? name.text(0) : "#\(number)"
+            name.reset()
+            let isEntered = passages.entered != .min
+            found.append(
+                Person(
+                    holder: number, id: id, kind: known?.kind ?? .visitor, missing: missing, isInImage: known != nil,
+                    lane: isEntered ? work.names[Int(passages.lane)].text : "",
+                    enteredMilliseconds: isEntered ? passages.entered : passages.newest,
+                    zone: work.names[Int(passages.zone)].text))
+        }
+        work.isChanged = false
+        work.version = image.version
+        work.lookedMilliseconds = now
+        let snapshot = Snapshot(
+            imageVersion: image.version, asOfMilliseconds: now, onSite: onSite, count: count, people: found)
+        state.withLock { $0.snapshot = snapshot }
+        if count != work.told ?? 0 {
+            Log.warning("\(count) of \(onSite) holders on site have keys that do not turn (image \(image.version))")
+        }
+        work.told = count
+    }
+}
+
+extension InsideList.Snapshot {
+    var json: JSONText {
+        .object([
+            ("image_version", .number(imageVersion)), ("as_of", .text(Timestamp.format(asOfMilliseconds))),
+            ("on_site", .number(onSite)), ("count", .number(count)),
+            ("holders", .array(people.map(\.json))),
+        ])
+    }
+
+    /// RFC 4180, as the feed.
+    var csv: [UInt8] {
+        var text = "holder,number,kind,keys,entered_at,lane,zone\r\n"
+        for person in people {
+            let cells = [
+                person.id, "\(person.holder)", person.kindName, person.keyNames.joined(separator: "|"),
+                Timestamp.format(person.enteredMilliseconds), person.lane, person.zone,
+            ]
+            text += cells.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ",") + "\r\n"
+        }
+        return Array(text.utf8)
+    }
+}
+
+extension InsideList.Person {
+    fileprivate var kindName: String { isInImage ? "\(kind.name)" : "" }
+    fileprivate var keyNames: [String] {
+        (0..<4).filter { missing.rawValue & 1 << $0 != 0 }.map { HolderKeys.names[$0].replacing(" ", with: "-") }
+    }
+
+    fileprivate var json: JSONText {
+        .object([
+            ("holder", .text(id)), ("number", .number(Int64(holder))),
+            ("kind", isInImage ? .text(kindName) : .null), ("in_image", .truth(isInImage)),
+            ("keys", .array(keyNames.map { .text($0) })),
+            ("entered_at", .text(Timestamp.format(enteredMilliseconds))),
+            ("lane", lane.isEmpty ? .null : .text(lane)), ("zone", .text(zone)),
+        ])
+    }
+}

@@ -1,0 +1,106 @@
+import Admission
+import Framing
+import Posix
+import TestSupport
+import Testing
+
+@testable import Collector
+
+/// A served site: P0, P1 and P2 are ready but for what `lost` says, V is a vehicle of which only the activation counts.
+private struct InsideBench {
+    let bench: ServiceBench
+    private let now = SystemClock.wallMilliseconds()
+
+    init() throws { bench = try ServiceBench() }
+
+    func publish(red: Set<Int> = [], gone: Set<Int> = []) throws {
+        let fresh = Timestamp.format(now - 3_600_000)
+        let rows = (0..<3).filter { !gone.contains($0) }.map { number in
+            line(
+                "P\(number)", chip: "0102030\(number)", health: "\(red.contains(number) ? "red" : "green"),\(fresh)",
+                test: "negative,\(fresh)")
+        }
+        let vehicle = line("V,\u{22}1", chip: "01020309").replacing("V,\u{22}1,visitor", with: "\"V,\"\"1\",vehicle")
+        let feed = bench.directory.file("inside.csv")
+        let text = ([feedHeader] + rows + [vehicle]).map { $0 + "\n" }.joined()
+        try FileSystem.replace(feed, with: Array(text.utf8), mode: 0o600)
+        _ = try FeedImport(data: bench.data, feed: feed, options: unguarded).run { _ in }
+        bench.service.refresh()
+    }
+
+    /// A passage of a holder, by his number; minutes after the beginning.
+    func pass(
+        _ holder: UInt32, _ sequence: UInt64, minutes: Int64, lane: String = "north-07", from: String = "outside",
+        to: String = "ring", epoch: UInt64 = 1
+    ) throws {
+        let record = makeRecord(
+            ended(holder: holder), epoch: epoch, sequence: sequence, lane: lane, from: from, to: to,
+            at: now - 3_600_000 + minutes * 60_000)
+        let answer = try bench.post(
+            makeBody([record], site: bench.site, lane: lane, oldestHeld: position(epoch, 1)))
+        #expect(answer.status == 200, "\(answer.text)")
+    }
+
+    func list(_ body: @escaping ([[String: Any]], [String: Any]) -> Bool) throws -> Bool {
+        try eventually {
+            let answer = try bench.get("/v1/inside")
+            guard answer.status == 200, let holders = answer.json["holders"] as? [[String: Any]] else {
+                return false
+            }
+            return body(holders, answer.json)
+        }
+    }
+}
+
+@Suite("Who is inside")
+struct InsideListTests {
+    @Test("whoever is on site and loses a key by an image is listed with where he came in, until he leaves")
+    func listed() throws {
+        let bench = try InsideBench()
+        #expect(try bench.bench.get("/v1/inside").status == 503)
+        try bench.publish()
+        for holder: UInt32 in 1...4 { try bench.pass(holder, UInt64(holder), minutes: Int64(holder)) }
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 4 })
+        try bench.publish(red: [0], gone: [1])
+        #expect(
+            try bench.list { holders, all in
+                all["count"] as? Int == 2 && all["image_version"] as? Int == 2
+                    && holders.compactMap { $0["holder"] as? String } == ["P0", "P1"]
+                    && holders.compactMap { $0["keys"] as? [String] } == [
+                        ["green-code"], ["vaccine", "green-code", "test", "activated"],
+                    ] && holders[0]["lane"] as? String == "north-07" && holders[0]["zone"] as? String == "ring"
+                    && holders.map { $0["in_image"] as? Bool } == [true, false]
+            })
+        // Deeper in he is where he is, and came in where he came in; outside he is nobody's concern.
+        try bench.pass(1, 1, minutes: 10, lane: "hall-01", from: "ring", to: "hall", epoch: 2)
+        #expect(
+            try bench.list { holders, _ in
+                holders.first?["zone"] as? String == "hall" && holders.first?["lane"] as? String == "north-07"
+            })
+        try bench.pass(2, 1, minutes: 11, lane: "exit-01", from: "ring", to: "outside", epoch: 3)
+        #expect(try bench.list { holders, all in holders.count == 1 && all["on_site"] as? Int == 3 })
+        let csv = try bench.bench.get("/v1/inside.csv").text.split(separator: "\r\n")
+        #expect(csv.count == 2)
+        #expect(csv[0] == "holder,number,kind,keys,entered_at,lane,zone")
+        #expect(csv[1].hasPrefix("\"P0\",\"1\",\"visitor\",\"green-code\",\""))
+        #expect(csv[1].hasSuffix("\",\"north-07\",\"hall\""))
+    }
+
+    @Test("where somebody is says his newest passage, in whatever order they come in")
+    func order() throws {
+        let bench = try InsideBench()
+        try bench.publish(red: [0])
+        // The exit has its uplink, the entrance's records come hours later.
+        try bench.pass(1, 1, minutes: 30, lane: "exit-01", from: "ring", to: "outside", epoch: 3)
+        try bench.pass(3, 1, minutes: 1)
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 1 })
+        try bench.pass(1, 2, minutes: 2)
+        try bench.pass(2, 3, minutes: 3)
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 2 })
+        // After a restart the same.
+        try bench.bench.restart()
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 2 })
+        try bench.pass(1, 4, minutes: 40)
+        #expect(try bench.list { holders, _ in holders.count == 1 })
+    }
+}
