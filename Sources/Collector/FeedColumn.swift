@@ -11,6 +11,26 @@ enum FeedColumn: String, CaseIterable, Sendable {
     case validFrom = "valid_from"
     case validUntil = "valid_until"
 
+    /// Its place in `allCases`, which is asked for each field of each row.
+    var place: Int {
+        switch self {
+        case .holder: 0
+        case .kind: 1
+        case .chip: 2
+        case .code: 3
+        case .epc: 4
+        case .zones: 5
+        case .vaccine: 6
+        case .healthCode: 7
+        case .assessedAt: 8
+        case .testResult: 9
+        case .sampledAt: 10
+        case .activation: 11
+        case .validFrom: 12
+        case .validUntil: 13
+        }
+    }
+
     /// What a cell of this column has to hold, for whoever mends a row.
     var advice: String {
         switch self {
@@ -64,7 +84,7 @@ struct FeedHeader: Sendable {
     }
 
     func field(_ column: FeedColumn, of row: CSVRow) -> ArraySlice<UInt8> {
-        row[places[FeedColumn.allCases.firstIndex(of: column) ?? 0]]
+        row[places[column.place]]
     }
 
     /// The column of a field, its number where the header has no name for it.

@@ -156,11 +156,22 @@ struct FeedRowReader: Sendable {
         return nil
     }
 
-    private static let kinds = HolderKind.allCases.map { (Array("\($0.name)".utf8), $0) }
-    private static let vaccines = VaccineState.allCases.map { (Array($0.name.utf8), $0) }
-    private static let healthCodes = HealthCode.allCases.map { (Array($0.name.utf8), $0) }
-    private static let tests = TestResult.allCases.map { (Array($0.name.utf8), $0) }
-    private static let activations = Activation.allCases.map { (Array($0.name.utf8), $0) }
+    // With their labels: an array of other tuples would be converted anew for each field of each row.
+    private static let kinds: [(name: [UInt8], value: HolderKind)] = HolderKind.allCases.map {
+        (name: Array("\($0.name)".utf8), value: $0)
+    }
+    private static let vaccines: [(name: [UInt8], value: VaccineState)] = VaccineState.allCases.map {
+        (name: Array($0.name.utf8), value: $0)
+    }
+    private static let healthCodes: [(name: [UInt8], value: HealthCode)] = HealthCode.allCases.map {
+        (name: Array($0.name.utf8), value: $0)
+    }
+    private static let tests: [(name: [UInt8], value: TestResult)] = TestResult.allCases.map {
+        (name: Array($0.name.utf8), value: $0)
+    }
+    private static let activations: [(name: [UInt8], value: Activation)] = Activation.allCases.map {
+        (name: Array($0.name.utf8), value: $0)
+    }
 
     /// A value of the feed as a message shows it.
     private func shown(_ bytes: ArraySlice<UInt8>) -> String {
@@ -194,7 +205,7 @@ struct FeedRowReader: Sendable {
     private mutating func append(
         _ type: IdentifierType, _ column: FeedColumn, _ bytes: [UInt8], to identifiers: inout [Identifier]
     ) {
-        if let identifier = Identifier(type, bytes: bytes) {
+        if let identifier = bytes.withUnsafeBytes({ Identifier(type, $0) }) {
             identifiers.append(identifier)
         } else {
             note(column, "\(bytes.count) bytes, at most \(Identifier.longest) are allowed")

@@ -42,6 +42,9 @@ private func problems(_ changes: [FeedColumn: String]) -> [FeedProblem] {
 
 @Suite("Rows of a feed")
 struct FeedRowTests {
+    @Test("the places of the columns are those of their list")
+    func places() { #expect(FeedColumn.allCases.map(\.place) == Array(FeedColumn.allCases.indices)) }
+
     @Test("a good row is read; fractions of seconds never turn in the badge's favour")
     func goodRow() throws {
         let row = try read([:])
