@@ -76,8 +76,8 @@ public struct ActivationOffice {
             }
             if credential.activation == .suspended || credential.activation == .revoked {
                 throw CollectorFailure(
-                    verb, holder, "the feed says that the badge is \(credential.activation.name)",
-                    advice: "only a feed can change that")
+                    verb, holder, "the badge is \(credential.activation.name)",
+                    advice: "only a feed or an urgent change can end that")
             }
             let now = WallTime(milliseconds: SystemClock.wallMilliseconds())
             missing = KeySet.all.subtracting(HolderKeys.turning(of: credential, at: now)).subtracting(.activated)
@@ -149,7 +149,22 @@ public struct ActivationOffice {
             try register.insert(revised)
             return entry
         }
+        try change(chosen.keys.sorted(), to: state, at: now)
         return outcome
+    }
+
+    /// Where an urgent change spoke of the fourth key, a newer one says what the office decided: it lies on top of images.
+    private func change(_ holders: [UInt32], to state: Activation, at now: Int64) throws(CollectorFailure) {
+        let standing = try ChangeStore.standingKeys(directory)
+        let changes = holders.filter { standing.standing(.activation, of: $0) != nil }.map {
+            HolderChange(HolderNumber($0), activation: state)
+        }
+        guard !changes.isEmpty else { return }
+        let store = try ChangeStore(directory)
+        do throws(ChangeStore.Refusal) { _ = try store.publish(changes, now: now) } catch {
+            throw CollectorFailure(
+                "change the fourth key of", "\(changes.count) holders", error.reason, advice: error.advice)
+        }
     }
 
     /// Those of whom `isMeant` holds, with the present state of their fourth key; and what is said of the last one seen.
@@ -160,6 +175,8 @@ public struct ActivationOffice {
         defer { sets.deallocate() }
         _ = sets.initialize(from: image.header.zoneSets)
         let base = image.header.validityBaseSeconds
+        // What urgent changes say is what holds: nobody is activated whom one suspended.
+        let standing = try ChangeStore.standingKeys(directory)
         var found: [UInt32: Activation] = [:]
         var seen: Credential?
         try image.forEachSlot { slot in
@@ -167,8 +184,9 @@ public struct ActivationOffice {
                 let credential = slot.credential(
                     zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base)
             else { return }
-            seen = credential
-            if isMeant(credential) { found[slot.holder] = credential.activation }
+            let merged = standing.merged(credential)
+            seen = merged
+            if isMeant(merged) { found[slot.holder] = credential.activation }
         }
         return (found, seen)
     }

@@ -118,7 +118,7 @@ struct ActivationOfficeTests {
             #expect {
                 try bench.office.turn(.activated, barred, by: "alice")
             } throws: {
-                ($0 as? CollectorFailure)?.reason == "the feed says that the badge is \(barred)"
+                ($0 as? CollectorFailure)?.reason == "the badge is \(barred)"
             }
         }
     }
@@ -160,6 +160,25 @@ struct ActivationOfficeTests {
         #expect(try images.publish(4, by: "alice") == 6)
         #expect(bench.imports.inForce == 6)
         #expect(try bench.states == [.inactive, .suspended, .inactive, .activated, .suspended, .revoked])
+    }
+
+    @Test("whoever an urgent change suspended the office does not activate; what one turned off it turns on again")
+    func urgentChanges() throws {
+        let bench = try OfficeBench()
+        func change(_ index: Int, _ state: Activation) throws {
+            let number = try #require(try bench.imports.holder([1, 2, 3, UInt8(index)], version: 1))
+            _ = try ChangeStore(bench.imports.data).publish(
+                [HolderChange(HolderNumber(number), activation: state)], now: SystemClock.wallMilliseconds())
+        }
+        try change(0, .suspended)
+        #expect(try bench.office.activateReady(by: "alice").turned == 1)
+        #expect(throws: CollectorFailure.self) { try bench.office.turn(.activated, "a", by: "alice") }
+        try bench.feed()
+        #expect(try bench.state("a") == .suspended && bench.state("b") == .activated)
+        try change(1, .inactive)
+        #expect(try bench.office.turn(.activated, "b", by: "alice").turned == 1)
+        try bench.feed()
+        #expect(try bench.state("b") == .activated)
     }
 
     @Test("without an image in force there is nothing to activate")
