@@ -29,13 +29,18 @@ struct HolderKeys {
 
     init(at instant: WallTime) { self.instant = instant }
 
-    init(of image: PublishedImageFile, at instant: WallTime) throws(CollectorFailure) {
+    /// `standing`: what urgent changes say on top of the image.
+    init(
+        of image: PublishedImageFile, at instant: WallTime, standing: StandingKeys = StandingKeys()
+    ) throws(CollectorFailure) {
         self.init(at: instant)
         let sets = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: image.header.zoneSets.count)
         defer { sets.deallocate() }
         _ = sets.initialize(from: image.header.zoneSets)
         let base = image.header.validityBaseSeconds
-        try image.forEachSlot { add($0, zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base) }
+        try image.forEachSlot {
+            add($0, zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base, standing: standing)
+        }
     }
 
     var end: Int { states.count }
@@ -47,10 +52,14 @@ struct HolderKeys {
         return (kind, KeySet(rawValue: UInt8(states[number] >> 4)))
     }
 
-    mutating func add(_ slot: ImageSlot, zoneSets: UnsafeBufferPointer<UInt64>, validityBaseSeconds: Int64) {
+    mutating func add(
+        _ slot: ImageSlot, zoneSets: UnsafeBufferPointer<UInt64>, validityBaseSeconds: Int64,
+        standing: StandingKeys = StandingKeys()
+    ) {
         guard !slot.isConflict,
-            let credential = slot.credential(zoneSets: zoneSets, validityBaseSeconds: validityBaseSeconds)
+            let said = slot.credential(zoneSets: zoneSets, validityBaseSeconds: validityBaseSeconds)
         else { return }
+        let credential = standing.merged(said)
         let number = Int(slot.holder)
         if number >= states.count {
             states.append(

@@ -3,8 +3,8 @@ import Framing
 import Posix
 import Synchronization
 
-/// Holders who are on site now and whose keys no longer turn, with where they came in: looked for after every image, and
-/// again as tests and assessments grow too old.
+/// Holders who are on site now and whose keys no longer turn, with where they came in: looked for after every image
+/// and change, and again as tests and assessments grow too old.
 ///
 /// A thread of its own reads what lanes sent, on connections of its own. Where a holder is says the newest of his
 /// passages by the lanes' clocks, in whatever order they come in. Nobody is listed before the first look is done.
@@ -94,6 +94,7 @@ final class InsideList: Sendable {
         var passages: [UInt32: Passages] = [:]
         var isChanged = true
         var version: UInt64 = 0
+        var changeNumber: UInt64 = 0
         var lookedMilliseconds: Int64 = 0
         var told: Int?
         private(set) var names: [ShortName] = []
@@ -173,11 +174,14 @@ final class InsideList: Sendable {
     private func look(_ work: inout Work, now: Int64) throws(CollectorFailure) {
         guard let image = publisher.image else { return }
         guard
-            work.isChanged || image.version != work.version
+            work.isChanged || image.version != work.version || publisher.changeNumber != work.changeNumber
                 || !(0..<Self.lookAgainMilliseconds).contains(now - work.lookedMilliseconds)
         else { return }
+        // Asked before: a change that comes meanwhile is looked at once more.
+        let changeNumber = publisher.changeNumber
         let keys = try HolderKeys(
-            of: PublishedImageFile(image.path, digest: image.digest), at: WallTime(milliseconds: now))
+            of: PublishedImageFile(image.path, digest: image.digest), at: WallTime(milliseconds: now),
+            standing: ChangeStore.standingKeys(directory))
         let name = try work.site.prepare("SELECT id FROM holder WHERE number = ?")
         var found: [Person] = []
         var (onSite, count) = (0, 0)
@@ -205,6 +209,7 @@ final class InsideList: Sendable {
         }
         work.isChanged = false
         work.version = image.version
+        work.changeNumber = changeNumber
         work.lookedMilliseconds = now
         let snapshot = Snapshot(
             imageVersion: image.version, asOfMilliseconds: now, onSite: onSite, count: count, people: found)

@@ -61,6 +61,8 @@ final class Publisher: Sendable {
     }
 
     var image: Image? { state.withLock { $0.image } }
+    /// The newest change, as of the same look.
+    var changeNumber: UInt64 { state.withLock { $0.changeNumber } }
 
     /// Takes a newer image over. Called by one thread, about once a second. Returns it when it is new.
     func refresh(now: Int64) throws(CollectorFailure) -> Image? {

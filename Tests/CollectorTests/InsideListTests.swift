@@ -86,6 +86,18 @@ struct InsideListTests {
         #expect(csv[1].hasSuffix("\",\"north-07\",\"hall\""))
     }
 
+    @Test("an urgent change lists whom it reaches inside, without an image")
+    func changed() throws {
+        let bench = try InsideBench()
+        try bench.publish()
+        try bench.pass(1, 1, minutes: 1)
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 1 })
+        _ = try ChangeStore(bench.bench.data).publish(
+            [HolderChange(HolderNumber(1), activation: .suspended)], now: SystemClock.wallMilliseconds())
+        bench.bench.service.refresh()
+        #expect(try bench.list { holders, _ in holders.first?["keys"] as? [String] == ["activated"] })
+    }
+
     @Test("where somebody is says his newest passage, in whatever order they come in")
     func order() throws {
         let bench = try InsideBench()
