@@ -31,11 +31,10 @@ final class ChangeSync: Errand {
     /// What is here, in force or waiting.
     private var through: UInt64 = 0
     private var report = FailureReport("fetching changes")
-    private var bellReport = FailureReport("waking lanekeeperd")
 
     /// `imageIsNeeded`: called when changes are missing that only an image can make good.
     init(
-        _ settings: UplinkSettings, _ client: CollectorClient, now: MonotonicTime,
+        _ settings: UplinkSettings, _ client: CollectorClient, bell: LookBell, now: MonotonicTime,
         imageIsNeeded: @escaping (MonotonicTime) -> Void
     ) {
         self.settings = settings
@@ -43,7 +42,7 @@ final class ChangeSync: Errand {
         self.imageIsNeeded = imageIsNeeded
         directory = LaneDirectory(settings.stateDirectory)
         waiting = IncomingChanges(directory: directory)
-        bell = LookBell(path: "\(settings.runDirectory)/look.sock")
+        self.bell = bell
         // Both a stalled transfer and a late answer are told by their own deadlines: an answer must come before.
         waitSeconds = max(
             0,
@@ -54,7 +53,7 @@ final class ChangeSync: Errand {
     }
 
     var summary: String { through > 0 ? "changes through \(through)" : "" }
-    var complaints: [String] { [report, bellReport].compactMap(\.current) }
+    var complaints: [String] { report.current.map { [$0] } ?? [] }
     var nextDue: MonotonicTime { exchange == nil ? due : .never }
 
     func step(now: MonotonicTime) {
@@ -113,7 +112,7 @@ final class ChangeSync: Errand {
             through = list.last
             succeeded()
             due = now
-            wakeDaemon(now)
+            bell.ring(now: now)
         case 204:
             succeeded()
             let tookItsTime = now.milliseconds(since: askedAt) >= Self.intervalMilliseconds / 2
@@ -148,14 +147,6 @@ final class ChangeSync: Errand {
 
     private func jittered(_ interval: Int64) -> Int64 {
         interval + Int64.random(in: -(interval / 5)...(interval / 5), using: &random)
-    }
-
-    private func wakeDaemon(_ now: MonotonicTime) {
-        if let failure = bell.ring() {
-            say(.warning, bellReport.failed(key: "\(failure.code)", failure.description, now: now))
-        } else {
-            say(.notice, bellReport.succeeded())
-        }
     }
 
     private func say(_ level: Log.Level, _ line: String?) {

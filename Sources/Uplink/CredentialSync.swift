@@ -10,7 +10,7 @@ final class CredentialSync: Errand {
     private let client: CollectorClient
     private let directory: LaneDirectory
     private let images: IncomingImages
-    private let bell: LookBell
+    let bell: LookBell
     private var schedule: CredentialSchedule
     private var random = SystemRandomNumberGenerator()
 
@@ -24,7 +24,6 @@ final class CredentialSync: Errand {
 
     private var statementReport = FailureReport("fetching the statement")
     private var imageReport = FailureReport("fetching the image")
-    private var bellReport = FailureReport("waking lanekeeperd")
     private var appliedReport = FailureReport("reading what lanekeeperd applied")
 
     init(_ settings: UplinkSettings, _ client: CollectorClient, now: MonotonicTime) {
@@ -32,7 +31,7 @@ final class CredentialSync: Errand {
         self.client = client
         directory = LaneDirectory(settings.stateDirectory)
         images = IncomingImages(directory: directory, site: settings.site)
-        bell = LookBell(path: "\(settings.runDirectory)/look.sock")
+        bell = LookBell(runDirectory: settings.runDirectory)
         schedule = CredentialSchedule(
             statementIntervalMilliseconds: Int64(settings.statementIntervalMilliseconds),
             imageIntervalMilliseconds: Int64(settings.imageIntervalMilliseconds), now: now, using: &random)
@@ -44,7 +43,7 @@ final class CredentialSync: Errand {
     }
 
     var complaints: [String] {
-        [statementReport, imageReport, bellReport, appliedReport].compactMap(\.current)
+        [statementReport.current, imageReport.current, bell.complaint, appliedReport.current].compactMap(\.self)
     }
 
     var nextDue: MonotonicTime { inspection == nil ? schedule.nextDue : MonotonicTime(nanoseconds: 0) }
@@ -106,7 +105,7 @@ final class CredentialSync: Errand {
             let named = ImageName(
                 version: statement.imageVersion, headerDigestHex: Hexadecimal.text(statement.imageHeaderDigest))
             schedule.statementCame(naming: named, held: tidied(now), now: now, using: &random)
-            wakeDaemon(now)
+            bell.ring(now: now)
         } catch {
             statementFailed(error, now)
         }
@@ -223,7 +222,7 @@ final class CredentialSync: Errand {
             Log.notice("image \(name.version) was fetched and waits for lanekeeperd")
             newestHeld = name
             imageIsCurrent(now)
-            wakeDaemon(now)
+            bell.ring(now: now)
         } catch {
             self.inspection = nil
             discard(path)
@@ -245,14 +244,6 @@ final class CredentialSync: Errand {
 
     private func discard(_ path: String) {
         do throws(TransferFailure) { try images.remove(path) } catch { Log.warning(error.description) }
-    }
-
-    private func wakeDaemon(_ now: MonotonicTime) {
-        if let failure = bell.ring() {
-            say(.warning, bellReport.failed(key: "\(failure.code)", failure.description, now: now))
-        } else {
-            say(.notice, bellReport.succeeded())
-        }
     }
 
     private func say(_ level: Log.Level, _ line: String?) {

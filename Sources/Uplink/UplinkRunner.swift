@@ -90,7 +90,7 @@ public final class UplinkRunner {
         lock = taken
         nextTry = .never
         let credentials = CredentialSync(settings, client, now: now)
-        let changes = ChangeSync(settings, client, now: now) { [weak credentials] now in
+        let changes = ChangeSync(settings, client, bell: credentials.bell, now: now) { [weak credentials] now in
             credentials?.imageIsNeeded(now: now)
         }
         errands = [RecordUpload(settings, client), credentials, changes]

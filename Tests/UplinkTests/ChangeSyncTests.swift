@@ -26,7 +26,9 @@ private final class Place {
             runDirectory: state.path, collector: try makeSettings(server.url, answer: 20_000, image: 20_000))
         client = try CollectorClient(settings.collector)
         let needed = Counter()
-        sync = ChangeSync(settings, client, now: Self.now) { _ in needed.count += 1 }
+        sync = ChangeSync(
+            settings, client, bell: LookBell(runDirectory: settings.runDirectory), now: Self.now
+        ) { _ in needed.count += 1 }
         counter = needed
     }
 
