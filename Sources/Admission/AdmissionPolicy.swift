@@ -42,6 +42,7 @@ public struct KindRule: Sendable, Hashable {
     public var temperatureLimitCentidegrees: Int32?
     public var hours: OpeningHours?
     public var antiPassback: AntiPassbackRule?
+    public var occupancy: OccupancyRule?
     /// nil: it needs none.
     public var escort: EscortRule?
     public var identity: IdentityRule?
@@ -83,6 +84,7 @@ public struct AdmissionPolicy: Sendable, Hashable {
 
     public var hours = OpeningHours.always
     public var antiPassback = AntiPassbackRule()
+    public var occupancy = OccupancyRule()
     /// By the kind's raw value.
     public var kindRules = [KindRule](repeating: KindRule(), count: 8)
 
@@ -118,4 +120,5 @@ public struct AdmissionPolicy: Sendable, Hashable {
     }
     public func hours(for kind: HolderKind) -> OpeningHours { rule(for: kind).hours ?? hours }
     public func antiPassback(for kind: HolderKind) -> AntiPassbackRule { rule(for: kind).antiPassback ?? antiPassback }
+    public func occupancy(for kind: HolderKind) -> OccupancyRule { rule(for: kind).occupancy ?? occupancy }
 }

@@ -12,6 +12,7 @@ public struct Decision: Sendable, Hashable {
     public var credentials: CredentialsInForce
     public var policyDigest: PolicyDigest
     public var antiPassback = AntiPassbackFinding.off
+    public var occupancy = OccupancyNote()
     /// What was beside the badge, where the policy asks for it.
     public var company: Company = []
     /// Whoever accompanied this holder, or was accompanied; nobody when the policy does not ask.

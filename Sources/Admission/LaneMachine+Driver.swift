@@ -207,16 +207,15 @@ extension LaneMachine {
         if !all.isEmpty, ofPass?.isEmpty == true { ofPass = .otherHalfRefused }
         if !all.isEmpty, ofDriver?.isEmpty == true { ofDriver = .otherHalfRefused }
         let verdict: Verdict = all.isEmpty ? .admitted : .refused
-        let now = moment.monotonic
         let passDecision = pairing.pass.map {
             decision(
                 Self.with(.driver, pairing.driver, $0), verdict, ofPass ?? [],
-                TemperatureFinding(outcome: .notRequired), now)
+                TemperatureFinding(outcome: .notRequired), moment)
         }
         let driverDecision = pairing.driver.map {
             decision(
                 Self.with(.vehicle, pairing.pass, $0), verdict, ofDriver ?? [],
-                pairing.temperature ?? TemperatureFinding(outcome: .notTaken), now)
+                pairing.temperature ?? TemperatureFinding(outcome: .notTaken), moment)
         }
         if verdict == .admitted, let passDecision, let driverDecision {
             release(passDecision, beside: driverDecision, &step)
@@ -239,7 +238,7 @@ extension LaneMachine {
             step.record(
                 .decided(
                     decision(
-                        candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken), moment.monotonic)))
+                        candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken), moment)))
         }
         refuse(pairing.pass)
         refuse(pairing.driver)
@@ -318,7 +317,7 @@ extension LaneMachine {
         candidate.company = second.kind == .vehicle ? .driver : .vehicle
         candidate.partner = first.holder
         let decision = decision(
-            candidate, .admitted, [], TemperatureFinding(outcome: .notTaken), step.moment.monotonic)
+            candidate, .admitted, [], TemperatureFinding(outcome: .notTaken), step.moment)
         var release = release
         if release.isDecisionOwed {
             // After that one, so that the journal has them in their order.

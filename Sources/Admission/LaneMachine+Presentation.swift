@@ -216,11 +216,12 @@ extension LaneMachine {
 
     /// Everything but the temperature that stands against this presentation at an entrance.
     func keyReasons(_ candidate: Candidate, _ moment: Moment) -> Reasons {
-        let reasons = Self.keyReasons(
+        var reasons = Self.keyReasons(
             candidate.presentation.lookup, policy: policy, credentials: candidate.credentials,
             leadsOutside: configuration.to == .outside, wall: moment.wall, clock: moment.clock)
-        return antiPassback(candidate.presentation, moment.monotonic) == .refused
-            ? reasons.union(.passedAlready) : reasons
+        if antiPassback(candidate.presentation, moment.monotonic) == .refused { reasons.insert(.passedAlready) }
+        if occupancy(candidate.presentation, moment).finding == .refused { reasons.insert(.zoneFull) }
+        return reasons
     }
 
     /// The same for whoever explains a decision: what the lane would hold against a badge at `wall`, but for the
@@ -258,7 +259,7 @@ extension LaneMachine {
         forgetTemperatures(step.moment.monotonic)
         payOwedEnd(&step)
         let verdict: Verdict = reasons.isEmpty ? .admitted : .refused
-        let decision = decision(candidate, verdict, reasons, temperature, step.moment.monotonic)
+        let decision = decision(candidate, verdict, reasons, temperature, step.moment)
         guard verdict == .admitted else {
             step.record(.decided(decision))
             show(reasons, &step)
@@ -283,14 +284,14 @@ extension LaneMachine {
             step.record(
                 .decided(
                     decision(
-                        candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken), step.moment.monotonic)))
+                        candidate, .refused, reasons, TemperatureFinding(outcome: .notTaken), step.moment)))
         }
         show(reason, &step)
     }
 
     func decision(
         _ candidate: Candidate, _ verdict: Verdict, _ reasons: Reasons, _ temperature: TemperatureFinding,
-        _ now: MonotonicTime
+        _ moment: Moment
     ) -> Decision {
         var decision = Decision(
             presentation: candidate.presentation, verdict: verdict, reasons: reasons, temperature: temperature,
@@ -298,7 +299,8 @@ extension LaneMachine {
             temperatureLimitCentidegrees: policy.temperatureLimit(for: candidate.presentation.credential?.kind),
             credentials: candidate.credentials,
             policyDigest: policy.digest)
-        decision.antiPassback = antiPassback(candidate.presentation, now)
+        decision.antiPassback = antiPassback(candidate.presentation, moment.monotonic)
+        decision.occupancy = occupancy(candidate.presentation, moment)
         decision.company = candidate.company
         decision.partner = candidate.partner
         return decision

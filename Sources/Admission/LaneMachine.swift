@@ -96,6 +96,9 @@ public struct LaneMachine: Sendable {
     var credentials = CredentialsInForce.none
     var passedHolders = PassedHolders()
     var recentAdmissions = RecentAdmissions()
+    /// nil: nobody told.
+    var zoneCount: ZoneCount?
+    var ownCrossings = OwnCrossings()
 
     var fireAlarm = false
     var gateLost = false
@@ -376,6 +379,7 @@ public struct LaneMachine: Sendable {
         for index in 0..<step.recordCount {
             let event = step.records[index]
             hourTotals.count(event)
+            ownCrossings.count(event, configuration.traffic, at: step.moment.monotonic)
             if case .hour = event { hourTotals = LaneTotals() }
             effects.append(.record(event, sequence: nextSequence))
             nextSequence += 1

@@ -44,6 +44,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
     public static let imageTooOld = Reasons(bit: 44)
     public static let clockNotTrusted = Reasons(bit: 45)
     // What the policy asks for beside the keys.
+    public static let zoneFull = Reasons(bit: 55)
     public static let outsideHours = Reasons(bit: 48)
     public static let passedAlready = Reasons(bit: 49)
     public static let escortMissing = Reasons(bit: 50)
@@ -57,7 +58,8 @@ public struct Reasons: OptionSet, Sendable, Hashable {
 
     /// All reasons, in the order in which they are told.
     public static let ordered: [Reasons] = [
-        .temperatureMissing, .temperatureAmbiguous, .twoHolders, .laneBusy, .escortMissing, .identityNotConfirmed,
+        .temperatureMissing, .temperatureAmbiguous, .twoHolders, .laneBusy, .zoneFull, .escortMissing,
+        .identityNotConfirmed,
         .driverMissing, .passMissing, .testMissing, .testExpired, .codeTooOld, .codeUnknown, .notActivated,
         .vaccineNotRecorded, .vaccineIncomplete, .notYetValid, .noLongerValid,
         .outsideHours, .zoneNotGranted, .kindNotAdmitted, .passedAlready, .unknownBadge, .conflict, .suspended,
@@ -117,6 +119,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         case .escortMissing: "escort-missing"
         case .identityNotConfirmed: "identity-not-confirmed"
         case .laneLocked: "lane-locked"
+        case .zoneFull: "zone-full"
         case .driverMissing: "driver-missing"
         case .passMissing: "pass-missing"
         case .otherHalfRefused: "other-half-refused"

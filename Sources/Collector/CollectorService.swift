@@ -76,6 +76,10 @@ public final class CollectorService {
 
     /// To be called about once a second: notices an import.
     public func refresh() {
+        // What cannot be stored is not counted: then what is known grows old.
+        if intake.failure == nil, intake.silenceMilliseconds < 10_000 {
+            publisher.tell(intake.snapshot.occupancy(now: SystemClock.wallMilliseconds()))
+        }
         do {
             if let image = try publisher.refresh(now: SystemClock.wallMilliseconds()) {
                 Log.notice(

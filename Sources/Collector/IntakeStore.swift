@@ -126,7 +126,7 @@ final class IntakeStore {
         answer.storedThrough = storedThrough ?? answer.storedThrough
         lane.conversation.answered(
             storedThrough, connection: request.connection, records: batch.records.count, new: answer.new)
-        lane.lastSeenMilliseconds = now
+        lane.heard(batch.records.last?.moment, now: now)
         try writer.write(lane.ledger, instead: before, of: &lane, holes: answer.holes, now: now)
         try writer.update(lane)
         work.lanes[lane.name] = lane

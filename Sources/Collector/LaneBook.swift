@@ -18,6 +18,21 @@ struct LaneBook: Sendable {
     /// Covers that its newest records say are open; a new epoch begins with none.
     var tampered = TamperSet()
     var conversation = Conversation()
+    /// Until when it has told what happened at it; nil: nothing came since the collector began.
+    private(set) var heardThrough: Int64?
+
+    var heardThroughMilliseconds: Int64 { heardThrough ?? lastSeenMilliseconds }
+
+    /// How long an empty batch may have been under way.
+    static let underWayMilliseconds: Int64 = 1000
+
+    /// A batch came. An empty one says that there is nothing more; one with records is the newest of them so far, unless the
+    /// lane does not know what time it is.
+    mutating func heard(_ newest: Moment?, now: Int64) {
+        lastSeenMilliseconds = now
+        let sent = now - Self.underWayMilliseconds
+        heardThrough = newest.map { $0.clock == .trusted ? min(now, $0.wall.milliseconds) : sent } ?? sent
+    }
 
     /// What the sender of this lane's batches was told, and whether it has read it. Not kept over a restart.
     ///

@@ -67,6 +67,18 @@ extension AntiPassbackFinding {
     }
 }
 
+extension OccupancyFinding {
+    var name: String {
+        switch self {
+        case .off: "off"
+        case .below: "below"
+        case .reported: "reported"
+        case .refused: "refused"
+        case .notKnown: "not_known"
+        }
+    }
+}
+
 extension Company {
     var names: [String] {
         [

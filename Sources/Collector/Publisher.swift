@@ -30,6 +30,7 @@ final class Publisher: Sendable {
         /// As of the same look.
         var changeNumber: UInt64 = 0
         var checkedMilliseconds: Int64 = 0
+        var occupancy: ZoneOccupancy?
         var statement: (bytes: [UInt8], asOfMilliseconds: Int64)?
     }
 
@@ -103,19 +104,31 @@ final class Publisher: Sendable {
         return image
     }
 
+    /// How full the zones are: said from the next statement on, and that one is not waited for when it is other news.
+    func tell(_ occupancy: ZoneOccupancy) {
+        state.withLock {
+            if $0.occupancy?.zones != occupancy.zones { $0.statement = nil }
+            $0.occupancy = occupancy
+        }
+    }
+
     /// The newest statement, at most 10 s old as far as the database could be read; nil while there is no image.
     func statement() throws(CryptographyFailure) -> [UInt8]? {
-        let (image, number, checked, held) = state.withLock {
-            ($0.image, $0.changeNumber, $0.checkedMilliseconds, $0.statement)
+        let (image, number, checked, occupancy, held) = state.withLock {
+            ($0.image, $0.changeNumber, $0.checkedMilliseconds, $0.occupancy, $0.statement)
         }
         guard let image else { return nil }
         if let held, (0..<Self.statementMilliseconds).contains(checked - held.asOfMilliseconds) { return held.bytes }
         let statement = Statement(
             site: site, imageVersion: image.version, changeNumber: number, asOf: .init(milliseconds: checked),
-            imageHeaderDigest: image.digest)
+            imageHeaderDigest: image.digest, occupancy: occupancy)
         let signed = statement.signedPart
         let bytes = signed + (try key.sign(signed))
-        state.withLock { if $0.image == image, $0.changeNumber == number { $0.statement = (bytes, checked) } }
+        state.withLock {
+            if $0.image == image, $0.changeNumber == number, $0.occupancy == occupancy {
+                $0.statement = (bytes, checked)
+            }
+        }
         return bytes
     }
 }

@@ -109,6 +109,9 @@ struct RecordJSON {
             ),
             ("policy", .text(decision.policyDigest.hex)),
             ("anti_passback", .text(decision.antiPassback.name)),
+            ("zone_limit", .text(decision.occupancy.finding.name)),
+            ("occupancy", decision.occupancy.count.map { .number(Int64($0)) } ?? .null),
+            ("occupancy_age_seconds", decision.occupancy.ageSeconds.map { .number(Int64($0)) } ?? .null),
             ("company", .array(decision.company.names.map { .text($0) })),
             ("partner", number(of: decision.partner)),
         ] + members(of: decision.credentials)

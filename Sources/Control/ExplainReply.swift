@@ -2,7 +2,8 @@
 /// 1970-01-01 UTC. The identifier is not in it: whoever asked has it.
 public struct ExplainReply: Codable, Sendable, Equatable {
     public struct Row: Codable, Sendable, Equatable {
-        /// vaccine, green_code, test, activated, validity, kind, zone, hours, escort, driver, identity, anti_passback,
+        /// vaccine, green_code, test, activated, validity, kind, zone, hours, escort, driver, identity, occupancy,
+        /// anti_passback,
         /// temperature, statement, image, clock, lane.
         public var subject: String
         /// What a person calls it: `48 h test`.

@@ -127,6 +127,12 @@ struct ControlDesk {
             let later = max(0, instant?.milliseconds(since: now.wall) ?? 0)
             explanation.antiPassback = machine.antiPassback(
                 presentation, now.monotonic.advanced(byMilliseconds: later))
+            // What is known now is older by then, and says nothing of an instant before.
+            explanation.occupancy = machine.occupancy(
+                presentation,
+                Moment(
+                    monotonic: now.monotonic.advanced(byMilliseconds: later), wall: instant ?? now.wall,
+                    clock: now.clock))
             return .explain(explanation.reply(presentation, question, now: now))
         }
     }

@@ -106,6 +106,8 @@ struct EffectRunner {
         perform(machine.adopt(credentials, at: moment, lookUp: lookUp), at: moment)
     }
 
+    mutating func learn(_ count: ZoneCount) { machine.learn(count) }
+
     mutating func timePassed(at moment: Moment) {
         if moment.monotonic >= buzzerEnds {
             buzzerEnds = .never

@@ -35,6 +35,8 @@ public struct Explanation: Sendable {
     public var thermometerIsLost: Bool
     /// What the lane remembers of this holder.
     public var antiPassback = AntiPassbackFinding.off
+    /// What the lane knows now of how full the zone is that it leads to: of another instant nobody knows.
+    public var occupancy = OccupancyNote()
 
     public init(
         lane: ExplainedLane, policy: AdmissionPolicy, credentials: CredentialsInForce, zones: [ShortName] = [],
@@ -56,13 +58,14 @@ public struct Explanation: Sendable {
         let instant = question.atMilliseconds.map { WallTime(milliseconds: $0) } ?? now.wall
         let reading = question.temperatureCentidegrees
         let measured = temperature(presentation.credential, reading)
-        let circumstances = Circumstances(
+        var circumstances = Circumstances(
             credential: presentation.credential, credentials: credentials, policy: policy,
             temperature: reading.map {
                 TemperatureFinding(outcome: .measured, sampleCount: 3, medianCentidegrees: $0)
             }, temperatureOffsetCentidegrees: policy.temperatureOffsetCentidegrees,
             temperatureLimitCentidegrees: policy.temperatureLimit(for: presentation.credential?.kind), clock: now.clock,
             instant: instant, destination: lane.configuration.to.text)
+        circumstances.occupancy = occupancy
         var reasons = LaneMachine.keyReasons(
             presentation.lookup, policy: policy, credentials: credentials,
             leadsOutside: lane.configuration.to == .outside, wall: instant, clock: now.clock
@@ -70,6 +73,7 @@ public struct Explanation: Sendable {
         if mode == .outOfService || mode == .maintenance { reasons.insert(.outOfService) }
         if mode == .locked { reasons.insert(.laneLocked) }
         if antiPassback == .refused { reasons.insert(.passedAlready) }
+        if occupancy.finding == .refused { reasons.insert(.zoneFull) }
         // An exit lets people out, always, and an emergency everybody.
         if !isJudging { reasons = [] }
 
@@ -231,6 +235,7 @@ public struct Explanation: Sendable {
                 "\(proofs.joined(separator: " or ")) within "
                     + Figures.duration(milliseconds: identity.windowMilliseconds), nil)
         }
+        rows += occupancyRow(credential.kind)
         let forgotten = Figures.duration(milliseconds: policy.antiPassback(for: credential.kind).forgetMilliseconds)
         switch antiPassback {
         case .off: break
@@ -239,6 +244,30 @@ public struct Explanation: Sendable {
         case .refused: row("anti_passback", "passed here", "shortly before", "not in the last \(forgotten)", false)
         }
         return rows
+    }
+
+    private func occupancyRow(_ kind: HolderKind) -> [ExplainReply.Row] {
+        let rule = policy.occupancy(for: kind)
+        guard rule.action != .off, let limit = kind == .vehicle ? rule.vehicles : rule.people else { return [] }
+        let age = occupancy.ageSeconds.map {
+            "as of \(Figures.duration(milliseconds: Int64($0) * 1000)) ago"
+        }
+        let what = kind == .vehicle ? "vehicles" : "people"
+        return [
+            .init(
+                subject: "occupancy", name: "zone's occupancy",
+                state: occupancy.count.map { "\($0) \(what) in \(lane.configuration.to.text)" } ?? "nobody told",
+                figure: [
+                    age ?? (occupancy.count == nil ? "" : "its age is not known"),
+                    occupancy.finding == .notKnown ? "nobody is refused for it" : "",
+                    modeNow == nil ? "" : "as now: of another instant nobody knows",
+                ].filter { !$0.isEmpty }.joined(separator: "; "),
+                needs: "fewer than \(limit), known for at most "
+                    + Figures.duration(milliseconds: rule.knowledgeLimitMilliseconds)
+                    + (rule.action == .report ? "; it is reported" : ""),
+                isRequired: rule.action == .refuse && isJudging,
+                turns: occupancy.finding == .notKnown ? nil : occupancy.finding != .refused)
+        ]
     }
 
     /// So that a key that is not required is shown with what would stand against it.

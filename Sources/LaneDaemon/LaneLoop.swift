@@ -270,6 +270,7 @@ final class LaneLoop {
             if let input = clock.signedTime(new.asOf, isLive: isLive) { give(input) }
             statement = new
             putInForce()
+            if let occupancy = new.occupancy { learn(occupancy) }
         }
     }
 
@@ -289,6 +290,12 @@ final class LaneLoop {
                 statementAsOf: asOf, destinationZoneBit: to == .outside ? 0 : header.zoneBit(to)),
             at: clock.moment()
         ) { table.lookup($0) }
+    }
+
+    /// How full the zone is that this lane leads to; nobody is inside where everybody may be.
+    private func learn(_ occupancy: ZoneOccupancy) {
+        let to = parts.configuration.to
+        if to != .outside { runner.learn(occupancy.count(of: to)) }
     }
 
     /// For who asks while this thread hangs.

@@ -64,7 +64,19 @@ struct PolicySentences {
         case .report: parts.append("\(again) is admitted and reported")
         case .refuse: parts.append("\(again) is refused")
         }
+        parts += occupancy(kind)
         return parts
+    }
+
+    private func occupancy(_ kind: HolderKind) -> [String] {
+        let rule = policy.occupancy(for: kind)
+        let isVehicle = kind == .vehicle
+        guard rule.action != .off, let limit = isVehicle ? rule.vehicles : rule.people else { return [] }
+        return [
+            "with \(limit) \(isVehicle ? "vehicles" : "people") in \(zone.text) the next is "
+                + (rule.action == .refuse ? "refused" : "admitted and reported")
+                + ", unless the count is more than \(duration(rule.knowledgeLimitMilliseconds)) old"
+        ]
     }
 
     private func keys(_ kind: HolderKind) -> String {

@@ -91,6 +91,10 @@ struct PolicySettings {
             policy.antiPassback = rule
             forEachKind { $0.antiPassback = nil }
         }
+        if let rule = occupancy(section) {
+            policy.occupancy = rule
+            forEachKind { $0.occupancy = nil }
+        }
         applyKinds(section)
     }
 
@@ -144,6 +148,7 @@ struct PolicySettings {
         }
         if let hours = OpeningHoursText.read(section) { rule.hours = hours }
         if let antiPassback = antiPassback(section) { rule.antiPassback = antiPassback }
+        if let occupancy = occupancy(section) { rule.occupancy = occupancy }
         let escort = section.optionalSection("escort", orWord: "none")
         if section.has("escort") { rule.escort = escort.map(escortRule) }
         let identity = section.optionalSection("identity", orWord: "none")
@@ -182,12 +187,36 @@ struct PolicySettings {
         guard section.has("anti_passback") else { return nil }
         var rule = AntiPassbackRule()
         guard let group else { return rule }
-        let action: AntiPassbackName = group.choice("action")
+        let action: ActionName = group.choice("action")
         rule.action = action == .report ? .report : .refuse
         rule.forgetMilliseconds =
             Int64(
                 group.integer("forget_minutes", default: 30, in: 1...1440, unit: "minutes")) * 60_000
         return rule
+    }
+
+    /// nil when it is left out.
+    private func occupancy(_ section: Section) -> OccupancyRule? {
+        let group = section.optionalSection("occupancy", orWord: "off")
+        guard section.has("occupancy") else { return nil }
+        var rule = OccupancyRule()
+        guard let group else { return rule }
+        let action: ActionName = group.choice("action", default: .refuse)
+        rule.action = action == .report ? .report : .refuse
+        func limit(_ key: String, _ unit: String) -> UInt32? {
+            group.optionalInteger(key, in: 0...10_000_000, unit: unit).map { UInt32($0) }
+        }
+        rule.people = limit("limit", "people")
+        rule.vehicles = limit("vehicles", "vehicles")
+        if !group.has("limit") && !group.has("vehicles") {
+            section.refuse("occupancy", "give a `limit` of people, or of `vehicles`, or both")
+        }
+        rule.knowledgeLimitMilliseconds = knowledgeLimit(group)
+        return rule
+    }
+
+    private func knowledgeLimit(_ section: Section) -> Int64 {
+        Int64(section.integer("knowledge_limit_seconds", default: 120, in: 30...3600, unit: "seconds")) * 1000
     }
 
     private func escortRule(_ section: Section) -> EscortRule {
@@ -263,7 +292,7 @@ struct PolicySettings {
         var value: WhenStale { self == .refuse ? .refuse : .admit }
     }
 
-    private enum AntiPassbackName: String, CaseIterable { case report, refuse }
+    private enum ActionName: String, CaseIterable { case report, refuse }
 
     private enum ProofName: String, CaseIterable {
         case secondIdentifier = "second-identifier"

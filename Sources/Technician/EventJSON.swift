@@ -82,6 +82,9 @@ struct EventJSON {
         fields["temperature_limit_centidegrees"] = Int(decision.temperatureLimitCentidegrees)
         fields["policy"] = decision.policyDigest.hex
         fields["anti_passback"] = EventNames.of(decision.antiPassback)
+        fields["zone_limit"] = EventNames.of(decision.occupancy.finding)
+        if let count = decision.occupancy.count { fields["occupancy"] = count }
+        if let age = decision.occupancy.ageSeconds { fields["occupancy_age_seconds"] = age }
         if !decision.company.isEmpty { fields["company"] = EventNames.of(decision.company) }
         if decision.partner != .nobody { fields["partner"] = decision.partner.number }
         return fields.merging(inForce(decision.credentials)) { first, _ in first }

@@ -77,11 +77,24 @@ struct EventText {
         if decision.company.contains(.vehicle) { text += ", with a vehicle" }
         if decision.partner != .nobody { text += ", with holder \(decision.partner.number)" }
         if decision.antiPassback == .reported { text += ", PASSED HERE SHORTLY BEFORE" }
+        text += occupancy(decision)
         guard !decision.reasons.isEmpty else { return text }
         let circumstances = Circumstances(
             decision, policy: nil, clock: record.moment.clock, instant: record.moment.wall,
             destination: record.to.text)
         return text + ": " + TechnicianWording.texts(decision.reasons, circumstances).joined(separator: "; ")
+    }
+
+    private func occupancy(_ decision: Decision) -> String {
+        let note = decision.occupancy
+        let age = note.ageSeconds.map { " as of \(Figures.duration(milliseconds: Int64($0) * 1000)) before" } ?? ""
+        switch note.finding {
+        case .off, .below, .refused: return ""
+        case .reported: return ", ZONE AT ITS LIMIT with \(note.count ?? 0) inside\(age)"
+        case .notKnown where note.count == nil: return ", occupancy not known"
+        case .notKnown where note.ageSeconds == nil: return ", occupancy not known: its age is not known"
+        case .notKnown: return ", occupancy known only\(age)"
+        }
     }
 
     private func ended(_ outcome: Outcome) -> String {
@@ -195,6 +208,16 @@ enum EventNames {
         case .notPassed: "not-passed"
         case .reported: "reported"
         case .refused: "refused"
+        }
+    }
+
+    static func of(_ finding: OccupancyFinding) -> String {
+        switch finding {
+        case .off: "off"
+        case .below: "below"
+        case .reported: "reported"
+        case .refused: "refused"
+        case .notKnown: "not-known"
         }
     }
 

@@ -69,6 +69,7 @@ public struct ReasonWording: Sendable {
         .init(.driverMissing, .desk(driver), "无驾驶员证件", "no driver's badge came"),
         .init(.passMissing, .desk(pass), "无车辆证", "no vehicle's pass came"),
         .init(.otherHalfRefused, .here(bothAgain), "同行的另一证件未通过", "the badge beside it was refused"),
+        .init(.zoneFull, .here(full), "区域人数已满", "zone full"),
     ]
 
     // What the service point is asked for, in a word or two: two of them fit one display line.
@@ -88,6 +89,7 @@ public struct ReasonWording: Sendable {
     private static let withEscort = Bilingual("请与陪同人员一起刷证", "Come with your escort, please")
     private static let confirmIdentity = Bilingual("请重新刷证并确认身份", "Try again; show who you are")
     private static let bothAgain = Bilingual("请重新出示两张证件", "Show pass and badge again")
+    private static let full = Bilingual("场内人数已满，请稍候", "Full now. Please wait")
     private static let closedNow = Bilingual("当前时段不开放", "Not open for you at this hour")
     private static let wait = Bilingual("请稍候再刷证件", "Please wait, then try again")
 }

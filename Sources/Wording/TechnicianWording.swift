@@ -13,6 +13,7 @@ public struct Circumstances: Sendable {
     public var instant: WallTime
     /// The zone the lane leads to.
     public var destination: String?
+    public var occupancy = OccupancyNote()
 
     public init(
         credential: Credential?, credentials: CredentialsInForce, policy: AdmissionPolicy?,
@@ -39,6 +40,7 @@ public struct Circumstances: Sendable {
             temperature: decision.temperature, temperatureOffsetCentidegrees: decision.temperatureOffsetCentidegrees,
             temperatureLimitCentidegrees: decision.temperatureLimitCentidegrees, clock: clock, instant: instant,
             destination: destination)
+        occupancy = decision.occupancy
     }
 }
 
@@ -96,6 +98,7 @@ public enum TechnicianWording {
             guard it.credentials.imageVersion != 0 else { return name }
             let age = it.instant.milliseconds(since: it.credentials.imageIssuedAt)
             return old("image \(it.credentials.imageVersion)", age, it, \.imageLimitMilliseconds)
+        case .zoneFull: return full(name, it)
         case .outsideHours: return it.credential.map { "\(name) of \($0.kind.wording.english)" } ?? name
         case .clockNotTrusted: return it.clock == .trusted ? name : "clock \(it.clock.wording.english)"
         default: return name
@@ -115,6 +118,18 @@ public enum TechnicianWording {
             return "\(name) by more than 0.8 °C among \(finding.sampleCount) samples"
         default: return "\(name): \(finding.sampleCount) plausible samples, 3 are needed"
         }
+    }
+
+    private static func full(_ name: String, _ it: Circumstances) -> String {
+        guard let count = it.occupancy.count else { return name }
+        let isVehicle = it.credential?.kind == .vehicle
+        let rule = it.credential.flatMap { it.policy?.occupancy(for: $0.kind) }
+        let limit = (isVehicle ? rule?.vehicles : rule?.people).map { ", limit \($0)" } ?? ""
+        let age = it.occupancy.ageSeconds.map {
+            ", as of \(Figures.duration(milliseconds: Int64($0) * 1000)) before"
+        }
+        let zone = it.destination.map { "zone \($0)" } ?? "the zone"
+        return "\(zone) is full: \(count) \(isVehicle ? "vehicles" : "people") inside\(age ?? "")\(limit)"
     }
 
     private static func age(_ seconds: UInt32?, _ it: Circumstances) -> Int64? {

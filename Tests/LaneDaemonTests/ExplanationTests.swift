@@ -235,6 +235,30 @@ struct ExplanationTests {
         #expect(unknown.reasons.map(\.name) == ["zone-not-granted"])
     }
 
+    @Test("a zone at its limit refuses, and what is too old to refuse for is told with its age")
+    func occupancy() {
+        var explanation = makeExplanation()
+        #expect(explain(explanation).row("occupancy") == nil)
+        explanation.policy.occupancy.action = .refuse
+        explanation.policy.occupancy.people = 5000
+        explanation.occupancy = OccupancyNote(count: 5001, ageSeconds: 12, finding: .refused)
+        let full = explain(explanation)
+        #expect(full.row("occupancy")?.state == "5001 people in north-ring")
+        #expect(full.row("occupancy")?.turns == false)
+        #expect(full.reasons.map(\.name) == ["zone-full"])
+        #expect(
+            full.reasons.map(\.text)
+                == ["zone north-ring is full: 5001 people inside, as of 12 s before, limit 5000"])
+        #expect(full.display.contains("场内人数已满") && full.display.contains("Full now"), "\(full.display)")
+        explanation.occupancy = OccupancyNote(count: 5001, ageSeconds: 300, finding: .notKnown)
+        let old = explain(explanation)
+        #expect(old.verdict == "admitted" && old.row("occupancy")?.turns == nil)
+        #expect(old.row("occupancy")?.figure == "as of 5 min ago; nobody is refused for it")
+        // Of another instant nobody knows.
+        explanation.modeNow = .normal
+        #expect(explain(explanation).row("occupancy")?.figure.contains("of another instant nobody knows") == true)
+    }
+
     @Test("without a thermometer, lost or never there, the policy says what happens")
     func thermometerLost() {
         var explanation = makeExplanation(thermometerIsLost: true)

@@ -267,4 +267,43 @@ private let layered = """
                     + "temperature below 37.3 °C; open 08:30-20:00+08:00."), "\(text)")
         #expect(text.contains("The last statement may be 6 h old (a warning from 2 min), the image 26 h (5 h)"))
     }
+
+    @Test("how many a zone may hold: for all, for one zone, for one kind")
+    func occupancy() throws {
+        let policy = """
+              occupancy: { limit: 5000, vehicles: 40, action: report }
+              kinds: { security: { occupancy: off } }
+              zones: { hall-4: { occupancy: { limit: 300, knowledge_limit_seconds: 60 } } }
+            """
+        let ring = try read(policy).policy
+        #expect(ring.occupancy(for: .visitor).people == 5000 && ring.occupancy(for: .vehicle).vehicles == 40)
+        #expect(ring.occupancy(for: .visitor).action == .report)
+        #expect(ring.occupancy(for: .visitor).knowledgeLimitMilliseconds == 120_000)
+        #expect(ring.occupancy(for: .security).action == .off)
+        let hall = try read(policy, to: "hall-4").policy
+        #expect(hall.occupancy(for: .visitor).people == 300 && hall.occupancy(for: .visitor).vehicles == nil)
+        #expect(hall.occupancy(for: .security).action == .refuse)
+        #expect(hall.occupancy(for: .visitor).knowledgeLimitMilliseconds == 60_000)
+        #expect(try read("  admits: [visitor]").policy.occupancy(for: .visitor).action == .off)
+        let sentences = PolicySentences(
+            policy: hall, hasThermometer: true, zone: try #require(ShortName("hall-4")))
+        let said = sentences.lines.joined(separator: "\n")
+        #expect(
+            said.contains("with 300 people in hall-4 the next is refused, unless the count is more than 1 min old"),
+            "\(said)")
+    }
+
+    @Test(
+        "an occupancy that says nothing, or too much, is refused at its place",
+        arguments: [
+            ("occupancy: {}", "policy.occupancy"), ("occupancy: { action: refuse }", "policy.occupancy"),
+            ("occupancy: { limit: -1 }", "policy.occupancy.limit"),
+            ("occupancy: { limit: 5, action: lock }", "policy.occupancy.action"),
+            ("occupancy: { limit: 5, knowledge_limit_seconds: 5 }", "policy.occupancy.knowledge_limit_seconds"),
+            ("occupancy: { limits: 5 }", "policy.occupancy.limits"),
+        ])
+    func wrongOccupancy(text: String, key: String) throws {
+        let failure = try #require(#expect(throws: ConfigurationFailure.self) { _ = try read("  " + text) })
+        #expect("\(failure)".contains(key), "\(failure)")
+    }
 }

@@ -16,6 +16,7 @@ private let lenient = """
     test_window_hours: 72
     temperature: { limit_celsius: 37.8 }
     requires: { staff: [ activated ] }
+    occupancy: { limit: 1002 }
 
     """
 
@@ -97,7 +98,7 @@ private struct Archive {
     }
 
     /// Everybody comes once under these rules and this image, with this temperature.
-    mutating func decide(_ rules: String, image version: UInt64, centidegrees: Int32) throws {
+    mutating func decide(_ rules: String, image version: UInt64, centidegrees: Int32, inside: UInt32 = 5) throws {
         let settings = try settings(Array(rules.utf8))
         try policies.keep(Array(rules.utf8), settings.policy.digest)
         let image = try image(version)
@@ -124,6 +125,7 @@ private struct Archive {
                     imageVersion: version, changeNumber: 0, imageIssuedAt: image.header.issuedAt,
                     statementAsOf: noon, destinationZoneBit: image.zoneBit(settings.lane.to)),
                 at: moment(time), lookUp: image.lookup), moment(time))
+        machine.learn(ZoneCount(people: inside, vehicles: 0, asOf: noon))
         for device in [Device.gate, .reader(0), .thermometer] { handle(.deviceBack(device)) }
         for person in 0..<5 {
             time += 10_000
@@ -156,6 +158,14 @@ private struct Archive {
                 reasons.insert(.temperatureHigh)
             }
         }
+        // What nobody keeps, how many were inside, stands in the record itself, with its age.
+        let kind = decision.presentation.credential?.kind
+        if let kind, let limit = policy.occupancy(for: kind).people, let count = decision.occupancy.count,
+            let age = decision.occupancy.ageSeconds, policy.occupancy(for: kind).action == .refuse,
+            Int64(age) * 1000 <= policy.occupancy(for: kind).knowledgeLimitMilliseconds, count >= limit
+        {
+            reasons.insert(.zoneFull)
+        }
         return (reasons.isEmpty ? .admitted : .refused, reasons)
     }
 }
@@ -170,6 +180,7 @@ private struct Archive {
         try archive.decide(lenient, image: 1, centidegrees: 3690)
         try archive.decide(strict, image: 2, centidegrees: 3650)
         try archive.decide(lenient, image: 2, centidegrees: 3800)
+        try archive.decide(lenient, image: 2, centidegrees: 3650, inside: 1002)
 
         var verdicts: [Bool] = []
         var told: Reasons = []
@@ -188,9 +199,12 @@ private struct Archive {
                 == [
                     [false, false, false, false, false], [true, true, false, true, false],
                     [true, false, true, false, false], [false, false, false, false, false],
+                    [false, false, false, false, false],
                 ].flatMap { $0 })
         #expect(
-            told == [.temperatureHigh, .testExpired, .codeRed, .vaccineNotRecorded, .unknownBadge])
+            told == [
+                .temperatureHigh, .testExpired, .codeRed, .vaccineNotRecorded, .unknownBadge, .zoneFull,
+            ])
     }
 }
 

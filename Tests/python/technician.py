@@ -1,4 +1,4 @@
-"""lanectl at the first lane of a stage: asked once, or listening to its lines."""
+"""lanectl at a lane of a stage, the first unless another is named: asked once, or listening to its lines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ REFUSED = 2  # exit status
 
 
 class Technician:
-    def __init__(self, stage):
+    def __init__(self, stage, lane=None):
         self.program = str(stage.binaries / "lanectl")
-        self.configuration = str(stage.lanes[0].configuration)
+        self.configuration = str((lane or stage.lanes[0]).configuration)
 
     def __call__(self, command, *arguments):
         return subprocess.run(

@@ -17,7 +17,8 @@ import Admission
 //                    80 16 policy digest
 //                    96 u32 occupancy · 100 u32 its age, s · 104 u32 paired holder (each all ones: unknown, nobody)
 //                   108 u8 anti-passback: 0 off 1 not passed 2 reported 3 refused ·
-//                   109 u8 1 = the lane's zone is known to the image
+//                   109 u8 bit 0: the lane's zone is known to the image
+//                          bits 4–6, the zone's limit: 0 not asked 1 below 2 reached, reported 3 reached, refused 4 not known
 //   3 ended           0 10 tag · 10 u8 type · 11 u8 holder kind · 12 u32 holder · 16 u8 reader (255: released by hand)
 //                    17 u8 end: 1 passed 2 annulled 3 interrupted · 18 u8 direction · 19 u8 1 = nothing saw it
 //                    24 u64 decision's sequence · 32 16 decision's epoch (0: this record's own) · 48 u32 open for, ms
@@ -43,6 +44,7 @@ import Admission
 
 private let noStatement = Int64.min
 private let noPartner = UInt32.max
+private let noCount = UInt32.max
 
 extension LaneEvent {
     /// Writes the body and returns the record's kind. The buffer is zeroed and 111 bytes long.
@@ -286,7 +288,7 @@ extension CredentialsInForce {
             imageVersion: body.get(at: 48), changeNumber: body.get(at: 56),
             imageIssuedAt: WallTime(milliseconds: body.get(at: 64)),
             statementAsOf: asOf == noStatement ? nil : WallTime(milliseconds: asOf),
-            destinationZoneBit: UInt64(body[109]))
+            destinationZoneBit: UInt64(body[109] & 1))
     }
 }
 
@@ -304,8 +306,9 @@ extension Decision {
         body.put(reasons.rawValue, at: 32)
         body.put(policyDigest.low, at: 80)
         body.put(policyDigest.high, at: 88)
-        body.put(UInt32.max, at: 96)
-        body.put(UInt32.max, at: 100)
+        body.put(occupancy.count ?? noCount, at: 96)
+        body.put(occupancy.ageSeconds ?? noCount, at: 100)
+        body.put((credentials.destinationZoneBit == 0 ? 0 : 1) | occupancy.finding.rawValue << 4, at: 109)
         body.put(partner == .nobody ? noPartner : partner.number, at: 104)
         body.put(company.rawValue, at: 30)
         body.put(antiPassback.rawValue, at: 108)
@@ -328,6 +331,12 @@ extension Decision {
         let holder: UInt32 = body.get(at: 104)
         partner = holder == noPartner ? .nobody : HolderNumber(holder)
         antiPassback = try read(AntiPassbackFinding.init(rawValue:), body, 108, "anti-passback state")
+        guard let finding = OccupancyFinding(rawValue: body[109] >> 4) else {
+            throw FormatError("record", "finding \(body[109] >> 4) on the zone's limit is not known")
+        }
+        let (count, age): (UInt32, UInt32) = (body.get(at: 96), body.get(at: 100))
+        occupancy = OccupancyNote(
+            count: count == noCount ? nil : count, ageSeconds: age == noCount ? nil : age, finding: finding)
     }
 }
 

@@ -10,7 +10,8 @@ import Admission
 ///      40  u64  change number
 ///      48  i64  as of, ms since 1970-01-01 UTC
 ///      56  32   SHA-256 of that image's header
-///      88  …    extensions a later format may add; they are signed, and passed over by this one
+///      88  …    extensions, each u32 what it is · u32 bytes that follow; one that a program does not know is passed over
+///               1 occupancy (`ZoneOccupancy`)
 ///     len  64   Ed25519 signature of bytes 0…len-1
 public struct Statement: Sendable, Hashable {
     public static let shortest = 88 + 64
@@ -23,22 +24,43 @@ public struct Statement: Sendable, Hashable {
     public var asOf: WallTime
     /// 32 bytes.
     public var imageHeaderDigest: [UInt8]
+    /// nil: it says nothing of that.
+    public var occupancy: ZoneOccupancy?
 
-    public init(site: SiteID, imageVersion: UInt64, changeNumber: UInt64, asOf: WallTime, imageHeaderDigest: [UInt8]) {
+    public init(
+        site: SiteID, imageVersion: UInt64, changeNumber: UInt64, asOf: WallTime, imageHeaderDigest: [UInt8],
+        occupancy: ZoneOccupancy? = nil
+    ) {
         self.site = site
         self.imageVersion = imageVersion
         self.changeNumber = changeNumber
         self.asOf = asOf
         self.imageHeaderDigest = imageHeaderDigest
+        self.occupancy = occupancy
+    }
+
+    /// What the extensions say of occupancy. What does not read as an extension is passed over: freshness does not wait for
+    /// it.
+    private static func occupancy(in bytes: UnsafeRawBufferPointer) -> ZoneOccupancy? {
+        var offset = 0
+        while bytes.count - offset >= 8 {
+            let (kind, length) = (bytes.get(UInt32.self, at: offset), Int(bytes.get(UInt32.self, at: offset + 4)))
+            offset += 8
+            guard length <= bytes.count - offset else { return nil }
+            if kind == ZoneOccupancy.kind { return try? ZoneOccupancy(bytes.slice(offset, length)) }
+            offset += length
+        }
+        return nil
     }
 
     /// The bytes to sign; the signature of 64 bytes goes behind them.
     public var signedPart: [UInt8] {
+        let extensions = occupancy?.encoded ?? []
         var bytes = [UInt8](repeating: 0, count: 88)
         bytes.withUnsafeMutableBytes { buffer in
             buffer.put(magic: Self.magic)
             buffer.put(1 as UInt32, at: 8)
-            buffer.put(88 as UInt32, at: 12)
+            buffer.put(UInt32(88 + extensions.count), at: 12)
             buffer.put(site.low, at: 16)
             buffer.put(site.high, at: 24)
             buffer.put(imageVersion, at: 32)
@@ -46,7 +68,7 @@ public struct Statement: Sendable, Hashable {
             buffer.put(asOf.milliseconds, at: 48)
             buffer.put(imageHeaderDigest.prefix(32), at: 56)
         }
-        return bytes
+        return bytes + extensions
     }
 
     /// Reads the fields and says where the signature stands; whoever reads must verify it before believing any of this.
@@ -64,12 +86,14 @@ public struct Statement: Sendable, Hashable {
                 imageHeaderDigest: Array(buffer[56..<88]))
             return (statement, Int(buffer.get(UInt32.self, at: 12)))
         }
-        guard let (statement, length) = parsed else {
+        guard let (read, length) = parsed else {
             throw FormatError("statement", "it does not begin as one this program reads")
         }
         guard length >= 88, length + 64 == bytes.count else {
             throw FormatError("statement", "its length does not fit its bytes")
         }
+        var statement = read
+        statement.occupancy = bytes.withUnsafeBytes { occupancy(in: $0.slice(88, length - 88)) }
         return (statement, Array(bytes[..<length]), Array(bytes[length...]))
     }
 }

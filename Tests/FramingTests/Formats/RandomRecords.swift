@@ -66,6 +66,10 @@ struct RandomRecords {
             temperatureOffsetCentidegrees: centidegrees(), temperatureLimitCentidegrees: centidegrees(),
             credentials: credentials(), policyDigest: PolicyDigest(low: word(), high: word()))
         decision.antiPassback = one(of: AntiPassbackFinding.allCases)
+        decision.occupancy = OccupancyNote(
+            count: below(2) == 0 ? nil : UInt32(truncatingIfNeeded: word() >> 33),
+            ageSeconds: below(2) == 0 ? nil : UInt32(truncatingIfNeeded: word() >> 33),
+            finding: one(of: OccupancyFinding.allCases))
         decision.company = Company(rawValue: UInt8(below(8)))
         decision.partner = HolderNumber(below(2) == 0 ? 0 : UInt32(below(1_000_000)))
         return decision

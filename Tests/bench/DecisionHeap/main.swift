@@ -31,6 +31,9 @@ struct Stage {
         }
         policy.hours.daily = [.init(fromMilliseconds: 0, lengthMilliseconds: 86_400_000)]
         policy.antiPassback.action = .report
+        policy.occupancy.action = .refuse
+        policy.occupancy.people = 1_000_000
+        policy.occupancy.vehicles = 1_000_000
         let media = Int(HolderKind.media.rawValue)
         policy.kindRules[media].escort = EscortRule(kinds: KindSet([.visitor]), windowMilliseconds: 3000)
         policy.kindRules[media].identity = IdentityRule(accepts: .guardsButton, windowMilliseconds: 3000)
@@ -65,6 +68,7 @@ struct Stage {
     }
 
     mutating func credentials(_ version: UInt64) {
+        machine.learn(ZoneCount(people: 5, vehicles: 5, asOf: moment.wall))
         carry(
             machine.adopt(
                 CredentialsInForce(
