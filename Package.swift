@@ -61,7 +61,7 @@ let package = Package(
         room("Devices", ["Admission", "Framing", "Posix", "CGPIO", "CSerialPort"]),
         room("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
         room("Configuration", ["Posix", "CYAML"]),
-        room("Control", ["Posix"]),
+        room("Control", ["Admission", "Framing", "Posix"]),
         room("CommandLine", ["Posix"]),
 
         // Shells, where rooms meet.
@@ -116,7 +116,7 @@ let package = Package(
         tests("Devices", ["Admission", "Framing", "Posix"]),
         tests("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
         tests("Configuration", ["Posix"]),
-        tests("Control", ["Posix"]),
+        tests("Control", ["Admission", "Framing", "Posix"]),
         tests("CommandLine"),
         tests(
             "LaneDaemon",

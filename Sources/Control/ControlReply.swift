@@ -8,6 +8,8 @@ public enum ControlReply: Sendable, Equatable {
     /// A command was carried out, and this is how the lane is now.
     case commanded(CommandReply)
     case tap(TapReply)
+    case cache(CacheReply)
+    case cacheLookup(CacheLookupReply)
     case error(ErrorReply)
 
     /// One line without its line feed; one that is too long, or cannot be written as JSON, becomes an error reply.
@@ -20,6 +22,8 @@ public enum ControlReply: Sendable, Equatable {
             case .done: Wire(reply: "done")
             case .commanded(let done): Wire(reply: "commanded", commanded: done)
             case .tap(let tap): Wire(reply: "tap", tap: tap)
+            case .cache(let cache): Wire(reply: "cache", cache: cache)
+            case .cacheLookup(let found): Wire(reply: "cache-lookup", cacheLookup: found)
             case .error(let error): Wire(reply: "error", error: error)
             }
         if let bytes = try? ControlProtocol.encode(wire), bytes.count <= ControlProtocol.longestReply { return bytes }
@@ -36,6 +40,8 @@ public enum ControlReply: Sendable, Equatable {
         if wire.reply == "done" { return .done }
         if let commanded = wire.commanded { return .commanded(commanded) }
         if let tap = wire.tap { return .tap(tap) }
+        if let cache = wire.cache { return .cache(cache) }
+        if let found = wire.cacheLookup { return .cacheLookup(found) }
         if let error = wire.error { return .error(error) }
         throw ErrorReply(
             code: .malformed, message: "a reply of the kind '\(wire.reply.prefix(40))'",
@@ -50,6 +56,8 @@ public enum ControlReply: Sendable, Equatable {
         var reloaded: ReloadReply?
         var commanded: CommandReply?
         var tap: TapReply?
+        var cache: CacheReply?
+        var cacheLookup: CacheLookupReply?
         var error: ErrorReply?
     }
 }
@@ -138,6 +146,8 @@ extension ControlReply {
             case .done: try ControlProtocol.encode(["done": true])
             case .commanded(let commanded): try ControlProtocol.encode(commanded)
             case .tap(let tap): try ControlProtocol.encode(tap)
+            case .cache(let cache): try ControlProtocol.encode(cache)
+            case .cacheLookup(let found): try ControlProtocol.encode(found)
             case .error(let error): try ControlProtocol.encode(error)
             }
         return String(decoding: bytes, as: UTF8.self)

@@ -9,6 +9,10 @@ import Foundation
 ///     {"v":1,"request":"explain","explain":{"type":"chip","identifier_hex":"6f007b3972","temperature_centidegrees":3650}}
 ///     {"v":1,"reply":"explain","explain":{…}}
 ///
+///     {"v":1,"request":"cache"}
+///     {"v":1,"request":"cache-lookup","badge":{"type":"chip","identifier_hex":"6f007b3972"}}
+///     {"v":1,"reply":"cache","cache":{…}}
+///
 ///     {"v":1,"request":"mode","mode":{"mode":"locked","minutes":30,"reason":"broken bar"}}
 ///     {"v":1,"request":"gate-test","gate_test":{"output":"release"}}
 ///     {"v":1,"request":"confirm-clock"}
@@ -59,10 +63,14 @@ public enum ControlRequest: Sendable, Equatable {
     case mode(ModeRequest)
     case gateTest(GateTestRequest)
     case confirmClock
+    /// What the lane holds of credentials.
+    case cache
+    /// What image and changes hold for one badge.
+    case cacheLookup(BadgeRequest)
 
     public var access: ControlAccess {
         switch self {
-        case .status, .explain, .tap: .reading
+        case .status, .explain, .tap, .cache, .cacheLookup: .reading
         case .reloadConfiguration, .forgetPassages, .mode, .gateTest, .confirmClock: .acting
         }
     }
@@ -80,6 +88,8 @@ public enum ControlRequest: Sendable, Equatable {
                 Wire(request: "forget-passages", badge: badge, everybody: badge == nil)
             case .tap(let tap): Wire(request: "tap", tap: tap)
             case .confirmClock: Wire(request: "confirm-clock")
+            case .cache: Wire(request: "cache")
+            case .cacheLookup(let badge): Wire(request: "cache-lookup", badge: badge)
             }
         return try ControlProtocol.encode(wire)
     }
@@ -150,11 +160,19 @@ public enum ControlRequest: Sendable, Equatable {
             }
             return .gateTest(test)
         case "confirm-clock": return .confirmClock
+        case "cache": return .cache
+        case "cache-lookup":
+            guard let badge = (try? ControlProtocol.decode(Wire.self, from: bytes))?.badge else {
+                throw ErrorReply(
+                    code: .malformed, message: "a cache-lookup request without a badge",
+                    advice: "give \"badge\":{\"type\":\"chip\",\"identifier_hex\":\"…\"}")
+            }
+            return .cacheLookup(badge)
         default:
             throw ErrorReply(
                 code: .unknownRequest, message: "request '\(envelope.request.prefix(40))' is not known",
                 advice: "this lanekeeperd answers status, explain, tap, reload-configuration, forget-passages, mode, "
-                    + "gate-test and confirm-clock")
+                    + "gate-test, confirm-clock, cache and cache-lookup")
         }
     }
 

@@ -17,6 +17,7 @@ struct ControlDesk {
     let tap: FrameTap
     let progress: LaneProgress
     let fire: FireThread
+    let refused: RefusedFiles
 
     /// The lane turns in well under a millisecond; this is for one that hangs in a disk.
     static let patienceMilliseconds = 2000
@@ -30,6 +31,11 @@ struct ControlDesk {
         case .forgetPassages(let badge): return forgetPassages(badge)
         case .mode(let order): return self.order(order, user)
         case .gateTest(let test): return move(test, user)
+        case .cache: return ask(nil) { .cache(CacheAnswer.info($0, refused: refused.all)) }
+        case .cacheLookup(let badge):
+            let identifier: Identifier
+            do { identifier = try self.identifier(badge.type, badge.identifierHex) } catch { return .error(error) }
+            return ask(identifier) { .cacheLookup(CacheAnswer.lookup($0, type: badge.type)) }
         case .confirmClock: return act(TechnicianAct(.confirmedClock, user: user)) { done($0) }
         case .tap(let request):
             tap.want()

@@ -24,6 +24,8 @@ final class CredentialThread: Sendable {
         var lookSocket: String
         var trust: SiteTrust
         var retention = ImageRetention()
+        /// So long a newer image waits for the changes that belong on it.
+        var pairingMilliseconds = 30_000
     }
 
     private let settings: Settings
@@ -34,6 +36,7 @@ final class CredentialThread: Sendable {
     private let handedBack: Mutex<HandedBack>
     /// Whether the lane trusts its clock: an image from the future is refused only by one that is trusted.
     let clockIsTrusted = Atomic<Bool>(false)
+    let refusedFiles = RefusedFiles()
 
     private struct HandedBack: Sendable {
         var inForce: AppliedMark?
@@ -96,7 +99,15 @@ private final class CredentialLoop {
     private let set = PollSet(capacity: 2)
 
     private var newest: CredentialImage?
-    private var newestVersion: UInt64 { newest?.version ?? 0 }
+    /// Of the images in force and waiting.
+    private var newestVersion: UInt64 { max(newest?.version ?? 0, waiting?.image.version ?? 0) }
+    /// Whole and ours, but what the site changed again on top of it is not all here: it comes into force with that.
+    private var waiting: (image: CredentialImage, deadline: UInt64)?
+    /// What the disk said last when an image could not be taken over.
+    private var diskComplaint = ""
+    private var statementIsNotKept = false
+    /// The first statement that named an image not in force, so that further changes do not make it wait for longer.
+    private var announcement: Statement?
     private var changes: StandingChanges
     /// The lane's box was full.
     private var isOwed = false
@@ -116,7 +127,7 @@ private final class CredentialLoop {
         self.listener = listener
         self.wake = wake
         self.owner = owner
-        changes = StandingChanges(settings.directory, trusting: settings.trust)
+        changes = StandingChanges(settings.directory, trusting: settings.trust, refused: owner.refusedFiles)
     }
 
     func run() {
@@ -131,6 +142,7 @@ private final class CredentialLoop {
                 earliestLook = after + UInt64(CredentialThread.shortestPeriodMilliseconds) * 1_000_000
                 let period = isWell ? CredentialThread.periodMilliseconds : CredentialThread.retryMilliseconds
                 nextLook = after + UInt64(period) * 1_000_000
+                if let waiting { nextLook = min(nextLook, waiting.deadline) }
             }
             set.removeAll()
             set.add(wake.raw, .readable)
@@ -166,13 +178,16 @@ private final class CredentialLoop {
         do {
             let (image, refused) = try installer.loadNewest(at: moment())
             for problem in refused { Log.error("kept image: \(problem)") }
-            if let image {
-                do { try changes.lie(on: image) } catch {
-                    Log.error("changes: \(error); they are fetched anew")
-                    changes.beginWithout(image)
-                }
-                goLive(image)
+            guard let image else { return }
+            do { try changes.lie(on: image) } catch {
+                Log.error("changes: \(error); they are fetched anew")
+                changes.beginWithout(image)
             }
+            guard lacksChanges(image), let former = try imageInForceBefore(image) else { return goLive(image) }
+            // It was waiting when this program ended.
+            try changes.lie(on: former)
+            goLive(former)
+            wait(image)
         } catch { Log.error("kept images: \(error)") }
     }
 
@@ -200,63 +215,154 @@ private final class CredentialLoop {
             clockOfRefusal = nil
             refused = [:]
         }
-        takeImage()
-        switch changes.takeIncoming(at: moment()) {
-        case .nothing: return true
-        case .changed:
-            hand()
-            return true
-        case .failed: return false
-        }
+        owner.refusedFiles.forgetMissing(in: settings.directory.incoming)
+        let isTaken = takeImage()
+        let found = changes.takeIncoming(at: moment())
+        if found == .changed { hand() }
+        endWaiting()
+        return isTaken && found != .failed
     }
 
-    private func takeImage() {
+    // MARK: The pair of an image and the changes on top of it
+
+    /// The changes that an image has not taken in are numbered before it is announced, some of them anew (a holder may have
+    /// another identifier in it), and the statement that names the image names the last of them. Image and changes come
+    /// here side by side. Were the image in force first, a code that turned red on the image before would be green again
+    /// until the changes are here, too.
+    private func lacksChanges(_ image: CredentialImage) -> Bool {
+        guard let overlay = changes.overlay, let announcement, announcement.imageVersion == image.version,
+            announcement.imageHeaderDigest == image.headerDigest
+        else { return false }
+        // A lane that lacks changes which the image has taken in wins more by it than it may lose.
+        return overlay.changeNumber >= image.header.changeNumber && overlay.changeNumber < announcement.changeNumber
+    }
+
+    private func wait(_ image: CredentialImage) {
+        let period = UInt64(settings.pairingMilliseconds) * 1_000_000
+        waiting = (image, SystemClock.monotonicNanoseconds() + period)
+        Log.notice(
+            "image \(image.version) waits for the changes up to \(announcement?.changeNumber ?? 0) that belong on it")
+    }
+
+    private func endWaiting() {
+        guard let waiting else { return }
+        let isOver = SystemClock.monotonicNanoseconds() >= waiting.deadline
+        guard isOver || !lacksChanges(waiting.image) else { return }
+        if isOver {
+            Log.warning(
+                "image \(waiting.image.version): the changes that belong on it have not come for "
+                    + "\(settings.pairingMilliseconds / 1000) s; it goes live without them")
+        }
+        self.waiting = nil
+        bringIntoForce(waiting.image)
+    }
+
+    private func bringIntoForce(_ image: CredentialImage) {
+        do { try changes.lie(on: image, after: newest) } catch {
+            // Which changes the image has not taken in cannot be read: the one in force has them.
+            return Log.error("image \(image.version) waits, the one in force stays: \(error)")
+        }
+        goLive(image)
         do {
-            guard let path = try installer.newestIncoming(above: newestVersion) else { return }
+            for old in try installer.removeExpired(settings.retention, inForce: image.version, at: moment()) {
+                Log.information("\(old): removed, its time is over")
+            }
+        } catch { Log.error("images: \(error)") }
+    }
+
+    /// What `applied` names, if that is not `image`: it is tried once, and nothing is said when it cannot be used.
+    private func imageInForceBefore(_ image: CredentialImage) throws -> CredentialImage? {
+        guard let mark = try? AppliedFile.read(settings.directory.applied), mark.imageVersion < image.version,
+            let former = try installer.loadNewest(below: image.version, at: moment()).image,
+            former.version == mark.imageVersion
+        else { return nil }
+        return former
+    }
+
+    /// False when the lane's own disk refused: that is tried again soon.
+    private func takeImage() -> Bool {
+        do {
+            guard let path = try installer.newestIncoming(above: newestVersion) else { return true }
             let status = try FileSystem.statusIfPresent(path)
-            guard refused[path] == nil || refused[path] != status else { return }
+            guard refused[path] == nil || refused[path] != status else { return true }
             do {
                 let image = try installer.install(from: path, newerThan: newestVersion, at: moment())
                 refused = [:]
-                do { try changes.lie(on: image) } catch {
-                    // Which changes the image has not taken in cannot be read: the one in force has them.
-                    return Log.error("image \(image.version) waits, the one in force stays: \(error)")
-                }
-                goLive(image)
-                for old in try installer.removeExpired(settings.retention, inForce: newestVersion, at: moment()) {
-                    Log.information("\(old): removed, its time is over")
+                owner.refusedFiles.forget(path)
+                diskComplaint = ""
+                if newest != nil, lacksChanges(image) {
+                    wait(image)
+                } else {
+                    waiting = nil
+                    bringIntoForce(image)
                 }
             } catch {
+                if case .system(let failure) = error, failure.subject != path {
+                    // Full, or failing: nothing is wrong with the image. Said once.
+                    if diskComplaint != failure.description {
+                        Log.error("image not taken over, the one in force stays: \(failure)")
+                    }
+                    diskComplaint = failure.description
+                    owner.refusedFiles.add(path, failure.description)
+                    return false
+                }
                 Log.error("image refused, the one in force stays: \(error)")
+                owner.refusedFiles.add(path, Self.reason(error))
                 // From the future of a clock that may be wrong, as in 1970: it is judged anew at the next look.
-                if case .image(_, .issuedInFuture) = error { return }
+                if case .image(_, .issuedInFuture) = error { return true }
                 if refused.count >= 64 { refused = [:] }
                 refused[path] = status
                 if case StorageError.image(_, .issuedInFuture) = error { clockOfRefusal = ClockReading(moment()) }
             }
-        } catch { Log.error("images: \(error)") }
+            return true
+        } catch {
+            Log.error("images: \(error)")
+            return false
+        }
+    }
+
+    private static func reason(_ error: StorageError) -> String {
+        if case .image(_, let refusal) = error { refusal.reason } else { "\(error)" }
     }
 
     private func readStatement(_ path: String, isLive: Bool) {
         do {
             let status = try FileSystem.statusIfPresent(path)
             guard status != nil, refused[path] != status else { return }
-            let bytes = try Descriptor.open(path, [.read, .nonblocking, .noFollow]).readAll(limit: Statement.longest)
             do {
-                let statement = try StatementFile.verify(bytes, trusting: settings.trust)
-                if let known = newestStatement, statement.asOf <= known.asOf { return }
-                newestStatement = statement
-                if path != keptStatement {
-                    try FileSystem.replace(keptStatement, with: bytes, mode: LaneDirectory.fileMode)
+                let file = try Descriptor.open(path, [.read, .nonblocking, .noFollow])
+                guard try file.status().kind == .regular else {
+                    throw SystemFailure("read", path, code: 22, advice: "a statement is a regular file")
                 }
-                if !news.post(.statement(statement, isLive: isLive)) { newestStatement = nil }
+                let bytes = try file.readAll(limit: Statement.longest)
+                let statement = try StatementFile.verify(bytes, trusting: settings.trust)
+                owner.refusedFiles.forget(path)
+                if let known = newestStatement, statement.asOf <= known.asOf { return }
+                if announcement?.imageVersion != statement.imageVersion { announcement = statement }
+                // A lane whose box is full reads it again.
+                guard news.post(.statement(statement, isLive: isLive)) else { return }
+                newestStatement = statement
+                if path != keptStatement { keep(bytes) }
             } catch {
                 let refusal = (error as? StatementRefusal).map { StorageError.statement(path: path, $0) }
                 Log.error("statement refused: \(refusal?.description ?? "\(error)")")
+                if path != keptStatement {
+                    owner.refusedFiles.add(path, (error as? StatementRefusal)?.reason ?? "\(error)")
+                }
                 if refused.count >= 64 { refused = [:] }
                 refused[path] = status
             }
         } catch { Log.error("statement: \(error)") }
+    }
+
+    /// For the next start. A disk that does not take it makes no statement old.
+    private func keep(_ statement: [UInt8]) {
+        do { try FileSystem.replace(keptStatement, with: statement, mode: LaneDirectory.fileMode) } catch {
+            if !statementIsNotKept { Log.error("statement: not kept for the next start: \(error)") }
+            statementIsNotKept = true
+            return
+        }
+        statementIsNotKept = false
     }
 
     private func goLive(_ image: CredentialImage) {

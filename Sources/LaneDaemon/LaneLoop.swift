@@ -314,7 +314,11 @@ final class LaneLoop {
             thermometer: parts.thermometer.map { DeviceStatus($0, since: presence.since(.thermometer)) },
             gateFailure: parts.gate.failure?.description, gateSince: presence.since(.gate),
             fireFailure: parts.fire.failureText, journal: runner.journalStatus, image: table?.image.header,
-            statement: statement, total: runner.total, recent: runner.recent, presentation: presentation)
+            statement: statement, total: runner.total, recent: runner.recent, presentation: presentation,
+            cache: table.map { CacheFigures($0) },
+            held: presentation.flatMap { asked in
+                table.map { HeldBadge(image: $0.image.lookup(asked.tag), overlay: $0.overlay.lookup(asked.tag)) }
+            })
     }
 
     private func lookAtClock() {

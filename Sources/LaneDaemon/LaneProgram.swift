@@ -83,7 +83,7 @@ public enum LaneProgram {
             ControlDesk(
                 settings: settings, version: version, startedAtMilliseconds: startedAt,
                 questions: questions, orders: orders, orderKeeper: orderKeeper, reload: reload, tap: tap,
-                progress: progress, fire: fire
+                progress: progress, fire: fire, refused: credentials.refusedFiles
             ).reply(request, user: user)
         }
         let loop = LaneLoop(

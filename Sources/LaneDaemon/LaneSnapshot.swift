@@ -22,6 +22,10 @@ struct LaneSnapshot: Sendable {
     var recent: RecentDecisions
     /// What was asked about, looked up; nil when nothing was.
     var presentation: Presentation?
+    /// Of the table in force; nil without one.
+    var cache: CacheFigures?
+    /// What image and changes say of what was asked about.
+    var held: HeldBadge?
 }
 
 struct DeviceStatus: Sendable {

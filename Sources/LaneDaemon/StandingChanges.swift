@@ -22,18 +22,35 @@ struct StandingChanges {
     /// So many files are looked at each time, oldest first.
     private static let mostFiles = 1024
 
-    init(_ directory: LaneDirectory, trusting trust: SiteTrust) {
+    private let refused: RefusedFiles
+
+    init(_ directory: LaneDirectory, trusting trust: SiteTrust, refused: RefusedFiles = RefusedFiles()) {
+        self.refused = refused
         self.directory = directory
         self.trust = trust
     }
 
-    /// The changes newer than `image`, to lie on it; the older ones, which it has taken in, are let go of. Throws when the
-    /// log cannot be read: then nobody knows what would be lost with the image before.
-    mutating func lie(on image: CredentialImage) throws(StorageError) {
+    /// The changes newer than `image`, to lie on it; those that it and the image before it have taken in are let go of.
+    /// The rest is kept for a start that finds this image damaged. Throws when the log cannot be read, or the changes in
+    /// it do not fit on this image: then nobody knows what would be lost with the image before.
+    ///
+    /// - Parameter former: the image in force until now, nil at a start.
+    mutating func lie(on image: CredentialImage, after former: CredentialImage? = nil) throws(StorageError) {
         log = nil
+        // A newer image behind the one in force: the site counts anew, and what was said before it counts no more.
+        let isRewound = former.map { image.header.changeNumber < $0.header.changeNumber } ?? false
+        let size = (try? FileSystem.statusIfPresent(directory.changes))??.size ?? 0
+        let floor =
+            size > ChangeLog.mostBytes / 2
+            ? max(image.header.changeNumber, former?.header.changeNumber ?? 0) : former?.header.changeNumber
         var opened: ChangeLog.Opened
         do throws(StorageError) {
-            opened = try ChangeLog.keep(above: image.header.changeNumber, in: directory, trusting: trust)
+            opened =
+                if let floor {
+                    try ChangeLog.keep(above: floor, in: directory, trusting: trust)
+                } else {
+                    try ChangeLog.open(directory, trusting: trust)
+                }
         } catch {
             Log.error("changes: \(error)")
             opened = try ChangeLog.open(directory, trusting: trust)
@@ -43,18 +60,15 @@ struct StandingChanges {
                 "changes: \(opened.droppedBytes) bytes at the end of \(directory.changes) are dropped: "
                     + (opened.refusal.map { "\($0.reason); \($0.advice)" } ?? "they were being written at a cut"))
         }
-        var made = ChangeOverlay(on: image.header)
-        if let first = opened.lists.first?.first, first > made.changeNumber + 1 {
-            Log.warning(
-                "changes: \(ChangeRefusal.gap(first: first, inForce: made.changeNumber).reason); they are fetched anew")
-            opened = try ChangeLog.keep(above: .max, in: directory, trusting: trust)
+        if let last = opened.lists.map(\.last).max(), last < image.header.changeNumber {
+            // The image has more: what comes next would stand behind a gap.
+            opened = try ChangeLog.keep(above: last, in: directory, trusting: trust)
         }
-        for list in opened.lists {
-            guard let next = ChangeOverlay(made, with: list) else {
-                Log.error("changes: \(ChangeRefusal.full(limit: ChangeOverlay.mostIdentifiers).reason)")
-                break
-            }
-            made = next
+        let (made, stopped) = ChangeOverlay.laid(opened.lists, on: image.header)
+        if let stopped {
+            if former != nil, case .full = stopped { throw .changes(path: directory.changes, stopped) }
+            Log.warning("changes: \(stopped.reason); they are fetched anew")
+            if isRewound { opened = try ChangeLog.keep(above: .max, in: directory, trusting: trust) }
         }
         log = opened.log
         overlay = made
@@ -84,6 +98,7 @@ struct StandingChanges {
             do {
                 try takeOver(path, name, at: moment)
                 remember(status, of: path)
+                refused.forget(path)
                 result = .changed
             } catch {
                 if case .changes(_, let refusal) = error {
@@ -91,6 +106,8 @@ struct StandingChanges {
                     let mayPass = Self.mayPass(refusal)
                     if !mayPass { remember(status, of: path) }
                     if said[path] == status { continue }
+                    // Lists that are in force already lie there until the uplink removes them.
+                    if case .nothingNew = refusal { refused.forget(path) } else { refused.add(path, refusal.reason) }
                     if said.count >= Self.mostRemembered { said = [:] }
                     said[path] = status
                     Log.write(Self.level(of: refusal), "changes refused, those in force stay: \(error)")

@@ -93,24 +93,30 @@ struct StatusAnswer {
         let wall = snapshot.moment.wall
         let hasImage = inForce.imageVersion != 0
         let age = Freshness.statementAge(inForce, at: wall)
-        let imageAge = wall.milliseconds(since: inForce.imageIssuedAt)
-        let freshness =
-            if !hasImage {
-                "none"
-            } else if age > policy.statementLimitMilliseconds || imageAge > policy.imageLimitMilliseconds {
-                "stale"
-            } else if age > policy.statementWarnMilliseconds || imageAge > policy.imageWarnMilliseconds {
-                "warn"
-            } else {
-                "fresh"
-            }
         return StatusReply.Credentials(
             imageVersion: inForce.imageVersion, changeNumber: inForce.changeNumber,
             imageIssuedAtMilliseconds: inForce.imageIssuedAt.milliseconds,
             identifiers: snapshot.image?.identifiers ?? 0,
             statementAsOfMilliseconds: inForce.statementAsOf?.milliseconds,
-            statementAgeMilliseconds: hasImage ? age : nil, freshness: freshness,
+            statementAgeMilliseconds: hasImage ? age : nil, freshness: Self.freshness(inForce, policy, at: wall),
             knowsDestination: snapshot.machine.configuration.to == .outside || inForce.destinationZoneBit != 0)
+    }
+
+    /// fresh, warn or stale, by the policy's limits; none without an image.
+    static func freshness(
+        _ inForce: CredentialsInForce, _ policy: AdmissionPolicy, at wall: WallTime
+    ) -> String {
+        let age = Freshness.statementAge(inForce, at: wall)
+        let imageAge = wall.milliseconds(since: inForce.imageIssuedAt)
+        return if inForce.imageVersion == 0 {
+            "none"
+        } else if age > policy.statementLimitMilliseconds || imageAge > policy.imageLimitMilliseconds {
+            "stale"
+        } else if age > policy.statementWarnMilliseconds || imageAge > policy.imageWarnMilliseconds {
+            "warn"
+        } else {
+            "fresh"
+        }
     }
 
     private func counters(_ totals: LaneTotals) -> StatusReply.Counters {

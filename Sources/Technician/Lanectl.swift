@@ -5,14 +5,14 @@ import Framing
 import Posix
 
 /// What `lanectl` does. Exit statuses: 0 done (`explain`: the badge would be admitted), 1 it went wrong, 2 `explain`: the
-/// badge would be refused, 64 wrong arguments, 69 no lanekeeperd answers, 77 this user may not, 78 the configuration is wrong.
+/// badge would be refused, 3 4 5 `cache compare`: behind, different, not to be said, 64 wrong arguments, 69 no lanekeeperd answers, 77 this user may not, 78 the configuration is wrong.
 public struct Lanectl {
     public static let refusedStatus: Int32 = 2
 
     public static let program = Program(
         name: "lanectl",
         summary: "looks at a lane, and changes what a technician may. Exit status: 0 done or admitted, 1 failed,\n"
-            + "2 explain: refused, 64 wrong arguments, 69 lanekeeperd does not answer, 77 no permission,\n"
+            + "2 explain: refused, 3 4 5 cache compare: behind, different, not to be said, 64 wrong arguments, 69 lanekeeperd does not answer, 77 no permission,\n"
             + "78 the configuration is wrong.",
         flags: [config, lane, run, state, json],
         subcommands: [
@@ -28,6 +28,16 @@ public struct Lanectl {
                 flags: [type, temperature, at],
                 operands: [
                     Operand("BADGE", help: "hexadecimal digits of a chip (or epc), or the text of a code")
+                ]),
+            Subcommand(
+                "cache",
+                summary:
+                    "cache info, cache lookup BADGE, cache compare: what the lane holds of credentials, also when\n"
+                    + "lanekeeperd does not run",
+                flags: [type],
+                operands: [
+                    Operand("ACTION", help: cacheActions.joined(separator: ", ")),
+                    Operand("BADGE", required: false, help: "for lookup, as for explain"),
                 ]),
             Subcommand(
                 "enrol",
@@ -104,6 +114,7 @@ public struct Lanectl {
     ).optional
     private static let reason = Flag.text("reason", "TEXT", help: "why; stands in the record").optional
     private static let modes = ["normal", "locked", "held-open", "maintenance"]
+    private static let cacheActions = ["info", "lookup", "compare"]
     private static let outputs = GateTest.allCases.map(\.name)
 
     private let arguments: Arguments
@@ -124,6 +135,7 @@ public struct Lanectl {
             case "display":
                 try VisitorDisplay(location, asJSON: arguments[Self.json]).run()
                 return ExitStatus.success.rawValue
+            case "cache": return try cache(location)
             case "config": return try configuration(location)
             case "forget-passages": return try forgetPassages(location)
             case "mode":
@@ -218,6 +230,23 @@ public struct Lanectl {
         try StandardOutput.write(
             arguments[Self.json] ? try reply.json() + "\n" : ExplainText(reply: explanation, badge: badge).text)
         return explanation.verdict == Verdict.admitted.name ? ExitStatus.success.rawValue : Self.refusedStatus
+    }
+
+    private func cache(_ location: LaneLocation) throws -> Int32 {
+        let command = CacheCommand(location, configuration: arguments[Self.config], asJSON: arguments[Self.json])
+        let action = try word("ACTION", Self.cacheActions)
+        let badge = arguments.operand("BADGE")
+        guard (action == "lookup") == (badge != nil) else {
+            return fail(action == "lookup" ? "name a BADGE" : "cache \(action) takes no BADGE", .usage)
+        }
+        switch action {
+        case "info": return try command.info()
+        case "compare": return try command.compare()
+        default:
+            let badge = badge ?? ""
+            return try command.lookup(
+                badge, try BadgeText.identifier(badge, type: identifierType), type: arguments[Self.type])
+        }
     }
 
     private func configuration(_ location: LaneLocation) throws -> Int32 {

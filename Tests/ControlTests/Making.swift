@@ -59,6 +59,16 @@ final class RunningServer: Sendable {
                 .commanded(
                     CommandReply(mode: "locked", modeCause: "technician", clock: "trusted", notes: ["user \(user)"]))
             case .tap(let request): .tap(TapReply(frames: [], last: request.after ?? 7, dropped: 0))
+            case .cache:
+                .cache(
+                    CacheReply(
+                        source: "daemon", nowMilliseconds: 61_000, image: nil, overlay: nil, statement: nil,
+                        freshness: nil))
+            case .cacheLookup(let badge):
+                .cacheLookup(
+                    CacheLookupReply(
+                        source: "daemon", nowMilliseconds: 61_000, type: badge.type, imageVersion: 0, changeNumber: 0,
+                        image: .init(.noImage, zones: []), overlay: nil))
             }
         }
     ) throws {

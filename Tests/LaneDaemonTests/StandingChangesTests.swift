@@ -9,101 +9,10 @@ import Testing
 
 @testable import LaneDaemon
 
-/// A lane directory, the site's secret, and images and lists made with it. Chips are single numbers.
-private struct Site {
-    let folder: TemporaryDirectory
-    let directory: LaneDirectory
-    let key: Ed25519.SigningKey
-    let badgeKey: BadgeKey
-    let trust: SiteTrust
-    let id = SiteID(low: 1, high: 2)
-
-    init() throws {
-        SignalWatch.ignoreBrokenPipe()
-        folder = try TemporaryDirectory()
-        directory = LaneDirectory(folder.file("lane"))
-        try directory.prepareForDaemon()
-        try directory.prepareForUplink()
-        key = try Ed25519.SigningKey.generate()
-        badgeKey = try #require(BadgeKey(bytes: [UInt8](repeating: 7, count: 16)))
-        trust = try SiteTrust(site: id, publicKey: key.publicKey, badgeKeyFingerprint: badgeKey.fingerprint)
-    }
-
-    func tag(_ chip: UInt8) throws -> BadgeTag {
-        badgeKey.tag(of: try #require(Identifier(.chip, bytes: [1, 2, 3, chip])))
-    }
-
-    private func credential(_ chip: UInt8, _ code: HealthCode) -> Credential {
-        Credential(
-            holder: HolderNumber(UInt32(chip)), kind: .staff, vaccine: .full, healthCode: code, assessedAtSeconds: 1,
-            test: .negative, sampledAtSeconds: 1, activation: .activated, zones: 0, validFromSeconds: nil,
-            validUntilSeconds: nil)
-    }
-
-    /// Chips 1 to 9, all green; change numbers up to `change` are in it. Written where the uplink puts it.
-    @discardableResult
-    func image(_ version: UInt64, change: UInt64 = 0) throws -> String {
-        var builder = try ImageBuilder(identifiers: 9, validityBaseSeconds: 0, zones: [])
-        for chip: UInt8 in 1...9 { try builder.add(try tag(chip), credential(chip, .green)) }
-        let path = directory.incomingImage(version: version)
-        _ = try builder.write(
-            to: path,
-            title: ImageBuilder.Title(
-                site: id, version: version, changeNumber: change, issuedAt: WallTime(milliseconds: 1000), holders: 9,
-                badgeKeyFingerprint: badgeKey.fingerprint), signingWith: key)
-        return path
-    }
-
-    func installed(_ version: UInt64, change: UInt64 = 0) throws -> CredentialImage {
-        try ImageInstaller(directory, trusting: trust).install(
-            from: try image(version, change: change), newerThan: 0, at: moment)
-    }
-
-    var moment: Moment {
-        Moment(monotonic: .now(), wall: WallTime(milliseconds: 2_000_000), clock: .trusted)
-    }
-
-    func list(
-        _ first: UInt64, _ chips: [UInt8], site: SiteID? = nil, fingerprint: UInt64? = nil, issuedAt: Int64 = 2_000_000,
-        signedBy other: Ed25519.SigningKey? = nil
-    ) throws -> [UInt8] {
-        let list = ChangeList(
-            site: site ?? id, first: first, issuedAt: WallTime(milliseconds: issuedAt), validityBaseSeconds: 0,
-            badgeKeyFingerprint: fingerprint ?? badgeKey.fingerprint, zones: [], zoneSets: [0],
-            changes: try chips.map { chip in
-                try #require(
-                    ImageSlot(
-                        tag: try tag(chip), credential: credential(chip, .red), zoneSet: 0, validityBaseSeconds: 0))
-            })
-        return list.signedPart + (try (other ?? key).sign(list.signedPart))
-    }
-
-    @discardableResult
-    func bring(_ bytes: [UInt8], _ first: UInt64, _ last: UInt64) throws -> String {
-        let path = directory.incomingChanges(first: first, last: last)
-        try FileSystem.replace(path, with: bytes, mode: 0o640)
-        return path
-    }
-
-    func bring(_ first: UInt64, _ chips: [UInt8]) throws {
-        try bring(try list(first, chips), first, first + UInt64(chips.count) - 1)
-    }
-
-    func reds(_ overlay: ChangeOverlay?) throws -> [UInt8] {
-        try (1...9).filter { chip in
-            if case .found(let credential)? = overlay?.lookup(try tag(chip)) {
-                credential.healthCode == .red
-            } else {
-                false
-            }
-        }
-    }
-}
-
 @Suite struct StandingChangesTests {
     @Test("lists that the uplink brought come into force in their order, and are there after a restart")
     func takesOver() throws {
-        let site = try Site()
+        let site = try CredentialSite()
         let image = try site.installed(1)
         var changes = StandingChanges(site.directory, trusting: site.trust)
         try changes.lie(on: image)
@@ -121,27 +30,65 @@ private struct Site {
     @Test(
         "an image takes in the changes up to its number, and newer ones stay", arguments: [0, 1, 2, 3, 9] as [UInt64])
     func folds(change: UInt64) throws {
-        let site = try Site()
+        let site = try CredentialSite()
         var changes = StandingChanges(site.directory, trusting: site.trust)
-        try changes.lie(on: try site.installed(1))
+        let first = try site.installed(1)
+        try changes.lie(on: first)
         for number: UInt64 in 1...3 { try site.bring(number, [UInt8(number)]) }
         #expect(changes.takeIncoming(at: site.moment) == .changed)
         let next = try site.installed(2, change: change)
-        try changes.lie(on: next)
+        try changes.lie(on: next, after: first)
         #expect(changes.overlay?.changeNumber == max(3, change))
         let left = (1...3).filter { $0 > change }.map { UInt8($0) }
         #expect(try site.reds(changes.overlay) == left)
-        #expect(try ChangeLog.open(site.directory, trusting: site.trust).lists.count == left.count)
+        // Those that this image has taken in stay for a start that finds it damaged, unless it has taken in more.
+        #expect(try ChangeLog.open(site.directory, trusting: site.trust).lists.count == (change > 3 ? 0 : 3))
         try site.bring(max(3, change) + 1, [8])
         #expect(changes.takeIncoming(at: site.moment) == .changed)
         var again = StandingChanges(site.directory, trusting: site.trust)
         try again.lie(on: next)
         #expect(try site.reds(again.overlay) == left + [8])
+        // Two images later nobody needs them.
+        try again.lie(on: try site.installed(3, change: max(4, change + 1)), after: next)
+        let kept = try ChangeLog.open(site.directory, trusting: site.trust).lists
+        #expect(kept.allSatisfy { $0.last > change })
+    }
+
+    @Test("a start that finds the newest image damaged has the changes that it had taken in")
+    func damagedImage() throws {
+        let site = try CredentialSite()
+        var changes = StandingChanges(site.directory, trusting: site.trust)
+        let first = try site.installed(1)
+        try changes.lie(on: first)
+        try site.bring(1, [1, 2])
+        #expect(changes.takeIncoming(at: site.moment) == .changed)
+        let second = try site.installed(2, change: 2)
+        try changes.lie(on: second, after: first)
+        try site.bring(3, [3])
+        #expect(changes.takeIncoming(at: site.moment) == .changed)
+        var again = StandingChanges(site.directory, trusting: site.trust)
+        try again.lie(on: first)
+        #expect(again.overlay?.changeNumber == 3)
+        #expect(try site.reds(again.overlay) == [1, 2, 3])
+    }
+
+    @Test("a newer image behind the one in force counts anew: what only the one before had is not laid on it")
+    func rewound() throws {
+        let site = try CredentialSite()
+        var changes = StandingChanges(site.directory, trusting: site.trust)
+        let first = try site.installed(1)
+        try changes.lie(on: first)
+        for number: UInt64 in 1...5 { try site.bring(number, [UInt8(number)]) }
+        #expect(changes.takeIncoming(at: site.moment) == .changed)
+        let second = try site.installed(2, change: 5)
+        try changes.lie(on: second, after: first)
+        try changes.lie(on: try site.installed(3, change: 3), after: second)
+        #expect(changes.overlay?.changeNumber == 3 && changes.overlay?.identifiers == 0)
     }
 
     @Test("a log that begins behind a gap counts for nothing, and what is missing is taken anew")
     func olderImage() throws {
-        let site = try Site()
+        let site = try CredentialSite()
         var changes = StandingChanges(site.directory, trusting: site.trust)
         try changes.lie(on: try site.installed(2, change: 5))
         try site.bring(6, [6])
@@ -165,7 +112,7 @@ private struct Site {
         "a list that is not right is refused and what is in force stays; the right one comes into force afterwards",
         arguments: Wrong.allCases)
     func refused(wrong: Wrong) throws {
-        let site = try Site()
+        let site = try CredentialSite()
         var changes = StandingChanges(site.directory, trusting: site.trust)
         try changes.lie(on: try site.installed(1))
         try site.bring(1, [1])
@@ -205,7 +152,7 @@ private struct Site {
 
     @Test("changes that come before any image wait for it")
     func withoutImage() throws {
-        let site = try Site()
+        let site = try CredentialSite()
         var changes = StandingChanges(site.directory, trusting: site.trust)
         try site.bring(1, [1])
         #expect(changes.takeIncoming(at: site.moment) == .nothing)
@@ -216,7 +163,7 @@ private struct Site {
     @Test(
         "through the thread: a list is handed to the lane, on disk first, and applied says its number once it is used")
     func thread() throws {
-        let site = try Site()
+        let site = try CredentialSite()
         let news = try Mailbox<CredentialNews>(name: "news", capacity: 1)
         let look = site.folder.file("look.sock")
         let thread = try CredentialThread(

@@ -21,6 +21,8 @@ import Admission
 ///  end-64  64   Ed25519 signature of bytes 0…end-65
 public struct ImageHeader: Sendable, Hashable {
     public static let regionSize = 1 << 20
+    /// Of a header, in bytes.
+    public static let longest = 1 << 20
     public static let mostZones = 64
     /// 5,000,000 identifiers make 204 regions; 4096 allow twenty times that.
     public static let mostRegions = 4096
@@ -120,7 +122,7 @@ public struct ImageHeader: Sendable, Hashable {
             throw FormatError("credential image", "format \(start.get(UInt32.self, at: 8)); this program reads 1")
         }
         let length = Int(start.get(UInt32.self, at: 12))
-        guard length >= 4096, length % 4096 == 0, length <= 1 << 20 else {
+        guard length >= 4096, length % 4096 == 0, length <= longest else {
             throw FormatError("credential image", "a header of \(length) bytes")
         }
         return length

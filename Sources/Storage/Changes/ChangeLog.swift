@@ -41,6 +41,26 @@ public final class ChangeLog {
             try FileSystem.syncDirectory(directory.path)
             return (file, try FileSystem.read(path, limit: mostBytes))
         }
+        let (lists, place, refusal) = verified(bytes, trusting: trust)
+        let dropped = Int64(bytes.count - place)
+        if dropped > 0 { try storing { () throws(SystemFailure) in try file.truncate(to: Int64(place)) } }
+        return Opened(
+            log: ChangeLog(path: path, file: file, end: Int64(place)), lists: lists, droppedBytes: dropped,
+            refusal: refusal)
+    }
+
+    /// The lists of a log that another process may be writing; nothing is changed.
+    public static func lists(_ directory: LaneDirectory, trusting trust: SiteTrust) throws(StorageError) -> [ChangeList]
+    {
+        let path = directory.changes
+        let bytes = try storing { () throws(SystemFailure) in try smallFile(path, limit: mostBytes) ?? [] }
+        return verified(bytes, trusting: trust).lists
+    }
+
+    /// The whole lists at the beginning, where they end, and why there is no more if that is more than a cut.
+    private static func verified(
+        _ bytes: [UInt8], trusting trust: SiteTrust
+    ) -> (lists: [ChangeList], end: Int, refusal: ChangeRefusal?) {
         var lists: [ChangeList] = []
         var refusal: ChangeRefusal?
         var place = 0
@@ -57,11 +77,7 @@ public final class ChangeLog {
             }
             place += headSize + list.count
         }
-        let dropped = Int64(bytes.count - place)
-        if dropped > 0 { try storing { () throws(SystemFailure) in try file.truncate(to: Int64(place)) } }
-        return Opened(
-            log: ChangeLog(path: path, file: file, end: Int64(place)), lists: lists, droppedBytes: dropped,
-            refusal: refusal)
+        return (lists, place, refusal)
     }
 
     /// The whole frame at `place`; nil when there is none.

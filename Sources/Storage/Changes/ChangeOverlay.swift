@@ -103,6 +103,22 @@ public final class ChangeOverlay: Sendable {
         if table.identifiers > Self.mostIdentifiers { return nil }
     }
 
+    /// All of these lists that an image has not taken in, on top of it, in the order of their numbers: what was missing
+    /// and came later stands behind what it belongs before. With it why the rest was left out: a gap, or no room.
+    public static func laid(
+        _ lists: [ChangeList], on image: ImageHeader
+    ) -> (overlay: ChangeOverlay, stopped: ChangeRefusal?) {
+        var made = ChangeOverlay(on: image)
+        for list in lists.sorted(by: { $0.first < $1.first }) where list.last > made.changeNumber {
+            guard list.first <= made.changeNumber + 1 else {
+                return (made, .gap(first: list.first, inForce: made.changeNumber))
+            }
+            guard let next = ChangeOverlay(made, with: list) else { return (made, .full(limit: mostIdentifiers)) }
+            made = next
+        }
+        return (made, nil)
+    }
+
     deinit { table.free() }
 
     private static func slots(for identifiers: Int) -> Int {

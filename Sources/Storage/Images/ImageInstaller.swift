@@ -147,7 +147,15 @@ public struct ImageInstaller: Sendable {
     // MARK: Kept images
 
     /// Kept images by name, newest version first. Other files are nobody's business here.
-    private func kept() throws(SystemFailure) -> [(version: UInt64, path: String)] {
+    public static func kept(in directory: LaneDirectory) throws(StorageError) -> [(version: UInt64, path: String)] {
+        try storing { () throws(SystemFailure) in
+            try ImageInstaller.listed(directory)
+        }
+    }
+
+    private func kept() throws(SystemFailure) -> [(version: UInt64, path: String)] { try Self.listed(directory) }
+
+    private static func listed(_ directory: LaneDirectory) throws(SystemFailure) -> [(version: UInt64, path: String)] {
         guard try FileSystem.statusIfPresent(directory.images) != nil else { return [] }
         return try FileSystem.list(directory.images).reversed().compactMap { name in
             guard name.utf8.count == 41, name.hasSuffix(".img"), name.dropFirst(20).first == "-",
@@ -159,10 +167,13 @@ public struct ImageInstaller: Sendable {
 
     /// The newest kept image that is whole, and why newer ones are not used. Damaged ones are left where they are, for
     /// somebody to look at, until their time is over.
-    public func loadNewest(at moment: Moment) throws(StorageError) -> (image: CredentialImage?, refused: [StorageError])
-    {
+    ///
+    /// - Parameter limit: only versions below this one.
+    public func loadNewest(
+        below limit: UInt64 = .max, at moment: Moment
+    ) throws(StorageError) -> (image: CredentialImage?, refused: [StorageError]) {
         var refused: [StorageError] = []
-        for (_, path) in try storing({ () throws(SystemFailure) in try kept() }) {
+        for (version, path) in try storing({ () throws(SystemFailure) in try kept() }) where version < limit {
             do { return (try CredentialImage(path, trusting: trust, at: moment), refused) } catch {
                 refused.append(error)
             }
