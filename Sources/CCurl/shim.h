@@ -2,6 +2,7 @@
 // takes the one argument type that the option or answer has (curl_easy_setopt(3), curl_easy_getinfo(3)).
 #pragma once
 #include <curl/curl.h>
+#include <stdbool.h>
 
 typedef size_t (*ccurl_receive_function)(char *bytes, size_t size, size_t count, void *context);
 
@@ -32,4 +33,10 @@ static inline CURLcode ccurl_set_receiver(CURL *handle, CURLoption option, ccurl
 /// What a finished message of curl_multi_info_read(3) says: the union in it is not imported.
 static inline CURLcode ccurl_message_result(const CURLMsg *message) {
     return message->data.result;
+}
+
+/// Whether its connection stands, handshakes included, and its request has gone or is going out.
+static inline bool ccurl_is_connected(CURL *handle) {
+    curl_off_t microseconds = 0;
+    return curl_easy_getinfo(handle, CURLINFO_PRETRANSFER_TIME_T, &microseconds) == CURLE_OK && microseconds > 0;
 }

@@ -9,6 +9,9 @@ import Posix
 ///
 /// Nothing here waits but `wait`, and that ends at its deadline, when one of the other descriptors is readable, or when
 /// an exchange has got on.
+///
+/// Until a connection stands, and again when none does any more, one exchange goes alone: a thousand lanes that come back at
+/// once shake hands a thousand times at first, and not once for each thing that each of them wants.
 public final class CollectorClient {
     /// A batch, a statement, an image, changes, the next certificate.
     public static let mostExchanges = 5
@@ -16,6 +19,9 @@ public final class CollectorClient {
     public let settings: CollectorSettings
     private let multi: UnsafeMutableRawPointer
     private var underWay: [UnsafeMutableRawPointer: Exchange] = [:]
+    /// Until the one that is under way has its connection. Their time does not run.
+    private var heldBack: [Exchange] = []
+    private var isConnected = false
     /// Monotonic ns.
     private var identityChange: UInt64?
     private var finished: [(Exchange, ExchangeOutcome)] = []
@@ -32,21 +38,30 @@ public final class CollectorClient {
     deinit {
         for exchange in underWay.values { curl_multi_remove_handle(multi, exchange.handle) }
         underWay.removeAll()
+        heldBack.removeAll()
         finished.removeAll()
         curl_multi_cleanup(multi)
     }
 
     /// `receiver` takes the body of a 200 or 206; without one the body is kept in memory.
     public func start(_ request: Request, receiver: (any BodyReceiver)? = nil) throws(TransferFailure) -> Exchange {
-        guard underWay.count < Self.mostExchanges else {
+        guard underWay.count + heldBack.count < Self.mostExchanges else {
             throw TransferFailure(.local, "more than \(Self.mostExchanges) requests at once")
         }
         let seconds = identityChange.map { Int((SystemClock.monotonicNanoseconds() &- $0) / 1_000_000_000) }
         let exchange = try Exchange(request, to: settings, receiver: receiver, youngerThan: seconds)
+        if isConnected || underWay.isEmpty { try begin(exchange) } else { heldBack.append(exchange) }
+        return exchange
+    }
+
+    private func begin(_ exchange: Exchange) throws(TransferFailure) {
         let code = curl_multi_add_handle(multi, exchange.handle)
         guard code == CURLM_OK else { throw Self.failure(code) }
         underWay[exchange.handle] = exchange
-        return exchange
+    }
+
+    private func letGo() throws(TransferFailure) {
+        while !heldBack.isEmpty, isConnected || underWay.isEmpty { try begin(heldBack.removeFirst()) }
     }
 
     /// The certificate file holds another certificate from now on: connections that stand have shown the old one, and
@@ -55,6 +70,7 @@ public final class CollectorClient {
 
     /// Ends it at once; it will not be among the finished ones.
     public func cancel(_ exchange: Exchange) {
+        heldBack.removeAll { $0 === exchange }
         guard underWay.removeValue(forKey: exchange.handle) != nil else { return }
         curl_multi_remove_handle(multi, exchange.handle)
     }
@@ -80,6 +96,7 @@ public final class CollectorClient {
     }
 
     private func perform() throws(TransferFailure) {
+        try letGo()
         var running: Int32 = 0
         let code = curl_multi_perform(multi, &running)
         guard code == CURLM_OK else { throw Self.failure(code) }
@@ -90,8 +107,11 @@ public final class CollectorClient {
             guard let exchange = underWay.removeValue(forKey: handle) else { continue }
             // The message is gone once the handle is taken out (curl_multi_info_read(3)).
             curl_multi_remove_handle(multi, handle)
+            if result == CURLE_OK { isConnected = true } else if underWay.isEmpty { isConnected = false }
             finished.append((exchange, exchange.outcome(result)))
         }
+        if !isConnected { isConnected = underWay.keys.contains { ccurl_is_connected($0) } }
+        try letGo()
     }
 
     private static func failure(_ code: CURLMcode) -> TransferFailure {

@@ -1,7 +1,8 @@
 /// Where the collector is, and how long its answers may take. Times in milliseconds.
 public struct CollectorSettings: Sendable, Hashable {
     public var url: CollectorURL
-    /// Until a connection stands, name look-up and TLS included.
+    /// Until a connection stands, name look-up and TLS included. A collector shakes some hundred hands a second: whoever
+    /// gives up while a thousand lanes come back together only begins it all again.
     public var connectTimeoutMilliseconds: Int
     /// From the first byte sent to the last received, of a batch or a statement. However slowly it drips.
     public var answerTimeoutMilliseconds: Int
@@ -37,7 +38,7 @@ public struct CollectorSettings: Sendable, Hashable {
     }
 
     public init(
-        url: CollectorURL, connectTimeoutMilliseconds: Int = 3000, answerTimeoutMilliseconds: Int = 15_000,
+        url: CollectorURL, connectTimeoutMilliseconds: Int = 15_000, answerTimeoutMilliseconds: Int = 30_000,
         imageTimeoutMilliseconds: Int = 600_000, stallSeconds: Int = 10, encryption: Encryption = Encryption()
     ) {
         self.url = url

@@ -41,9 +41,9 @@ public enum UplinkConfiguration {
 
     private static func collector(_ section: Section) -> CollectorSettings {
         let connect = section.integer(
-            "connect_timeout_milliseconds", default: 3000, in: 100...60_000, unit: "milliseconds")
+            "connect_timeout_milliseconds", default: 15_000, in: 100...60_000, unit: "milliseconds")
         let answer = section.integer(
-            "answer_timeout_milliseconds", default: 15_000, in: 100...300_000, unit: "milliseconds")
+            "answer_timeout_milliseconds", default: 30_000, in: 100...300_000, unit: "milliseconds")
         let image = section.integer("image_timeout_seconds", default: 600, in: 1...86_400, unit: "seconds")
         let stall = section.integer("stall_seconds", default: 10, in: 1...600, unit: "seconds")
         let url = url(section)

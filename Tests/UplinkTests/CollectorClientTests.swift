@@ -55,6 +55,50 @@ private final class Gathering: BodyReceiver {
 
 @Suite("The client of the collector", .serialized)
 struct CollectorClientTests {
+    @Test("until a connection stands one exchange goes alone, and then the others follow")
+    func oneHandshake() throws {
+        // The kernel completes connections here, and nobody shakes hands.
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &length) == 0
+            }
+        }
+        try #require(isBound)
+        let port = UInt16(bigEndian: address.sin_port)
+        let client = try CollectorClient(makeSettings("https://127.0.0.1:\(port)", connect: 60_000))
+        let request = Request(path: "/v1/thing", timeoutMilliseconds: 60_000)
+        let exchanges = try (0..<3).map { _ in try client.start(request) }
+
+        /// A connection that came; nil when none did while the client worked for so long.
+        func next(withinMilliseconds milliseconds: Int) throws -> Int32? {
+            let deadline = SystemClock.deadline(milliseconds: milliseconds)
+            repeat {
+                _ = try client.wait(until: min(deadline, SystemClock.deadline(milliseconds: 20)))
+                let raw = accept(listener, nil, nil)
+                if raw >= 0 { return raw }
+            } while SystemClock.monotonicNanoseconds() < deadline
+            return nil
+        }
+        for place in exchanges.indices {
+            let raw = try #require(try next(withinMilliseconds: 60_000))
+            // Enough for the others to come, if they were on their way.
+            #expect(try next(withinMilliseconds: 100) == nil)
+            close(raw)
+            var done: Exchange?
+            while done == nil {
+                _ = try client.wait(until: SystemClock.deadline(milliseconds: 20))
+                done = client.nextFinished()?.0
+            }
+            #expect(done === exchanges[place])
+        }
+    }
+
     @Test("a batch goes up whole and the answer comes back with status, headers and body")
     func posts() throws {
         let sent = (0..<130_000).map { UInt8(truncatingIfNeeded: $0) }
