@@ -108,6 +108,10 @@ let package = Package(
         .executableTarget(
             name: "storage-driver", dependencies: ["Admission", "Framing", "Posix", "Cryptography", "Storage"],
             path: "Tests/StorageDriver", swiftSettings: strict),
+        .executableTarget(
+            name: "uplink-crowd",
+            dependencies: ["Admission", "Framing", "Posix", "Storage", "CommandLine", "Uplink"],
+            path: "Tests/UplinkCrowd", swiftSettings: strict),
         tests("Admission", ["Framing"]),
         tests("Framing", ["Admission", "Cryptography", "Posix"], files: ["Vectors"]),
         tests("Wording", ["Admission"]),

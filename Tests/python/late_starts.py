@@ -11,6 +11,7 @@ import os
 import random
 from pathlib import Path
 
+import uplink_crowd
 from lanesim_parts.stage import LaneStage
 
 SEED = "LANEKEEPER_LATE_STARTS"
@@ -24,6 +25,8 @@ def late(directory: Path, home: Path) -> Path:
     os.environ["LANEKEEPER_LATE_HOME"] = str(home)
     for file in directory.iterdir():
         if file.suffix == ".so":
+            (home / file.name).symlink_to(file.resolve())
+        elif file.name == uplink_crowd.PROGRAM:
             (home / file.name).symlink_to(file.resolve())
         elif file.is_file() and file.name.startswith("lane") and not file.suffix:
             (home / file.name).symlink_to(WRAPPER)
