@@ -8,9 +8,11 @@ import http.client
 import json
 import os
 import pwd
+import signal
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from real_programs import make_people
 
 from lanesim_parts import comparison, crowd_log
 
+MOST_RENEWAL_STEPS = 40
 USER = pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -264,6 +267,56 @@ def test_a_renewal_that_was_cut_short_before_its_first_use_is_gone_on_with(site:
         assert eventually(lambda: "the certificate was renewed" in log()), log()
         assert (identity / "lane.pem").read_bytes().startswith(waiting[:200])
         assert not (identity / "next.pem").exists()
+
+
+@pytest.mark.parametrize("how", ["kill", "cut"])
+def test_an_uplink_that_is_killed_at_any_step_of_a_renewal_goes_on_with_it(site: Site, tmp_path: Path, how: str) -> None:
+    """Before each of its calls that touch the identity's directory; `cut` is a power cut, which loses what is not synced."""
+
+    def cut_short(step: int) -> bool:
+        """Whether there is such a step."""
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        lane, file = f"{how}-{step}", folder / "file.enrol"
+        site.lane("add", lane, "--name", lane, "--out", file, "--days", "90")
+        config, identity, _ = make_uplink(site, folder, lane, file)
+        own = identity / "lane.pem"
+        own.write_bytes(
+            forged(folder / "ca", site_authority(site), subject_text(subject_of(own)), (-61, 29)).read_bytes()
+        )
+        breaking = {
+            "LD_PRELOAD": str(site.binaries / "libFailingCalls.so"), "FAIL_UNDER": str(identity), "FAIL_AT": str(step),
+            "FAIL_HOW": how, "FAIL_SEED": str(step),
+        }  # fmt: skip
+
+        def is_renewed() -> bool:
+            issue = subject_of(own)["serialNumber"].rsplit(".", 1)[1]
+            return issue != "1" and not (identity / "next.pem").exists()
+
+        with (folder / "first.log").open("wb") as log:
+            first = subprocess.Popen(
+                [site.binaries / "lanekeeper-uplink", "--config", config], stdout=log, stderr=log,
+                env=os.environ | breaking,
+            )  # fmt: skip
+            try:
+                assert eventually(lambda: first.poll() is not None or is_renewed())
+            finally:
+                was_killed = first.poll() == -signal.SIGKILL
+                first.kill()
+                first.wait(PATIENCE_SECONDS)
+        assert was_killed or is_renewed(), (folder / "first.log").read_text()
+        with running_uplink(site, folder, config) as said:
+            assert eventually(is_renewed), (step, said())
+            assert own.stat().st_mode & 0o777 == 0o600
+            assert site.ask("/v1/statement", own).status == 404, "it is not believed"
+        return was_killed
+
+    killed: list[bool] = []
+    with ThreadPoolExecutor(4) as pool:
+        while all(killed):  # until a renewal has fewer steps
+            assert len(killed) < MOST_RENEWAL_STEPS
+            killed += pool.map(cut_short, range(len(killed) + 1, len(killed) + 5))
+    assert sum(killed) > 10
 
 
 # The file.
