@@ -25,7 +25,8 @@ struct ListeningSocket: Sendable {
         var yes: Int32 = 1
         // A collector that starts again must not wait for the connections of the one before.
         setsockopt(raw, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard ListeningSocket.bind(raw, address, isSix, port) == 0, listen(raw, 1024) == 0 else {
+        // A thousand lanes may come back in the same second, with more than one connection each; the kernel bounds it.
+        guard ListeningSocket.bind(raw, address, isSix, port) == 0, listen(raw, 8192) == 0 else {
             throw failure("listen at")
         }
         var storage = sockaddr_storage()
