@@ -115,6 +115,9 @@ private final class CredentialLoop {
     private var refused: [String: FileStatus] = [:]
     /// The clock as it was when an image was refused for its date: another clock judges it again.
     private var clockOfRefusal: ClockReading?
+    /// What the lane uses and `applied` does not say yet; after a failure it is written at `nextConfirmation`.
+    private var unconfirmed: AppliedMark?
+    private var nextConfirmation: UInt64 = 0
     private var nextLook: UInt64 = 0
     private var earliestLook: UInt64 = 0
 
@@ -143,6 +146,7 @@ private final class CredentialLoop {
                 let period = isWell ? CredentialThread.periodMilliseconds : CredentialThread.retryMilliseconds
                 nextLook = after + UInt64(period) * 1_000_000
                 if let waiting { nextLook = min(nextLook, waiting.deadline) }
+                if unconfirmed != nil { nextLook = min(nextLook, nextConfirmation) }
             }
             set.removeAll()
             set.add(wake.raw, .readable)
@@ -381,8 +385,19 @@ private final class CredentialLoop {
 
     /// After the lane began to use a table, `applied` says so; only then does the uplink report it.
     private func confirm() {
-        guard let mark = owner.takeHandedBack() else { return }
-        do { try AppliedFile.write(mark, to: settings.directory.applied) } catch { Log.error("\(error)") }
+        if let mark = owner.takeHandedBack() { unconfirmed = mark }
+        guard let mark = unconfirmed, SystemClock.monotonicNanoseconds() >= nextConfirmation else { return }
+        do {
+            try AppliedFile.write(mark, to: settings.directory.applied)
+            unconfirmed = nil
+        } catch {
+            if nextConfirmation == 0 { Log.error("\(error)") }
+            let period = UInt64(CredentialThread.retryMilliseconds) * 1_000_000
+            nextConfirmation = SystemClock.monotonicNanoseconds() + period
+            nextLook = min(nextLook, nextConfirmation)
+            return
+        }
+        nextConfirmation = 0
     }
 }
 
