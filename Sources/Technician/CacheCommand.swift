@@ -93,7 +93,8 @@ struct CacheCommand {
             overlay: table.map {
                 CacheReply.Overlay(
                     changeNumber: $0.changeNumber, identifiers: $0.overlay.identifiers,
-                    room: ChangeOverlay.mostIdentifiers, issuedAtMilliseconds: $0.overlay.issuedAt?.milliseconds)
+                    room: ChangeOverlay.mostIdentifiers - $0.overlay.identifiers,
+                    issuedAtMilliseconds: $0.overlay.issuedAt?.milliseconds)
             }, statement: statement.map { CacheReply.Statement($0) }, freshness: nil,
             kept: try CacheFiles.kept(files.directory), notes: tableNotes + statementNotes)
     }

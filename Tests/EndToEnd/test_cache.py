@@ -75,7 +75,7 @@ def test_cache_tells_what_is_held_and_compares_it_with_the_collector(open_stage,
             stage.components = [one for one in stage.components if one is not lane.daemon]
             offline = asks(technician, "info")
             assert offline["source"] == "files" and offline["image"]["digest"] == info["image"]["digest"]
-            assert offline["overlay"]["change_number"] == change
+            assert offline["overlay"] == info["overlay"]
             assert "does not run" in technician("cache", "info").stdout
             found = asks(technician, "lookup", f"0x{walker.chip.hex()}")
             assert found["source"] == "files" and found["overlay"]["health_code"] == "red"
