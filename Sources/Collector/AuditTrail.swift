@@ -40,6 +40,14 @@ public struct AuditTrail {
         return database.lastInsertedRow
     }
 
+    /// Adds to what an entry says of itself, once what it began is done.
+    func complete(_ entry: Int64, _ detail: String) throws(CollectorFailure) {
+        let update = try database.prepare("UPDATE audit SET detail = detail || ? WHERE id = ?")
+        update.bind(1, detail)
+        update.bind(2, entry)
+        try update.run()
+    }
+
     /// A line an entry, the newest `count` of them in their order: number, time, who, what, and what of it.
     public static func lines(_ directory: SiteDirectory, count: Int) throws(CollectorFailure) -> [String] {
         let database = try directory.openSite().database

@@ -18,6 +18,7 @@ final class ChangeDesk: Sendable {
 
     private struct Waiting: Sendable {
         var request: HTTPRequest
+        var lane: String?
         var after: UInt64
         /// Monotonic ns.
         var until: UInt64
@@ -30,9 +31,18 @@ final class ChangeDesk: Sendable {
         var waiting = 0
     }
 
+    /// A lane has a change that was never made here, as far as this collector knows.
+    struct Ahead: Sendable, Hashable {
+        var number: UInt64
+        /// nil: without TLS nobody says who he is.
+        var lane: String?
+    }
+
     private let queue = Mutex(Queue())
+    private let ahead = Mutex<Ahead?>(nil)
     private let bell: WakeUp
     private let key: Ed25519.SigningKey
+    private let published: PublishedDirectory
     private let thread = Mutex<NamedThread?>(nil)
 
     private struct Carried: @unchecked Sendable {
@@ -42,6 +52,7 @@ final class ChangeDesk: Sendable {
 
     init(_ directory: SiteDirectory, key: Ed25519.SigningKey) throws(CollectorFailure) {
         self.key = key
+        published = PublishedDirectory(directory)
         bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "changes") }
         let carried = Carried(store: try ChangeStore(directory))
         let started = try collecting { () throws(SystemFailure) in
@@ -56,10 +67,18 @@ final class ChangeDesk: Sendable {
         thread.withLock { $0 }?.join()
     }
 
+    /// The farthest that a lane was ahead since this was asked last.
+    func takeAhead() -> Ahead? {
+        ahead.withLock { ahead in
+            defer { ahead = nil }
+            return ahead
+        }
+    }
+
     // MARK: On the server's thread
 
     /// `GET /v1/changes?after=N&wait=SECONDS`
-    func list(_ request: HTTPRequest) {
+    func list(_ request: HTTPRequest, of lane: String?) {
         let query = request.head.query
         if let unknown = query.keys.first(where: { !["after", "wait"].contains($0) }) {
             return request.answer(.error(400, "'\(unknown)' is not known here", advice: "after and wait are"))
@@ -75,7 +94,7 @@ final class ChangeDesk: Sendable {
                     advice: "seconds, 0 to \(Self.longestWaitSeconds)"))
         }
         let asked = Waiting(
-            request: request, after: after, until: SystemClock.deadline(milliseconds: wait * 1000))
+            request: request, lane: lane, after: after, until: SystemClock.deadline(milliseconds: wait * 1000))
         let isTaken = queue.withLock {
             guard !$0.isStopping, $0.lists.count + $0.waiting < Self.mostWaiting else { return false }
             $0.lists.append(asked)
@@ -135,6 +154,7 @@ final class ChangeDesk: Sendable {
                         }
                         continue
                     }
+                    if one.after > newest { note(Ahead(number: one.after, lane: one.lane)) }
                     if lists.count >= Self.mostListsKept { lists = [:] }
                     if lists[one.after] == nil { lists[one.after] = try list(after: one.after, store) }
                     if let made = lists[one.after] { one.request.answer(made) }
@@ -155,6 +175,10 @@ final class ChangeDesk: Sendable {
         }
     }
 
+    private func note(_ new: Ahead) {
+        ahead.withLock { if $0.map({ $0.number < new.number }) ?? true { $0 = new } }
+    }
+
     private static func nothing(_ newest: UInt64) -> HTTPResponse {
         HTTPResponse(204, "application/octet-stream", [], headers: [("Lanekeeper-Change-Number", String(newest))])
     }
@@ -163,26 +187,18 @@ final class ChangeDesk: Sendable {
         switch try store.list(after: number, now: SystemClock.wallMilliseconds()) {
         case .nothingNewer: return Self.nothing(number)
         case .missing(let newest):
-            if number > newest {
-                Log.error(
-                    "a lane has change \(number), and the newest here is \(newest): changes.sqlite is older than what was "
-                        + "published; put the newer one back, or lanes will pass over the next \(number - newest) changes"
-                )
-            }
             return .error(
                 410, "what comes behind change \(number) is not here; the newest is \(newest)",
                 advice: "fetch the image", headers: [("Lanekeeper-Change-Number", String(newest))])
         case .list(let list):
-            do throws(CryptographyFailure) {
-                let signed = list.signedPart
-                let bytes = signed + (try key.sign(signed))
-                return HTTPResponse(
-                    200, "application/octet-stream", bytes,
-                    headers: [
-                        ("ETag", "\"\(Hexadecimal.text(try SHA256.hash(bytes)))\""),
-                        ("Lanekeeper-Change-Number", String(list.last)),
-                    ])
-            } catch { throw CollectorFailure("sign", "a change list", error.reason) }
+            let bytes = try list.signed(by: key)
+            let digest = try published.put(list: bytes)
+            return HTTPResponse(
+                200, "application/octet-stream", bytes,
+                headers: [
+                    ("ETag", "\"\(Hexadecimal.text(digest))\""),
+                    ("Lanekeeper-Change-Number", String(list.last)),
+                ])
         }
     }
 

@@ -20,10 +20,10 @@ public final class ChangeStore: @unchecked Sendable {
     private let directory: SiteDirectory
     private let site: SiteID
     private let badgeKeyFingerprint: UInt64
-    private let trust: SiteTrust
-    private let database: Database
+    let trust: SiteTrust
+    let database: Database
     private let siteDatabase: Database
-    private var image: CredentialImage?
+    private(set) var image: CredentialImage?
 
     public init(_ directory: SiteDirectory) throws(CollectorFailure) {
         self.directory = directory
@@ -40,6 +40,12 @@ public final class ChangeStore: @unchecked Sendable {
         } catch { throw CollectorFailure("use", directory.publicKeyFile, error.reason) }
         database = try Self.open(directory, site: publicKey.site)
         siteDatabase = try directory.openSite().database
+        let count = try takeBack(from: PublishedDirectory(directory))
+        if count > 0 {
+            Log.warning(
+                "\(database.path) is older than what was published: \(count) changes are taken back from "
+                    + directory.published)
+        }
     }
 
     private static func open(_ directory: SiteDirectory, site: SiteID) throws(CollectorFailure) -> Database {
@@ -113,9 +119,12 @@ public final class ChangeStore: @unchecked Sendable {
     /// - Parameters:
     ///   - request: the asker's own name for this; asked again under it nothing happens again. nil: it has none.
     ///   - digest: of what was asked for, to tell a repetition from another request of that name.
+    ///   - feedWords: what the feed says of the fourth key of these holders, where the image may say another thing.
     ///   - now: ms since 1970.
     public func publish(
-        _ changes: [HolderChange], request: String? = nil, digest: [UInt8] = [], now: Int64
+        _ changes: [HolderChange], request: String? = nil, digest: [UInt8] = [],
+        feedWords: [UInt32: Activation] = [:],
+        now: Int64
     ) throws(Refusal) -> Published {
         do {
             // What was asked before is answered as before, whatever is in force now.
@@ -123,7 +132,7 @@ public final class ChangeStore: @unchecked Sendable {
                 if let request, let before = try repeated(request, digest) { return before }
                 // Inside: an import that ends now waits to be laid under these, or they see it.
                 try lookAtImage()
-                return try write(changes, request, digest, now)
+                return try write(changes, request, digest, feedWords, now)
             }
         } catch let refusal as Refusal { throw refusal } catch let failure as CollectorFailure {
             throw .failure(failure)
@@ -140,7 +149,8 @@ public final class ChangeStore: @unchecked Sendable {
     }
 
     private func write(
-        _ changes: [HolderChange], _ request: String?, _ digest: [UInt8], _ now: Int64
+        _ changes: [HolderChange], _ request: String?, _ digest: [UInt8],
+        _ feedWords: [UInt32: Activation], _ now: Int64
     ) throws -> Published {
         guard let image else { throw Refusal.noImage }
         let said = badges(of: Set(changes.map(\.holder.number)), in: image)
@@ -164,7 +174,7 @@ public final class ChangeStore: @unchecked Sendable {
             for (old, new) in zip(before[holder] ?? [], after[holder] ?? []) where old != new { rows.append(new) }
         }
         let first = try append(rows, on: image, now)
-        try keep(changes, said, number: try newestNumber(on: image))
+        try keep(changes, said, feedWords, number: try newestNumber(on: image))
         if let request {
             let insert = try database.prepare("INSERT INTO request VALUES(?,?,?,?,?)")
             insert.bind(1, request)
@@ -178,7 +188,10 @@ public final class ChangeStore: @unchecked Sendable {
     }
 
     /// What changes said of keys, for the next image.
-    private func keep(_ changes: [HolderChange], _ said: [UInt32: [Badge]], number: UInt64) throws(CollectorFailure) {
+    private func keep(
+        _ changes: [HolderChange], _ said: [UInt32: [Badge]], _ feedWords: [UInt32: Activation],
+        number: UInt64
+    ) throws(CollectorFailure) {
         // The feed's word stays the first one: what stands already was said of that.
         let insert = try database.prepare(
             """
@@ -199,7 +212,8 @@ public final class ChangeStore: @unchecked Sendable {
                 insert.bind(2, key.rawValue)
                 insert.bind(3, Int64(state))
                 insert.bind(4, Int64(instant))
-                insert.bind(5, Int64(key.state(of: feed).state))
+                let word = key == .activation ? feedWords[change.holder.number]?.rawValue : nil
+                insert.bind(5, Int64(word ?? key.state(of: feed).state))
                 insert.bind(6, Int64(clamping: number))
                 try insert.run()
             }
@@ -207,7 +221,7 @@ public final class ChangeStore: @unchecked Sendable {
     }
 
     /// Runs `body` in one transaction of `changes.sqlite`.
-    private func transaction<Value>(_ body: () throws -> Value) throws -> Value {
+    func transaction<Value>(_ body: () throws -> Value) throws -> Value {
         try database.execute("BEGIN IMMEDIATE")
         do {
             let value = try body()
@@ -238,7 +252,7 @@ public final class ChangeStore: @unchecked Sendable {
     }
 
     /// Takes over the image in force, if it is another than before.
-    private func lookAtImage() throws(CollectorFailure) {
+    func lookAtImage() throws(CollectorFailure) {
         let inForce = try Publisher.newestImage(in: siteDatabase)
         guard let inForce else { return image = nil }
         guard image?.version != inForce.version else { return }
@@ -381,7 +395,8 @@ public final class ChangeStore: @unchecked Sendable {
         }
     }
 
-    /// Standing keys that the image was merged with, and about which it says another thing: the feed had news.
+    /// Standing keys that the image was merged with, and about which it says another thing: the feed had news. What the
+    /// office decided stands in its own table and needs no second word here once it is in an image.
     private func forget(_ image: CredentialImage) throws(CollectorFailure) {
         let keys = try Self.keys(in: database)
         guard !keys.isEmpty else { return }
@@ -390,9 +405,15 @@ public final class ChangeStore: @unchecked Sendable {
         image.forEachCredential(of: { holders.contains($0) }) { _, credential in
             said[credential.holder.number] = credential
         }
-        let delete = try database.prepare("DELETE FROM standing WHERE holder = ? AND key = ? AND number <= ?")
+        let decided = try ActivationOffice.decided(siteDatabase)
+        let delete = try database.prepare(
+            "DELETE FROM standing WHERE holder = ? AND key = ? AND number <= ?")
         for (holder, key, standing) in keys.all {
-            if let credential = said[holder], key.state(of: credential).state == standing.state { continue }
+            if let credential = said[holder], key.state(of: credential).state == standing.state {
+                guard key == .activation, decided[holder]?.state.rawValue == standing.state else {
+                    continue
+                }
+            }
             delete.bind(1, Int64(holder))
             delete.bind(2, key.rawValue)
             delete.bind(3, Int64(clamping: image.header.changeNumber))
@@ -408,6 +429,7 @@ public final class ChangeStore: @unchecked Sendable {
         while try select.step() { holders.insert(UInt32(clamping: select.integer(0))) }
         guard !holders.isEmpty else { return }
         let keys = try Self.keys(in: database)
+        let decided = try ActivationOffice.decided(siteDatabase)
         var rows: [Badge] = []
         let said = badges(of: holders, in: image)
         let changed = try database.prepare(
@@ -422,14 +444,18 @@ public final class ChangeStore: @unchecked Sendable {
                     holder: holder, tag: row.slot.tag, credential: row.credential(zones: image.header.zones))
             }
             for badge in said[holder] ?? [] {
-                let wanted = Badge(holder: holder, tag: badge.tag, credential: badge.credential.map { keys.merged($0) })
+                let wanted = Badge(
+                    holder: holder, tag: badge.tag,
+                    credential: badge.credential.map { keys.merged($0, decided: decided[holder]?.state) })
                 if inForce.removeValue(forKey: badge.tag) ?? badge != wanted { rows.append(wanted) }
             }
             // Identifiers that the image gives to somebody else, or to nobody.
             for tag in inForce.keys.sorted(by: { ($0.low, $0.high) < ($1.low, $1.high) }) {
                 var wanted = Badge(holder: holder, tag: tag, credential: nil)
                 if case .found(let other) = image.lookup(tag) {
-                    wanted = Badge(holder: other.holder.number, tag: tag, credential: keys.merged(other))
+                    wanted = Badge(
+                        holder: other.holder.number, tag: tag,
+                        credential: keys.merged(other, decided: decided[other.holder.number]?.state))
                 }
                 if inForce[tag] != wanted { rows.append(wanted) }
             }
@@ -457,20 +483,30 @@ public final class ChangeStore: @unchecked Sendable {
     func list(after number: UInt64, now: Int64) throws(CollectorFailure) -> Answer {
         let newest = try newest()
         if number == newest { return .nothingNewer }
-        guard number < newest else { return .missing(newest: newest) }
+        guard number < newest, var list = try cut(after: number) else {
+            return .missing(newest: newest)
+        }
+        list.issuedAt = WallTime(milliseconds: now)
+        return .list(list)
+    }
+
+    /// The changes behind `number`, as many as one list holds and `most` allows, issued when the newest of them was made;
+    /// nil when the first of them is not here.
+    func cut(after number: UInt64, most: Int = ChangeList.mostChanges) throws(CollectorFailure)
+        -> ChangeList?
+    {
         let select = try database.prepare(
-            "SELECT number, slot, zones, base FROM change WHERE number > ? ORDER BY number LIMIT ?")
+            "SELECT number, slot, zones, base, made FROM change WHERE number > ? ORDER BY number LIMIT ?")
         select.bind(1, Int64(clamping: number))
-        select.bind(2, ChangeList.mostChanges)
+        select.bind(2, min(most, ChangeList.mostChanges))
         defer { select.reset() }
         var list = ChangeList(
-            site: site, first: number + 1, issuedAt: WallTime(milliseconds: now), validityBaseSeconds: 0,
+            site: site, first: number + 1, issuedAt: WallTime(milliseconds: 0), validityBaseSeconds: 0,
             badgeKeyFingerprint: badgeKeyFingerprint, zones: [], zoneSets: [], changes: [])
         var sets: [[String]: Int] = [:]
         while try select.step() {
             let place = UInt64(list.changes.count)
             guard UInt64(clamping: select.integer(0)) == list.first + place, let row = Row(select) else {
-                if place == 0 { return .missing(newest: newest) }
                 break
             }
             // One base a list: changes that were made on another image come in the next.
@@ -483,8 +519,9 @@ public final class ChangeStore: @unchecked Sendable {
                 change.validityAndZones = change.validityAndZones & (1 << 54 - 1) | UInt64(set) << 54
             }
             list.changes.append(change)
+            list.issuedAt = WallTime(milliseconds: select.integer(4))
         }
-        return list.changes.isEmpty ? .missing(newest: newest) : .list(list)
+        return list.changes.isEmpty ? nil : list
     }
 
     /// The place of a set of zones in a list; nil when there is no room for it.
@@ -500,6 +537,30 @@ public final class ChangeStore: @unchecked Sendable {
         guard list.zoneSets.count < ImageSlot.mostZoneSets else { return nil }
         list.zoneSets.append(set)
         return list.zoneSets.count - 1
+    }
+
+    /// What the changes on top of the image in force say of its identifiers, and the newest of them: what an image takes
+    /// in that is made of this one. nil: none is in force.
+    func onImage() throws(CollectorFailure) -> (number: UInt64, slots: [BadgeTag: ImageSlot])? {
+        do {
+            return try transaction {
+                try lookAtImage()
+                guard let image else { return nil }
+                var slots: [BadgeTag: ImageSlot] = [:]
+                let select = try database.prepare(
+                    "SELECT slot FROM change WHERE number > ? ORDER BY number")
+                select.bind(1, Int64(clamping: image.header.changeNumber))
+                while try select.step() {
+                    let slot = select.withBlob(0) {
+                        $0.count == ImageSlot.size ? ImageSlot.at(0, in: $0) : nil
+                    }
+                    if let slot { slots[slot.tag] = slot }
+                }
+                return (try newestNumber(on: image), slots)
+            }
+        } catch let failure as CollectorFailure { throw failure } catch {
+            throw CollectorFailure("read changes in", database.path, "\(error)")
+        }
     }
 
     /// Changes whenever another process has published.

@@ -9,7 +9,9 @@ import Posix
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
+///     GET  /v1/alerts      what somebody has to look at: kind, since, count, what to do
 ///     GET  /v1/image       the credential image in force (ETag, Range)
+///     GET  /v1/images/HEX  an image, a change list by its name, as the statement gives it; /v1/lists/HEX (immutable)
 ///     GET  /v1/changes     a list of urgent changes behind after=N, or 204 after wait=SECONDS
 ///     POST /v1/changes     urgent changes, whole or not at all
 ///     GET  /v1/statement   the newest signed statement
@@ -27,6 +29,7 @@ final class CollectorRoutes: HTTPRoutes {
     private let gate: Gatekeeper
     private let login: LoginPage
     private let inside: InsideList
+    private let published: PublishedDirectory
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
@@ -37,6 +40,7 @@ final class CollectorRoutes: HTTPRoutes {
         self.inside = inside
         login = LoginPage(isEncrypted: gate.isEncrypted)
         self.settings = settings
+        published = PublishedDirectory(settings.data)
         self.intake = intake
         self.archive = archive
         self.publisher = publisher
@@ -48,9 +52,12 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/records": ["GET", "HEAD", "POST"],
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
+        "/v1/alerts": ["GET", "HEAD"],
         "/v1/inside": ["GET", "HEAD"],
         "/v1/inside.csv": ["GET", "HEAD"],
         "/v1/image": ["GET", "HEAD"],
+        "/v1/images": ["GET", "HEAD"],
+        "/v1/lists": ["GET", "HEAD"],
         "/v1/changes": ["GET", "POST"],
         "/v1/statement": ["GET", "HEAD"],
         "/v1/renewal": ["POST"],
@@ -71,7 +78,7 @@ final class CollectorRoutes: HTTPRoutes {
                     advice: "use \((settings.names + ["127.0.0.1", "[::1]", "localhost"]).joined(separator: ", ")) in "
                         + "the address, or add this one to listen.names"))
         }
-        guard let methods = Self.methods[head.path] else {
+        guard let methods = Self.methods[PublishedFileAnswer.family(ofPath: head.path)] else {
             return .refuse(
                 .error(404, "there is nothing at \(head.path)", advice: "see docs/formats.md for what is served"))
         }
@@ -107,14 +114,15 @@ final class CollectorRoutes: HTTPRoutes {
     private func refusal(_ head: HTTPHead) -> HTTPResponse? {
         let now = SystemClock.wallMilliseconds()
         let answer: Gatekeeper.Answer
-        switch head.path {
-        case "/v1/records" where head.method == "POST", "/v1/changes" where head.method == "GET", "/v1/image",
-            "/v1/statement", "/v1/renewal":
+        switch PublishedFileAnswer.family(ofPath: head.path) {
+        case "/v1/records" where head.method == "POST", "/v1/changes" where head.method == "GET",
+            "/v1/image",
+            "/v1/images", "/v1/lists", "/v1/statement", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
         case "/healthz", "/login", "/logout", "/page.css", "/page.js": return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
-        case "/v1/records", "/v1/changes": answer = gate.person(head, needs: .operator, now: now)
+        case "/v1/records", "/v1/changes", "/v1/inside.csv": answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
         guard case .mayNot(let refusal) = answer else { return nil }
@@ -135,17 +143,24 @@ final class CollectorRoutes: HTTPRoutes {
         case "/logout": request.answer(login.left)
         case "/v1/records": list(request)
         case "/v1/tallies":
-            request.answer(.json(TallyJSON(intake.snapshot, settings).tallies(now: now)))
+            request.answer(
+                .json(
+                    TallyJSON(intake.snapshot, settings, inside: inside.snapshot).tallies(now: now)))
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
-        case "/v1/changes": changes.list(request)
-        case "/v1/inside", "/v1/inside.csv": request.answer(whoIsInside(request.head.path))
+        case "/v1/changes":
+            switch gate.lane(request.head, now: now) {
+            case .lane(let identity): changes.list(request, of: identity?.lane.text)
+            case .mayNot(let refusal): request.answer(refusal)
+            }
+        case "/v1/inside", "/v1/inside.csv": request.answer(whoIsInside(request.head, now))
+        case "/v1/alerts": request.answer(.json(Alerts(inside: inside.snapshot).json(now: now)))
         case "/v1/image": request.answer(ImageAnswer(request.head, publisher.image).response)
         case "/v1/statement": request.answer(statement)
         case "/healthz": request.answer(health)
         default:
             request.answer(
-                screen.answer(request.head.path)
+                PublishedFileAnswer.response(request.head, published) ?? screen.answer(request.head.path)
                     ?? .error(404, "there is nothing at \(request.head.path)", advice: ""))
         }
     }
@@ -179,14 +194,17 @@ final class CollectorRoutes: HTTPRoutes {
         archive.list(RecordArchive.Query(lane: query["lane"], after: after, limit: limit), for: request)
     }
 
-    private func whoIsInside(_ path: String) -> HTTPResponse {
+    /// A viewer hears how many; names are for operators.
+    private func whoIsInside(_ head: HTTPHead, _ now: Int64) -> HTTPResponse {
         guard let snapshot = inside.snapshot else {
             return .error(
                 503, "nobody has looked yet who is inside", advice: "ask again in a second; is an image published?",
                 headers: [("Retry-After", "1")])
         }
-        return path.hasSuffix(".csv")
-            ? HTTPResponse(200, "text/csv; charset=utf-8", snapshot.csv) : .json(snapshot.json)
+        if head.path.hasSuffix(".csv") { return HTTPResponse(200, "text/csv; charset=utf-8", snapshot.csv) }
+        var isOperator = false
+        if case .may = gate.person(head, needs: .operator, now: now) { isOperator = true }
+        return .json(snapshot.json(isNamed: isOperator))
     }
 
     private var statement: HTTPResponse {

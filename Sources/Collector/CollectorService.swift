@@ -4,6 +4,8 @@ import Posix
 
 /// The collector at work: intake, archive, publisher and server over one data directory.
 public final class CollectorService {
+    private static let pruneMilliseconds: Int64 = 60_000
+
     private let intake: Intake
     private let archive: RecordArchive
     private let publisher: Publisher
@@ -13,10 +15,13 @@ public final class CollectorService {
     private let register: EnrolmentRegister
     private let certificateExpires: Int64?
     private var lastExpiryWarning: Int64 = 0
-    private var registerFailure: String?
+    private let imageLimits: ImageLimits
+    private var pruned: Int64 = 0
+    private var leapt: Int64 = 0
+    /// What fails just now, by what was attempted.
+    private var failures: [String: String] = [:]
     private var lock: Descriptor?
     private var isRunning = true
-    private var publisherFailure: String?
 
     /// `http://127.0.0.1:8480/`
     public let page: String
@@ -32,6 +37,7 @@ public final class CollectorService {
         let listener = try ListeningSocket(
             address: settings.address, port: settings.port, isEncrypted: settings.isEncrypted)
         let data = settings.data
+        imageLimits = settings.images
         let publicKey = try data.key(.sitePublic, data.publicKeyFile)
         let secretKey = try data.key(.siteSecret, data.secretKeyFile)
         guard publicKey.site == secretKey.site else {
@@ -54,7 +60,7 @@ public final class CollectorService {
             data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
-        inside = try InsideList(data, publisher)
+        inside = try InsideList(data, publisher, settings.windows)
         let authority = try SiteAuthority(data)
         register = try EnrolmentRegister(data, site: publicKey.site)
         let tls = try CollectorTLS(settings, authority, port: listener.port)
@@ -76,30 +82,44 @@ public final class CollectorService {
 
     /// To be called about once a second: notices an import.
     public func refresh() {
+        let now = SystemClock.wallMilliseconds()
         // What cannot be stored is not counted: then what is known grows old.
         if intake.failure == nil, intake.silenceMilliseconds < 10_000 {
-            publisher.tell(intake.snapshot.occupancy(now: SystemClock.wallMilliseconds()))
+            publisher.tell(intake.snapshot.occupancy(now: now))
         }
-        do {
-            if let image = try publisher.refresh(now: SystemClock.wallMilliseconds()) {
-                Log.notice(
-                    "image \(image.version) is in force: \(image.identifiers) identifiers of \(image.holders) holders, "
-                        + "\(image.conflicts) in conflict")
+        attempt("the credential office") { () throws(CollectorFailure) in try publisher.publishDecisions() }
+        attempt("changes") { () throws(CollectorFailure) in
+            guard let ahead = changes.takeAhead(), !(0..<NumberLeap.periodMilliseconds).contains(now - leapt) else {
+                return
             }
-            publisherFailure = nil
-        } catch {
-            // Once for each failure, not once a second.
-            if publisherFailure != error.description { Log.error("images: \(error.description)") }
-            publisherFailure = error.description
+            guard let said = try publisher.leap(over: ahead, now: now) else { return }
+            leapt = now
+            Log.error(said)
         }
-        do {
-            try register.writeUses()
-            registerFailure = nil
-        } catch {
-            if registerFailure != error.description { Log.error("enrolment: \(error.description)") }
-            registerFailure = error.description
+        attempt("images") { () throws(CollectorFailure) in
+            guard let image = try publisher.refresh(now: now) else { return }
+            Log.notice(
+                "image \(image.version) is in force: \(image.identifiers) identifiers of \(image.holders) holders, "
+                    + "\(image.conflicts) in conflict")
+            pruned = 0
         }
-        warnOfExpiry(now: SystemClock.wallMilliseconds())
+        if !(0..<Self.pruneMilliseconds).contains(now - pruned) {
+            pruned = now
+            attempt("old images") { () throws(CollectorFailure) in try publisher.prune(imageLimits, now: now) }
+        }
+        attempt("enrolment") { () throws(CollectorFailure) in try register.writeUses() }
+        warnOfExpiry(now: now)
+    }
+
+    /// A failure is said once, not once a second.
+    private func attempt(_ subject: String, _ body: () throws(CollectorFailure) -> Void) {
+        do throws(CollectorFailure) {
+            try body()
+            failures[subject] = nil
+        } catch {
+            if failures[subject] != error.description { Log.error("\(subject): \(error.description)") }
+            failures[subject] = error.description
+        }
     }
 
     /// Once a day in its last 30 days.

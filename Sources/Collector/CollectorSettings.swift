@@ -31,6 +31,9 @@ public struct CollectorSettings: Sendable {
     var lanes: [ShortName: String]
     /// What keeps an image from being published by itself.
     public var feedGuard: FeedGuard
+    var images = ImageLimits()
+    /// By which the collector judges whether a key turns.
+    public var windows = KeyWindows()
 
     /// Reads and checks all of it; the error names every problem by its line and column.
     public init(path: String) throws(ConfigurationFailure) {
@@ -80,6 +83,17 @@ public struct CollectorSettings: Sendable {
         if let section = root.optionalSection("import") {
             feedGuard.mostLosingPercent = section.integer(
                 "most_losing_percent", default: FeedGuard.defaultMostLosingPercent, in: 0...100)
+        }
+        if let section = root.optionalSection("keys") {
+            windows = KeyWindows(
+                testHours: section.integer(
+                    "test_window_hours", default: KeyWindows.defaultTestHours, in: 1...336, unit: "hours"),
+                assessmentHours: section.integer(
+                    "assessment_window_hours", default: KeyWindows.defaultAssessmentHours, in: 1...336, unit: "hours"))
+        }
+        if let section = root.optionalSection("images") {
+            images.days = section.integer("keep_days", default: ImageLimits.defaultDays, in: 0...3650, unit: "days")
+            images.most = section.integer("keep_most", default: ImageLimits.defaultMost, in: 1...10_000)
         }
         try reader.finish()
     }

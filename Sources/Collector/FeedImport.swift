@@ -46,6 +46,8 @@ public struct FeedImport {
 
     public struct Options {
         public var rules = FeedGuard()
+        /// By which it is judged whether a key turns.
+        public var windows = KeyWindows()
         /// Says what would happen and changes nothing.
         public var isDryRun = false
         /// The site's, for a feed with calendar dates; without it they are refused.
@@ -60,6 +62,7 @@ public struct FeedImport {
         /// As the collector's configuration has it.
         public init(_ settings: CollectorSettings) {
             rules = settings.feedGuard
+            windows = settings.windows
             calendar = settings.calendar
         }
     }
@@ -95,6 +98,7 @@ public struct FeedImport {
         }
         let now = SystemClock.wallMilliseconds()
         let refused = RefusedRows(besideFeed: feed, isWritten: !options.isDryRun)
+        if !options.isDryRun { try ActivationOffice(directory).publishRecorded() }
         // Before the feed is read: a change that comes later lies on top of the image.
         let standing = try ChangeStore.standingKeys(directory)
         let (reading, register) = try read(database, refused, badgeKey, standing, now: now, note, progress)
@@ -116,7 +120,7 @@ public struct FeedImport {
         try register.flush()
         let images = ImageRegister(database)
         let inForce = try images.inForce()
-        let changes = changes(against: inForce, builder, at: now)
+        let changes = changes(against: inForce, standing, builder, at: now)
         let reasons = options.rules.reasons(
             reading.frame, rows: reading.rows, made: reading.madeMilliseconds, changes: changes, inForce: inForce,
             now: now)
@@ -168,17 +172,20 @@ public struct FeedImport {
 
     /// nil: there is nothing in force.
     private func changes(
-        against inForce: ImageRegister.Image?, _ builder: borrowing ImageBuilder, at now: Int64
+        against inForce: ImageRegister.Image?, _ standing: StandingKeys, _ builder: borrowing ImageBuilder,
+        at now: Int64
     ) -> Result<ImageChanges, CollectorFailure>? {
         guard let inForce else { return nil }
-        var after = HolderKeys(at: WallTime(milliseconds: now))
+        var after = HolderKeys(at: WallTime(milliseconds: now), windows: options.windows)
         let base = builder.validityBaseSeconds
         builder.zoneSets.withUnsafeBufferPointer { sets in
             builder.forEachSlot { after.add($0, zoneSets: sets, validityBaseSeconds: base) }
         }
         return Result { () throws(CollectorFailure) in
             let image = try PublishedImageFile("\(directory.images)/\(inForce.file)", digest: inForce.digest)
-            let before = try HolderKeys(of: image, at: WallTime(milliseconds: now))
+            // With what lies on top of it: that was not the feed's doing.
+            let before = try HolderKeys(
+                of: image, at: WallTime(milliseconds: now), standing: standing, windows: options.windows)
             return ImageChanges(from: before, of: inForce.version, to: after)
         }
     }

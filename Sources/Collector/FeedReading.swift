@@ -172,7 +172,10 @@ final class FeedReading {
             if settled != decision.state { overruled.append(number.number) }
             entry.activation = settled
         }
-        if !standing.isEmpty { entry.takeKeys(of: standing.merged(entry.credential(number))) }
+        if !standing.isEmpty {
+            entry.takeKeys(
+                of: standing.merged(entry.credential(number), decided: decided[number.number]?.state))
+        }
         try roster.add(entry, number, line: line, key: badgeKey)
     }
 

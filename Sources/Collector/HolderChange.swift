@@ -65,7 +65,7 @@ public struct HolderChange: Sendable, Hashable {
 /// | key | the feed has news when |
 /// |---|---|
 /// | health code, test | its assessment, its sample, is newer than the change's |
-/// | vaccine, activation | it says another thing than it said when the change was made |
+/// | vaccine, activation | it says another thing than it said when the change was made, and than the office decided |
 public struct StandingKeys: Sendable {
     enum Key: Int64, Sendable, CaseIterable {
         case code, test, vaccine, activation
@@ -106,10 +106,19 @@ public struct StandingKeys: Sendable {
     }
 
     /// What is to be published of a holder of whom the feed says `credential`.
-    public func merged(_ credential: Credential) -> Credential {
+    ///
+    /// - Parameters:
+    ///   - decided: what the office decided of his fourth key: to hear that is no news of the feed.
+    ///   - image: `credential` is of an image that has changes up to this one; newer ones lie on top of it.
+    func merged(
+        _ credential: Credential, decided: Activation? = nil, onTopOf image: UInt64 = .max
+    ) -> Credential {
         guard let keys = holders[credential.holder.number] else { return credential }
         var merged = credential
-        for (key, standing) in keys where Self.holds(standing, key, against: credential) {
+        for (key, standing) in keys {
+            let isNewest =
+                key == .activation && (standing.number > image || decided.map { $0 == credential.activation } ?? false)
+            guard isNewest || Self.holds(standing, key, against: credential) else { continue }
             switch key {
             case .code:
                 merged.healthCode = HealthCode(rawValue: standing.state) ?? .unknown

@@ -3,18 +3,12 @@ import Framing
 
 /// Which keys turn for each holder of an image at one instant: two bytes a holder number.
 ///
-/// The keys are those of a lane that asks all four of everybody, with the windows that a policy has when it does not say
-/// otherwise: the collector does not know the lanes' own policies.
+/// The keys are those of a lane that asks all four of everybody, within the site's usual windows: the collector does not know
+/// the lanes' own policies, and is told the windows in its configuration.
 struct HolderKeys {
     /// The keys in the order of their bits in `KeySet`.
     static let names = ["vaccine", "green code", "test", "activated"]
 
-    private static let policy: AdmissionPolicy = {
-        var policy = AdmissionPolicy()
-        policy.requiredKeys = [KeySet](repeating: .all, count: 8)
-        policy.admittedKinds = KindSet(HolderKind.allCases)
-        return policy
-    }()
     private static let spoils: [(key: KeySet, by: Reasons)] = [
         (.vaccine, [.vaccineNotRecorded, .vaccineIncomplete]),
         (.greenCode, [.codeYellow, .codeRed, .codeTooOld, .codeUnknown, .codeInFuture]),
@@ -26,20 +20,27 @@ struct HolderKeys {
     private var states: [UInt16] = []
     private(set) var holders = 0
     private let instant: WallTime
+    private let windows: KeyWindows
 
-    init(at instant: WallTime) { self.instant = instant }
+    init(at instant: WallTime, windows: KeyWindows = KeyWindows()) {
+        self.instant = instant
+        self.windows = windows
+    }
 
     /// `standing`: what urgent changes say on top of the image.
     init(
-        of image: PublishedImageFile, at instant: WallTime, standing: StandingKeys = StandingKeys()
+        of image: PublishedImageFile, at instant: WallTime, standing: StandingKeys = StandingKeys(),
+        windows: KeyWindows = KeyWindows()
     ) throws(CollectorFailure) {
-        self.init(at: instant)
+        self.init(at: instant, windows: windows)
         let sets = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: image.header.zoneSets.count)
         defer { sets.deallocate() }
         _ = sets.initialize(from: image.header.zoneSets)
         let base = image.header.validityBaseSeconds
         try image.forEachSlot {
-            add($0, zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base, standing: standing)
+            add(
+                $0, zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base, standing: standing,
+                onTopOf: image.header.changeNumber)
         }
     }
 
@@ -54,12 +55,12 @@ struct HolderKeys {
 
     mutating func add(
         _ slot: ImageSlot, zoneSets: UnsafeBufferPointer<UInt64>, validityBaseSeconds: Int64,
-        standing: StandingKeys = StandingKeys()
+        standing: StandingKeys = StandingKeys(), onTopOf image: UInt64 = .max
     ) {
         guard !slot.isConflict,
             let said = slot.credential(zoneSets: zoneSets, validityBaseSeconds: validityBaseSeconds)
         else { return }
-        let credential = standing.merged(said)
+        let credential = standing.merged(said, onTopOf: image)
         let number = Int(slot.holder)
         if number >= states.count {
             states.append(
@@ -67,16 +68,47 @@ struct HolderKeys {
         }
         if states[number] == 0 { holders += 1 }
         states[number] =
-            UInt16(credential.kind.rawValue) | UInt16(Self.turning(of: credential, at: instant).rawValue) << 4
+            UInt16(credential.kind.rawValue) | UInt16(Self.turning(of: credential, at: instant, windows).rawValue) << 4
     }
 
     /// Those of the four keys that turn for a credential.
-    static func turning(of credential: Credential, at instant: WallTime) -> KeySet {
+    static func turning(of credential: Credential, at instant: WallTime, _ windows: KeyWindows) -> KeySet {
         let reasons = FourKeys.reasons(
-            credential, policy: policy, destinationZoneBit: 0, leadsOutside: true, at: instant)
+            credential, policy: windows.policy, destinationZoneBit: 0, leadsOutside: true, at: instant)
         var keys = KeySet.all
         for (key, by) in spoils where !reasons.isDisjoint(with: by) { keys.remove(key) }
         return keys
+    }
+}
+
+/// How old a test and an assessment may be, as the lanes' policy says it.
+public struct KeyWindows: Sendable, Hashable {
+    public static let defaultTestHours = 48
+    public static let defaultAssessmentHours = 24
+
+    public let testHours: Int
+    public let assessmentHours: Int
+    /// A lane's that asks all four keys of everybody.
+    let policy: AdmissionPolicy
+
+    public init(testHours: Int = Self.defaultTestHours, assessmentHours: Int = Self.defaultAssessmentHours) {
+        self.testHours = testHours
+        self.assessmentHours = assessmentHours
+        var policy = AdmissionPolicy()
+        policy.requiredKeys = [KeySet](repeating: .all, count: 8)
+        policy.admittedKinds = KindSet(HolderKind.allCases)
+        policy.testWindowMilliseconds = Int64(testHours) * 3_600_000
+        policy.assessmentWindowMilliseconds = Int64(assessmentHours) * 3_600_000
+        self.policy = policy
+    }
+
+    public static func == (one: KeyWindows, other: KeyWindows) -> Bool {
+        one.testHours == other.testHours && one.assessmentHours == other.assessmentHours
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(testHours)
+        hasher.combine(assessmentHours)
     }
 }
 

@@ -7,40 +7,46 @@ struct ImageAnswer {
 
     init(_ head: HTTPHead, _ image: Publisher.Image?) {
         guard let image else {
-            response = Self.none
+            self.init(response: Self.none)
             return
         }
-        let headers = [
-            ("ETag", image.tag), ("Lanekeeper-Image-Version", String(image.version)), ("Accept-Ranges", "bytes"),
-            ("Cache-Control", "no-cache"),
-        ]
-        if let held = head.header("if-none-match"), Self.matches(held, image.tag) {
+        self.init(
+            head, path: image.path, bytes: image.bytes, tag: image.tag,
+            headers: [("Lanekeeper-Image-Version", String(image.version)), ("Cache-Control", "no-cache")])
+    }
+
+    private init(response: HTTPResponse) { self.response = response }
+
+    /// Of any file. `tag`: what stands in it, in quotes.
+    init(_ head: HTTPHead, path: String, bytes: Int64, tag: String, headers own: [(String, String)]) {
+        let headers = [("ETag", tag), ("Accept-Ranges", "bytes")] + own
+        if let held = head.header("if-none-match"), Self.matches(held, tag) {
             response = HTTPResponse(304, Self.type, [], headers: headers)
             return
         }
         let file: Descriptor
-        do { file = try Descriptor.open(image.path, [.read, .noFollow]) } catch {
+        do { file = try Descriptor.open(path, [.read, .noFollow]) } catch {
             Log.error(error.description)
             response = .error(500, error.description, advice: error.advice)
             return
         }
-        let range = Self.isCurrent(head.header("if-range"), image.tag) ? Self.range(head, image.bytes) : .whole
+        let range = Self.isCurrent(head.header("if-range"), tag) ? Self.range(head, bytes) : .whole
         var answer: HTTPResponse
         switch range {
         case .whole:
             answer = HTTPResponse(200, Self.type, [], headers: headers)
-            answer.body = .file(file, offset: 0, count: image.bytes)
+            answer.body = .file(file, offset: 0, count: bytes)
         case .part(let part):
             answer = HTTPResponse(
                 206, Self.type, [],
                 headers: headers + [
-                    ("Content-Range", "bytes \(part.lowerBound)-\(part.upperBound)/\(image.bytes)")
+                    ("Content-Range", "bytes \(part.lowerBound)-\(part.upperBound)/\(bytes)")
                 ])
             answer.body = .file(file, offset: part.lowerBound, count: part.upperBound - part.lowerBound + 1)
         case .beyond:
             answer = .error(
-                416, "the image has \(image.bytes) bytes", advice: "ask for it from the beginning",
-                headers: headers + [("Content-Range", "bytes */\(image.bytes)")])
+                416, "it has \(bytes) bytes", advice: "ask for it from the beginning",
+                headers: headers + [("Content-Range", "bytes */\(bytes)")])
         }
         // 5,000,000 identifiers are 213 MB.
         answer.patienceMilliseconds = 600_000

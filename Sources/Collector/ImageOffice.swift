@@ -25,9 +25,12 @@ public struct ImageOffice {
                 image.version == inForce
                 ? "IN FORCE"
                 : isWaiting ? "HELD" : image.publishedMilliseconds == nil ? "held, too old now" : "was in force"
+            let file = "\(directory.images)/\(image.file)"
+            let isGone = (try? FileSystem.statusIfPresent(file)) == nil
             lines.append(
                 "\(image.version)\t\(state)\t\(Timestamp.format(image.issuedMilliseconds))\t\(image.holders) holders\t"
-                    + "\(image.identifiers) identifiers\t\(image.refused) rows refused\t\(image.feed)")
+                    + "\(image.identifiers) identifiers\t\(image.refused) rows refused\t\(image.feed)"
+                    + (isGone ? "\tno longer kept" : ""))
             guard isWaiting || !heldOnly && image.held != nil, let held = image.held else { continue }
             lines += held.split(separator: "\n").map { "\theld: \($0)" }
         }
@@ -39,6 +42,7 @@ public struct ImageOffice {
     public func publish(_ version: UInt64, by who: String) throws(CollectorFailure) -> UInt64 {
         let lock = try directory.lock(directory.importLock)
         defer { withExtendedLifetime(lock) {} }
+        try ActivationOffice(directory).publishRecorded()
         let register = ImageRegister(database)
         guard let image = try register.image(version) else {
             throw CollectorFailure(

@@ -15,10 +15,11 @@ struct ImageRevision {
         self.version = version
     }
 
-    /// Writes the file; what `ImageRegister` is to know of it. `change` leaves tag and holder as they are.
-    func write(publishedAt now: Int64, _ change: (inout ImageSlot) -> Void) throws(CollectorFailure)
-        -> ImageRegister.Image
-    {
+    /// Writes the file; what `ImageRegister` is to know of it. `change` leaves tag and holder as they are. `changeNumber`:
+    /// what of urgent changes is in it; nil: what was before.
+    func write(
+        publishedAt now: Int64, changeNumber: UInt64? = nil, _ change: (inout ImageSlot) -> Void
+    ) throws(CollectorFailure) -> ImageRegister.Image {
         let secret = try directory.key(.siteSecret, directory.secretKeyFile)
         let former = try PublishedImageFile("\(directory.images)/\(image.file)", digest: image.digest)
         let path = directory.imageFile(version: version)
@@ -26,7 +27,8 @@ struct ImageRevision {
         do throws(SystemFailure) {
             try FileSystem.replace(path, mode: 0o640) { (file) throws(SystemFailure) in
                 result = Result { () throws(CollectorFailure) in
-                    try Self.write(former, as: version, to: file, signingWith: secret.key, change)
+                    try Self.write(
+                        former, as: version, changeNumber, to: file, signingWith: secret.key, change)
                 }
                 // Says no more than that: the partial file goes, and the reason is in the result.
                 if case .failure = result { throw SystemFailure("write", path, code: 5) }
@@ -45,15 +47,37 @@ struct ImageRevision {
         return revised
     }
 
+    /// The same with all changes on top of it taken in: lanes that have it need none of them. Of the image in force only.
+    func writeFolded(
+        publishedAt now: Int64, changeNumber atLeast: UInt64 = 0,
+        _ change: (inout ImageSlot) -> Void = { _ in }
+    ) throws(CollectorFailure) -> ImageRegister.Image {
+        guard let (number, slots) = try ChangeStore(directory).onImage() else {
+            throw CollectorFailure("take changes into", "an image", "none is in force")
+        }
+        return try write(publishedAt: now, changeNumber: max(number, atLeast)) { slot in
+            if let changed = slots[slot.tag] {
+                if changed.isRemoved || changed.isConflict {
+                    // It is nobody's: two would have to claim it.
+                    slot = ImageSlot(conflicting: slot.tag)
+                    return
+                }
+                slot.takeKeys(of: changed)
+            }
+            change(&slot)
+        }
+    }
+
     /// The SHA-256 of the new header.
     private static func write(
-        _ former: PublishedImageFile, as version: UInt64, to file: Descriptor, signingWith secret: [UInt8],
-        _ change: (inout ImageSlot) -> Void
+        _ former: PublishedImageFile, as version: UInt64, _ changeNumber: UInt64?, to file: Descriptor,
+        signingWith secret: [UInt8], _ change: (inout ImageSlot) -> Void
     ) throws(CollectorFailure) -> [UInt8] {
         do {
             var hash = try SHA256()
             var header = former.header
             header.version = version
+            header.changeNumber = max(header.changeNumber, changeNumber ?? 0)
             header.regionChecksums = []
             let headerLength = former.header.headerLength
             var place = Int64(headerLength)

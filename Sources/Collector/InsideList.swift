@@ -29,6 +29,10 @@ final class InsideList: Sendable {
         var asOfMilliseconds: Int64
         /// Holders on site by their passages, whatever their keys.
         var onSite: Int
+        /// How many there are whose key does not turn, by key: vaccine, green code, test, activated.
+        var byKey = [0, 0, 0, 0]
+        /// Since when there is somebody, as far as this collector has looked; nil: nobody.
+        var sinceMilliseconds: Int64?
         /// In all; `people` holds the first ones.
         var count: Int
         var people: [Person]
@@ -48,13 +52,15 @@ final class InsideList: Sendable {
     private let state = Mutex(State())
     private let directory: SiteDirectory
     private let publisher: Publisher
+    private let windows: KeyWindows
     private let bell: WakeUp
     private let thread = Mutex<NamedThread?>(nil)
 
     /// nil: it has not looked yet.
     var snapshot: Snapshot? { state.withLock { $0.snapshot } }
 
-    init(_ directory: SiteDirectory, _ publisher: Publisher) throws(CollectorFailure) {
+    init(_ directory: SiteDirectory, _ publisher: Publisher, _ windows: KeyWindows) throws(CollectorFailure) {
+        self.windows = windows
         self.directory = directory
         self.publisher = publisher
         bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "inside") }
@@ -97,6 +103,7 @@ final class InsideList: Sendable {
         var changeNumber: UInt64 = 0
         var lookedMilliseconds: Int64 = 0
         var told: Int?
+        var since: Int64?
         private(set) var names: [ShortName] = []
         private var places: [ShortName: UInt32] = [:]
 
@@ -181,10 +188,11 @@ final class InsideList: Sendable {
         let changeNumber = publisher.changeNumber
         let keys = try HolderKeys(
             of: PublishedImageFile(image.path, digest: image.digest), at: WallTime(milliseconds: now),
-            standing: ChangeStore.standingKeys(directory))
+            standing: ChangeStore.standingKeys(directory), windows: windows)
         let name = try work.site.prepare("SELECT id FROM holder WHERE number = ?")
         var found: [Person] = []
         var (onSite, count) = (0, 0)
+        var byKey = [0, 0, 0, 0]
         let outside = work.place(of: .outside)
         // In the order of their numbers: the list does not jump from one look to the next.
         for number in work.passages.keys.sorted() {
@@ -195,6 +203,7 @@ final class InsideList: Sendable {
             let missing = known.map { asked.subtracting($0.keys) } ?? .all
             guard !missing.isEmpty else { continue }
             count += 1
+            for key in 0..<4 where missing.rawValue & 1 << key != 0 { byKey[key] += 1 }
             guard found.count < Self.mostListed else { continue }
             name.bind(1, Int64(number))
             let id = try name.step() ? name.text(0) : "#\(number)"
@@ -211,23 +220,34 @@ final class InsideList: Sendable {
         work.version = image.version
         work.changeNumber = changeNumber
         work.lookedMilliseconds = now
+        work.since = count > 0 ? work.since ?? now : nil
         let snapshot = Snapshot(
-            imageVersion: image.version, asOfMilliseconds: now, onSite: onSite, count: count, people: found)
+            imageVersion: image.version, asOfMilliseconds: now, onSite: onSite, byKey: byKey,
+            sinceMilliseconds: work.since, count: count, people: found)
         state.withLock { $0.snapshot = snapshot }
-        if count != work.told ?? 0 {
-            Log.warning("\(count) of \(onSite) holders on site have keys that do not turn (image \(image.version))")
+        let told = work.told ?? 0
+        if count != told {
+            let what = told == 0 ? "alert begins: " : count == 0 ? "alert ends: " : ""
+            Log.write(
+                count == 0 ? .notice : .warning,
+                "\(what)\(count) of \(onSite) holders on site have keys that do not turn (image \(image.version))")
         }
         work.told = count
     }
 }
 
 extension InsideList.Snapshot {
-    var json: JSONText {
-        .object([
-            ("image_version", .number(imageVersion)), ("as_of", .text(Timestamp.format(asOfMilliseconds))),
-            ("on_site", .number(onSite)), ("count", .number(count)),
-            ("holders", .array(people.map(\.json))),
-        ])
+    /// `isNamed`: who they are, too.
+    func json(isNamed: Bool) -> JSONText {
+        .object(
+            [
+                ("image_version", .number(imageVersion)), ("as_of", .text(Timestamp.format(asOfMilliseconds))),
+                ("on_site", .number(onSite)), ("count", .number(count)), ("by_key", byKeyJSON),
+            ] + (isNamed ? [("holders", .array(people.map(\.json)))] : []))
+    }
+
+    fileprivate var byKeyJSON: JSONText {
+        .object((0..<4).map { (HolderKeys.names[$0].replacing(" ", with: "-"), .number(byKey[$0])) })
     }
 
     /// RFC 4180, as the feed.
@@ -241,6 +261,35 @@ extension InsideList.Snapshot {
             text += cells.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ",") + "\r\n"
         }
         return Array(text.utf8)
+    }
+}
+
+/// `GET /v1/alerts`: what somebody has to look at just now. Counts, no names.
+struct Alerts {
+    private let inside: InsideList.Snapshot?
+
+    init(inside: InsideList.Snapshot?) { self.inside = inside }
+
+    func json(now: Int64) -> JSONText {
+        .object([
+            ("as_of", .text(Timestamp.format(now))), ("as_of_ms", .number(now)),
+            ("alerts", .array(inside.flatMap(Self.insideWithoutKeys).map { [$0] } ?? [])),
+        ])
+    }
+
+    private static func insideWithoutKeys(_ inside: InsideList.Snapshot) -> JSONText? {
+        guard let since = inside.sinceMilliseconds else { return nil }
+        return .object([
+            ("kind", .text("inside-without-keys")), ("since", .text(Timestamp.format(since))),
+            ("since_ms", .number(since)), ("count", .number(inside.count)), ("by_key", inside.byKeyJSON),
+            ("text", .text("\(inside.count) of \(inside.onSite) holders on site have keys that do not turn")),
+            (
+                "advice",
+                .text(
+                    "who they are and where they came in says GET /v1/inside or /v1/inside.csv, with an operator's token; "
+                        + "the alert ends when they have left, or their keys turn again")
+            ),
+        ])
     }
 }
 

@@ -62,7 +62,7 @@ enum IntakeSchema {
 ///     audit     who published a held image, or turned a fourth key; it only grows
 ///     activation  what the office decided of a holder's fourth key
 enum SiteSchema {
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -72,6 +72,7 @@ enum SiteSchema {
             identifiers INTEGER NOT NULL, holders INTEGER NOT NULL, conflicts INTEGER NOT NULL, rows INTEGER NOT NULL,
             refused INTEGER NOT NULL, feed TEXT NOT NULL) STRICT;
         \(second)
+        \(third)
         """
 
     /// What version 2 added. `published`: when it came into force, NULL while it is held; `held`: why, a line each;
@@ -93,12 +94,19 @@ enum SiteSchema {
         PRAGMA user_version=2;
         """
 
+    /// What version 3 added: decisions of the office that stand in `audit` and `activation` and are not published yet; the
+    /// image that was made for one, if it was.
+    private static let third = """
+        CREATE TABLE unpublished(audit INTEGER PRIMARY KEY, image INTEGER) STRICT;
+        PRAGMA user_version=3;
+        """
+
     /// Brings a database that an earlier program made up to this version. Whoever comes second finds it done.
     static func upgrade(_ database: Database) throws(CollectorFailure) {
-        guard try database.integer("PRAGMA user_version") == 1 else { return }
+        guard try (1..<version).contains(database.integer("PRAGMA user_version")) else { return }
         try database.transaction { () throws(CollectorFailure) in
-            guard try database.integer("PRAGMA user_version") == 1 else { return }
-            try database.execute(second)
+            if try database.integer("PRAGMA user_version") == 1 { try database.execute(second) }
+            if try database.integer("PRAGMA user_version") == 2 { try database.execute(third) }
         }
     }
 }

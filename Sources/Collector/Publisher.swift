@@ -29,6 +29,9 @@ final class Publisher: Sendable {
         var image: Image?
         /// As of the same look.
         var changeNumber: UInt64 = 0
+        var changes: PublishedChanges?
+        /// The image in force before this one, by its name in `published/`.
+        var former: Set<String> = []
         var checkedMilliseconds: Int64 = 0
         var occupancy: ZoneOccupancy?
         var statement: (bytes: [UInt8], asOfMilliseconds: Int64)?
@@ -39,6 +42,7 @@ final class Publisher: Sendable {
     private let key: Ed25519.SigningKey
     private let database: Database
     private let changes: ChangeStore
+    private let publication: Publication
     private let state = Mutex(State())
 
     init(_ directory: SiteDirectory, site: SiteID, key: Ed25519.SigningKey) throws(CollectorFailure) {
@@ -50,6 +54,7 @@ final class Publisher: Sendable {
         try SiteSchema.upgrade(database)
         try SiteDirectory.check(database, site: site, version: SiteSchema.version)
         changes = try ChangeStore(directory)
+        publication = Publication(directory, changes, key: key)
     }
 
     /// The image in force, by its version and file. Every process that publishes asks this one question.
@@ -64,6 +69,21 @@ final class Publisher: Sendable {
     var image: Image? { state.withLock { $0.image } }
     /// The newest change, as of the same look.
     var changeNumber: UInt64 { state.withLock { $0.changeNumber } }
+
+    /// Decisions of the credential office whose program was killed before they were published.
+    func publishDecisions() throws(CollectorFailure) {
+        try ActivationOffice.publishLeft(directory, database)
+    }
+
+    /// As `NumberLeap`.
+    func leap(over ahead: ChangeDesk.Ahead, now: Int64) throws(CollectorFailure) -> String? {
+        try NumberLeap(directory: directory, database: database).leap(over: ahead, now: now)
+    }
+
+    /// Removes images that are kept no longer.
+    func prune(_ limits: ImageLimits, now: Int64) throws(CollectorFailure) {
+        try ImageShelf(directory, database, limits).pruneIfFree(now: now)
+    }
 
     /// Takes a newer image over. Called by one thread, about once a second. Returns it when it is new.
     func refresh(now: Int64) throws(CollectorFailure) -> Image? {
@@ -83,11 +103,21 @@ final class Publisher: Sendable {
         if isNew { try changes.layOnImage(now: now) }
         let number = try changes.newest()
         if !isNew {
+            let (image, isKnown, former) = state.withLock {
+                ($0.image, $0.changeNumber == number && publication.isWell, $0.former)
+            }
+            let said =
+                isKnown
+                ? nil : image.map { publication.changes(on: $0, through: number, former: former, now: now) }
             state.withLock {
-                if $0.changeNumber != number { $0.statement = nil }
+                if let said {
+                    if $0.changeNumber != number || $0.changes != said { $0.statement = nil }
+                    $0.changes = said
+                }
                 $0.changeNumber = number
                 $0.checkedMilliseconds = now
             }
+            try showStatement()
             return nil
         }
         let path = "\(directory.images)/\(select.text(1))"
@@ -95,12 +125,17 @@ final class Publisher: Sendable {
         let image = Image(
             version: version, digest: select.blob(2), path: path, bytes: size, issuedMilliseconds: select.integer(3),
             identifiers: select.integer(4), holders: select.integer(5), conflicts: select.integer(6))
+        let former = Set(self.image.map { [Hexadecimal.text($0.digest)] } ?? [])
+        let said = publication.changes(on: image, through: number, former: former, now: now)
         state.withLock {
             $0.image = image
             $0.changeNumber = number
+            $0.changes = said
+            $0.former = former
             $0.statement = nil
             $0.checkedMilliseconds = now
         }
+        try showStatement()
         return image
     }
 
@@ -112,16 +147,24 @@ final class Publisher: Sendable {
         }
     }
 
+    private func showStatement() throws(CollectorFailure) {
+        do throws(CryptographyFailure) {
+            if let bytes = try statement() { publication.show(statement: bytes) }
+        } catch {
+            throw CollectorFailure("sign", "a statement", error.reason)
+        }
+    }
+
     /// The newest statement, at most 10 s old as far as the database could be read; nil while there is no image.
     func statement() throws(CryptographyFailure) -> [UInt8]? {
-        let (image, number, checked, occupancy, held) = state.withLock {
-            ($0.image, $0.changeNumber, $0.checkedMilliseconds, $0.occupancy, $0.statement)
+        let (image, number, changes, checked, occupancy, held) = state.withLock {
+            ($0.image, $0.changeNumber, $0.changes, $0.checkedMilliseconds, $0.occupancy, $0.statement)
         }
         guard let image else { return nil }
         if let held, (0..<Self.statementMilliseconds).contains(checked - held.asOfMilliseconds) { return held.bytes }
         let statement = Statement(
             site: site, imageVersion: image.version, changeNumber: number, asOf: .init(milliseconds: checked),
-            imageHeaderDigest: image.digest, occupancy: occupancy)
+            imageHeaderDigest: image.digest, occupancy: occupancy, changes: changes)
         let signed = statement.signedPart
         let bytes = signed + (try key.sign(signed))
         state.withLock {

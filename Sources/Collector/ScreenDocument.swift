@@ -26,6 +26,7 @@ struct ScreenDocument {
         </header>
         <noscript><p class="alarm">\(both(.needsScript))</p></noscript>
         <main>
+        <p id="alert" class="alarm" role="alert" hidden><b id="without-keys">–</b> \(both(.insideWithoutKeys))</p>
         <section class="figures">
         \(figure("in", .inToday, [("in-all", .allDays), ("holders", .distinctHoldersToday)]))
         \(figure("out", .outToday, [("out-all", .allDays), ("refused", .refusedToday)]))

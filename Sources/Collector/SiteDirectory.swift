@@ -1,4 +1,5 @@
 import Framing
+import Glibc
 import Posix
 
 /// The collector's data directory.
@@ -10,7 +11,8 @@ import Posix
 ///     site.sqlite                       holders, images          (written by `import` alone)
 ///     changes.sqlite                    urgent changes           (written by whoever publishes one, and by `serve`)
 ///     enrolment.sqlite                  lanes' certificates, tokens  (written by `lane` and `token`, and by `serve`)
-///     images/<version, 20 digits>.img   every image that was published
+///     images/<version, 20 digits>.img   the images that are kept
+///     published/                        what any HTTP server may give out, see `PublishedDirectory`  (by `serve` alone)
 ///     import.lock  serve.lock           flock: one of each at a time
 public struct SiteDirectory: Sendable {
     public let path: String
@@ -28,6 +30,7 @@ public struct SiteDirectory: Sendable {
     public var changeDatabase: String { "\(path)/changes.sqlite" }
     public var siteDatabase: String { "\(path)/site.sqlite" }
     public var images: String { "\(path)/images" }
+    public var published: String { "\(path)/published" }
     var importLock: String { "\(path)/import.lock" }
     var serveLock: String { "\(path)/serve.lock" }
 
@@ -64,6 +67,18 @@ public struct SiteDirectory: Sendable {
             let descriptor = try Descriptor.open(file, [.readWrite, .create, .noFollow], mode: 0o600)
             try descriptor.lockExclusively()
             return descriptor
+        }
+    }
+
+    /// As `lock`; nil when another process holds it.
+    func lockIfFree(_ file: String) throws(CollectorFailure) -> Descriptor? {
+        do throws(SystemFailure) {
+            let descriptor = try Descriptor.open(file, [.readWrite, .create, .noFollow], mode: 0o600)
+            try descriptor.lockExclusively()
+            return descriptor
+        } catch {
+            guard error.code == EWOULDBLOCK else { throw CollectorFailure(error) }
+            return nil
         }
     }
 

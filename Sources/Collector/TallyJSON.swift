@@ -16,8 +16,11 @@ import Posix
 struct TallyJSON {
     private let snapshot: Intake.Snapshot
     private let settings: CollectorSettings
+    private let inside: InsideList.Snapshot?
 
-    init(_ snapshot: Intake.Snapshot, _ settings: CollectorSettings) {
+    /// `inside`: who of those on site has no keys any more; nil: nobody has looked yet.
+    init(_ snapshot: Intake.Snapshot, _ settings: CollectorSettings, inside: InsideList.Snapshot? = nil) {
+        self.inside = inside
         self.snapshot = snapshot
         self.settings = settings
     }
@@ -48,6 +51,7 @@ struct TallyJSON {
             ("refusals_today", refusals(today)),
             ("passages_today", passages(today)),
             ("zones", zones),
+            ("inside_without_keys", inside.map { .number($0.count) } ?? .null),
             ("lanes", .array(sorted.map { lane($0, today: true) })),
         ])
     }

@@ -8,6 +8,11 @@ public enum FileSystem {
         try attempt("rename", "\(old) to \(new)") { Glibc.rename(old, new) }
     }
 
+    /// Another name of the same file (link(2)). Fails when something has that name.
+    public static func link(_ path: String, as name: String) throws(SystemFailure) {
+        try attempt("link", "\(path) as \(name)") { Glibc.link(path, name) }
+    }
+
     public static func unlink(_ path: String) throws(SystemFailure) {
         try attempt("remove", path) { Glibc.unlink(path) }
     }

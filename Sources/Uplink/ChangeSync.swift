@@ -1,4 +1,5 @@
 import Admission
+import Cryptography
 import Framing
 import Posix
 import Storage
@@ -20,6 +21,7 @@ final class ChangeSync: Errand {
     private let directory: LaneDirectory
     private let waiting: IncomingChanges
     private let bell: LookBell
+    private let named: () -> Statement?
     private let imageIsNeeded: (MonotonicTime) -> Void
     private let waitSeconds: Int
     private var backoff = Backoff()
@@ -27,16 +29,21 @@ final class ChangeSync: Errand {
     private var due: MonotonicTime
     private var exchange: Exchange?
     private var receiver: ChangeListReceiver?
+    /// The SHA-256 of the list that is being fetched under its name.
+    private var expectedDigest: [UInt8]?
     private var askedAt = MonotonicTime(nanoseconds: 0)
     /// What is here, in force or waiting.
     private var through: UInt64 = 0
     private var report = FailureReport("fetching changes")
 
-    /// `imageIsNeeded`: called when changes are missing that only an image can make good.
+    /// - Parameters:
+    ///   - named: the newest statement, which names lists.
+    ///   - imageIsNeeded: called when changes are missing that only an image can make good.
     init(
         _ settings: UplinkSettings, _ client: CollectorClient, bell: LookBell, now: MonotonicTime,
-        imageIsNeeded: @escaping (MonotonicTime) -> Void
+        named: @escaping () -> Statement? = { nil }, imageIsNeeded: @escaping (MonotonicTime) -> Void
     ) {
+        self.named = named
         self.settings = settings
         self.client = client
         self.imageIsNeeded = imageIsNeeded
@@ -66,7 +73,12 @@ final class ChangeSync: Errand {
             }
             switch try waiting.tidied(applied: applied, wallMilliseconds: SystemClock.wallMilliseconds()) {
             case .enoughWait: due = now.advanced(byMilliseconds: Self.intervalMilliseconds)
-            case .behind(let number): try ask(behind: number, now)
+            case .behind(let number):
+                if let mirror = settings.mirror {
+                    try askByName(behind: number, at: mirror, now)
+                } else {
+                    try ask(behind: number, now)
+                }
             }
         } catch { failed(error, now) }
     }
@@ -88,6 +100,41 @@ final class ChangeSync: Errand {
                 timeoutMilliseconds: settings.collector.answerTimeoutMilliseconds), receiver: receiver)
     }
 
+    private func askByName(
+        behind number: UInt64, at mirror: CollectorSettings, _ now: MonotonicTime
+    ) throws(TransferFailure) {
+        through = number
+        guard let statement = named(), statement.changeNumber > number else {
+            due = now.advanced(byMilliseconds: Self.intervalMilliseconds)
+            return
+        }
+        // Behind an older image than the one named, which is on its way, nothing goes on.
+        guard
+            let list = statement.changes?.lists.first(where: {
+                $0.last > number && $0.first <= number + 1
+            })
+        else {
+            if statement.changes?.lists.isEmpty ?? true {
+                say(
+                    .warning,
+                    report.failed(
+                        key: "unnamed", "the statement names no list of what comes behind change \(number)",
+                        now: now))
+            }
+            due = now.advanced(byMilliseconds: jittered(Self.gapMilliseconds))
+            return
+        }
+        askedAt = now
+        let receiver = ChangeListReceiver()
+        self.receiver = receiver
+        expectedDigest = list.digest
+        exchange = try client.start(
+            Request(
+                path: "/v1/lists/\(list.digestHex)",
+                timeoutMilliseconds: settings.collector.answerTimeoutMilliseconds),
+            receiver: receiver, at: mirror)
+    }
+
     func take(_ exchange: Exchange, _ outcome: ExchangeOutcome, now: MonotonicTime) -> Bool {
         guard exchange === self.exchange else { return false }
         self.exchange = nil
@@ -96,10 +143,15 @@ final class ChangeSync: Errand {
     }
 
     private func came(_ outcome: ExchangeOutcome, _ now: MonotonicTime) throws(TransferFailure) {
-        let answer = try outcome.expecting([200, 204, 410])
+        let answer = try outcome.expecting(settings.mirror == nil ? [200, 204, 410] : [200])
         switch answer.head.status {
         case 200:
             let bytes = receiver?.bytes ?? []
+            if let expectedDigest, (try? SHA256.hash(bytes)) != expectedDigest {
+                throw TransferFailure(
+                    .nonsense,
+                    "what came is not the list \(Hexadecimal.text(expectedDigest)) that was asked for")
+            }
             let (list, _, _) = try decoding { () throws(FormatError) in try ChangeList.parse(bytes) }
             guard list.site == settings.site else {
                 throw TransferFailure(.nonsense, "changes of another site, \(list.site.hex)")

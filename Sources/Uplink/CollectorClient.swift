@@ -19,6 +19,8 @@ public final class CollectorClient {
     public let settings: CollectorSettings
     private let multi: UnsafeMutableRawPointer
     private var underWay: [UnsafeMutableRawPointer: Exchange] = [:]
+    /// Of those under way, which do not ask the collector.
+    private var elsewhere: Set<UnsafeMutableRawPointer> = []
     /// Until the one that is under way has its connection. Their time does not run.
     private var heldBack: [Exchange] = []
     private var isConnected = false
@@ -43,16 +45,30 @@ public final class CollectorClient {
         curl_multi_cleanup(multi)
     }
 
-    /// `receiver` takes the body of a 200 or 206; without one the body is kept in memory.
-    public func start(_ request: Request, receiver: (any BodyReceiver)? = nil) throws(TransferFailure) -> Exchange {
+    /// `receiver` takes the body of a 200 or 206; without one the body is kept in memory. `other`: whom to ask instead of
+    /// the collector; it waits for no connection of the collector's, and says nothing of one.
+    public func start(
+        _ request: Request, receiver: (any BodyReceiver)? = nil, at other: CollectorSettings? = nil
+    ) throws(TransferFailure) -> Exchange {
         guard underWay.count + heldBack.count < Self.mostExchanges else {
             throw TransferFailure(.local, "more than \(Self.mostExchanges) requests at once")
         }
         let seconds = identityChange.map { Int((SystemClock.monotonicNanoseconds() &- $0) / 1_000_000_000) }
-        let exchange = try Exchange(request, to: settings, receiver: receiver, youngerThan: seconds)
-        if isConnected || underWay.isEmpty { try begin(exchange) } else { heldBack.append(exchange) }
+        let exchange = try Exchange(request, to: other ?? settings, receiver: receiver, youngerThan: seconds)
+        if other != nil {
+            elsewhere.insert(exchange.handle)
+            try begin(exchange)
+        } else if mayBegin {
+            try begin(exchange)
+        } else {
+            heldBack.append(exchange)
+        }
         return exchange
     }
+
+    /// Of those that ask the collector.
+    private var mayBegin: Bool { isConnected || atCollector.isEmpty }
+    private var atCollector: [UnsafeMutableRawPointer] { underWay.keys.filter { !elsewhere.contains($0) } }
 
     private func begin(_ exchange: Exchange) throws(TransferFailure) {
         let code = curl_multi_add_handle(multi, exchange.handle)
@@ -61,7 +77,7 @@ public final class CollectorClient {
     }
 
     private func letGo() throws(TransferFailure) {
-        while !heldBack.isEmpty, isConnected || underWay.isEmpty { try begin(heldBack.removeFirst()) }
+        while !heldBack.isEmpty, mayBegin { try begin(heldBack.removeFirst()) }
     }
 
     /// The certificate file holds another certificate from now on: connections that stand have shown the old one, and
@@ -72,6 +88,7 @@ public final class CollectorClient {
     public func cancel(_ exchange: Exchange) {
         heldBack.removeAll { $0 === exchange }
         guard underWay.removeValue(forKey: exchange.handle) != nil else { return }
+        elsewhere.remove(exchange.handle)
         curl_multi_remove_handle(multi, exchange.handle)
     }
 
@@ -107,10 +124,12 @@ public final class CollectorClient {
             guard let exchange = underWay.removeValue(forKey: handle) else { continue }
             // The message is gone once the handle is taken out (curl_multi_info_read(3)).
             curl_multi_remove_handle(multi, handle)
-            if result == CURLE_OK { isConnected = true } else if underWay.isEmpty { isConnected = false }
+            if elsewhere.remove(handle) == nil {
+                if result == CURLE_OK { isConnected = true } else if atCollector.isEmpty { isConnected = false }
+            }
             finished.append((exchange, exchange.outcome(result)))
         }
-        if !isConnected { isConnected = underWay.keys.contains { ccurl_is_connected($0) } }
+        if !isConnected { isConnected = atCollector.contains { ccurl_is_connected($0) } }
         try letGo()
     }
 

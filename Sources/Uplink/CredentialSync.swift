@@ -19,6 +19,8 @@ final class CredentialSync: Errand {
     private var download: ImageDownload?
     private var inspection: (ImageInspection, path: String, promised: String?)?
 
+    /// The newest that came; nobody has verified it.
+    private(set) var statement: Statement?
     /// As of the last look.
     private var newestHeld: ImageName?
 
@@ -88,7 +90,9 @@ final class CredentialSync: Errand {
 
     private func askForStatement() throws(TransferFailure) {
         statementExchange = try client.start(
-            Request(path: "/v1/statement", timeoutMilliseconds: settings.collector.answerTimeoutMilliseconds))
+            Request(
+                path: "/v1/statement", timeoutMilliseconds: settings.collector.answerTimeoutMilliseconds),
+            at: settings.mirror)
     }
 
     private func statementCame(_ outcome: ExchangeOutcome, _ now: MonotonicTime) {
@@ -102,6 +106,7 @@ final class CredentialSync: Errand {
                 try FileSystem.replace(directory.statement, with: answer.body, mode: LaneDirectory.fileMode)
             }
             say(.notice, statementReport.succeeded())
+            self.statement = statement
             let named = ImageName(
                 version: statement.imageVersion, headerDigestHex: Hexadecimal.text(statement.imageHeaderDigest))
             schedule.statementCame(naming: named, held: tidied(now), now: now, using: &random)
@@ -161,6 +166,9 @@ final class CredentialSync: Errand {
             inspection = (try inspection(of: part.path), part.path, nil)
             return
         }
+        if let mirror = settings.mirror {
+            return try askForNamedImage(at: mirror, applied, held, part, now)
+        }
         let download = ImageDownload(
             into: images, appliedVersion: applied?.imageVersion ?? 0, resuming: part,
             largest: settings.largestImageBytes, reserve: settings.diskReserveBytes)
@@ -170,6 +178,28 @@ final class CredentialSync: Errand {
             Request(
                 path: "/v1/image", headers: unlessHeld + download.resumeHeaders,
                 timeoutMilliseconds: settings.collector.imageTimeoutMilliseconds), receiver: download)
+    }
+
+    /// The image under the name that the statement gives it: whoever has the file can give it out.
+    private func askForNamedImage(
+        at mirror: CollectorSettings, _ applied: AppliedMark?, _ held: ImageName?,
+        _ part: IncomingImages.Found?,
+        _ now: MonotonicTime
+    ) throws(TransferFailure) {
+        // Without a statement there is nothing to ask for; that one is missing is said already.
+        guard let named = schedule.named, named != held else {
+            return schedule.imageIsCurrent(now: now, using: &random)
+        }
+        let download = ImageDownload(
+            into: images, appliedVersion: applied?.imageVersion ?? 0,
+            resuming: part?.name == named ? part : nil,
+            named: named, largest: settings.largestImageBytes, reserve: settings.diskReserveBytes)
+        self.download = download
+        imageExchange = try client.start(
+            Request(
+                path: "/v1/images/\(named.headerDigestHex)", headers: download.resumeHeaders,
+                timeoutMilliseconds: settings.collector.imageTimeoutMilliseconds), receiver: download,
+            at: mirror)
     }
 
     private func imageCame(_ outcome: ExchangeOutcome, _ now: MonotonicTime) {

@@ -11,6 +11,7 @@ final class ImageDownload: BodyReceiver {
     private let largest: Int64
     private let reserve: Int64
     private let resumed: IncomingImages.Found?
+    private let named: ImageName?
     private var file: Descriptor?
     private var offset: Int64 = 0
     private var limit: Int64 = 0
@@ -25,17 +26,19 @@ final class ImageDownload: BodyReceiver {
     private(set) var received: Int64 = 0
 
     /// - Parameters:
+    ///   - named: it is asked for under this name, and what comes says nothing more of itself.
     ///   - largest: bytes; more are refused before they are written.
     ///   - reserve: bytes that stay free on the disk.
     init(
-        into images: IncomingImages, appliedVersion: UInt64, resuming: IncomingImages.Found?, largest: Int64,
-        reserve: Int64
+        into images: IncomingImages, appliedVersion: UInt64, resuming: IncomingImages.Found?,
+        named: ImageName? = nil, largest: Int64, reserve: Int64
     ) {
         self.images = images
         self.appliedVersion = appliedVersion
         self.largest = largest
         self.reserve = reserve
         resumed = resuming
+        self.named = named
     }
 
     /// The part this goes on with.
@@ -44,6 +47,8 @@ final class ImageDownload: BodyReceiver {
     /// What the request needs so that a former part is gone on with: only when it is still the same image.
     var resumeHeaders: [String] {
         guard let resumed else { return [] }
+        // Under its own name it is never another.
+        if named != nil { return ["Range: bytes=\(resumed.size)-"] }
         return ["Range: bytes=\(resumed.size)-", "If-Range: \"\(resumed.name.headerDigestHex)\""]
     }
 
@@ -61,7 +66,8 @@ final class ImageDownload: BodyReceiver {
     }
 
     private func startAnew(_ head: AnswerHead) throws(TransferFailure) {
-        guard let version = head["lanekeeper-image-version"].flatMap({ UInt64($0) }), version > 0 else {
+        let said = named?.version ?? head["lanekeeper-image-version"].flatMap { UInt64($0) }
+        guard let version = said, version > 0 else {
             throw TransferFailure(.nonsense, "an answer for the image without a Lanekeeper-Image-Version")
         }
         guard version > appliedVersion else {
@@ -99,6 +105,10 @@ final class ImageDownload: BodyReceiver {
     private func note(_ path: String, _ version: UInt64, _ head: AnswerHead) {
         self.path = path
         self.version = version
+        if let named {
+            promisedDigestHex = named.headerDigestHex
+            return
+        }
         let digest = (head["etag"] ?? "").filter { $0 != "\"" }.lowercased()
         promisedDigestHex = Hexadecimal.bytes(digest)?.count == 32 ? digest : nil
     }

@@ -18,6 +18,7 @@ public enum UplinkConfiguration {
         let state = directories?.path("state", default: stateDefault) ?? stateDefault
         let run = directories?.path("run", default: runDefault) ?? runDefault
         let collector = collector(root.section("collector"))
+        let mirror = root.optionalSection("mirror").map { Self.mirror($0, beside: collector) }
         let batchRecords = root.integer(
             "batch_records", default: 500, in: 1...RecordBatch.mostRecords, unit: "records")
         let upload = root.integer(
@@ -34,7 +35,8 @@ public enum UplinkConfiguration {
         let lane = ShortName(laneID) ?? .outside
         return UplinkSettings(
             site: site, lane: lane, stateDirectory: state, runDirectory: run, collector: collector,
-            batchRecords: batchRecords, uploadIntervalMilliseconds: upload, probeIntervalMilliseconds: probe * 1000,
+            mirror: mirror, batchRecords: batchRecords, uploadIntervalMilliseconds: upload,
+            probeIntervalMilliseconds: probe * 1000,
             statementIntervalMilliseconds: statement * 1000, imageIntervalMilliseconds: image * 1000,
             largestImageBytes: Int64(largest) << 20, diskReserveBytes: Int64(reserve) << 20)
     }
@@ -53,7 +55,23 @@ public enum UplinkConfiguration {
             encryption: encryption(section, url))
     }
 
-    private static func encryption(_ section: Section, _ url: CollectorURL) -> CollectorSettings.Encryption {
+    /// As patient as with the collector. It is shown no certificate: what it gives out is signed, and says nothing to others.
+    private static func mirror(_ section: Section, beside collector: CollectorSettings)
+        -> CollectorSettings
+    {
+        var mirror = collector
+        mirror.url = url(section)
+        mirror.encryption = CollectorSettings.Encryption(authorityFile: section.optionalPath("ca_file"))
+        if section.has("ca_file"), !mirror.url.isEncrypted {
+            section.refuse(
+                "ca_file", "is of use with an https:// url only; leave it out, or use https://")
+        }
+        return mirror
+    }
+
+    private static func encryption(_ section: Section, _ url: CollectorURL)
+        -> CollectorSettings.Encryption
+    {
         if section.has("identity") {
             let directory = section.path("identity")
             for key in ["ca_file", "certificate_file", "key_file"] where section.has(key) {

@@ -39,7 +39,8 @@ public final class UplinkRunner {
     /// Returns after SIGTERM or SIGINT, whatever is under way. Throws when it cannot go on at all: another uplink serves
     /// this lane, or libcurl fails.
     public func run() throws(TransferFailure) {
-        Log.notice("lane \(settings.lane.text): uplink to \(settings.collector.url) starts")
+        let mirror = settings.mirror.map { ", images and changes from \($0.url)" } ?? ""
+        Log.notice("lane \(settings.lane.text): uplink to \(settings.collector.url) starts\(mirror)")
         let now = Self.now
         try prepare(now)
         notifier.ready(status: status)
@@ -90,7 +91,10 @@ public final class UplinkRunner {
         lock = taken
         nextTry = .never
         let credentials = CredentialSync(settings, client, now: now)
-        let changes = ChangeSync(settings, client, bell: credentials.bell, now: now) { [weak credentials] now in
+        let changes = ChangeSync(
+            settings, client, bell: credentials.bell, now: now,
+            named: { [weak credentials] in credentials?.statement }
+        ) { [weak credentials] now in
             credentials?.imageIsNeeded(now: now)
         }
         errands = [RecordUpload(settings, client), credentials, changes]

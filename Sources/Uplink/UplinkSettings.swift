@@ -10,6 +10,8 @@ public struct UplinkSettings: Sendable {
     /// Where the daemon's `look.sock` is, such as `/run/lanekeeper/north-07`.
     public var runDirectory: String
     public var collector: CollectorSettings
+    /// Whoever gives out a copy of the collector's `published/`: statements, images and change lists come from there.
+    public var mirror: CollectorSettings?
     /// Records in one batch at most, 1…10000.
     public var batchRecords: Int
     public var uploadIntervalMilliseconds: Int
@@ -25,8 +27,10 @@ public struct UplinkSettings: Sendable {
     public var diskReserveBytes: Int64
 
     public init(
-        site: SiteID, lane: ShortName, stateDirectory: String, runDirectory: String, collector: CollectorSettings,
-        batchRecords: Int = 500, uploadIntervalMilliseconds: Int = 200, probeIntervalMilliseconds: Int = 10_000,
+        site: SiteID, lane: ShortName, stateDirectory: String, runDirectory: String,
+        collector: CollectorSettings,
+        mirror: CollectorSettings? = nil, batchRecords: Int = 500,
+        uploadIntervalMilliseconds: Int = 200, probeIntervalMilliseconds: Int = 10_000,
         cursorIntervalMilliseconds: Int = 1000,
         statementIntervalMilliseconds: Int = 10_000, imageIntervalMilliseconds: Int = 60_000,
         largestImageBytes: Int64 = 512 << 20, diskReserveBytes: Int64 = 64 << 20
@@ -36,6 +40,7 @@ public struct UplinkSettings: Sendable {
         self.stateDirectory = stateDirectory
         self.runDirectory = runDirectory
         self.collector = collector
+        self.mirror = mirror
         self.batchRecords = batchRecords
         self.uploadIntervalMilliseconds = uploadIntervalMilliseconds
         self.probeIntervalMilliseconds = probeIntervalMilliseconds

@@ -3,7 +3,7 @@ public enum ScreenWording: String, CaseIterable, Sendable {
     case title, inToday, outToday, peopleOnSite, vehiclesOnSite, vehiclesInToday, vehiclesOutToday, allDays,
         distinctHoldersToday, refusedToday, lanes
     case lane, admitted, passed, refused, lastSeen, missing, secondsAgo, minutesAgo, hoursAgo, updated, staleSince
-    case noLanes, needsScript, tampered
+    case noLanes, needsScript, tampered, insideWithoutKeys
 
     public var wording: Bilingual {
         switch self {
@@ -31,6 +31,7 @@ public enum ScreenWording: String, CaseIterable, Sendable {
         case .staleSince: Bilingual("数据已停止更新，自", "NOT UPDATED SINCE")
         case .noLanes: Bilingual("尚无通道上报", "No lane has reported yet")
         case .tampered: Bilingual("机箱或读卡器被打开", "COVER OPEN")
+        case .insideWithoutKeys: Bilingual("在场人员证件条件已失效", "on site whose keys no longer turn")
         case .needsScript: Bilingual("此页面需要启用 JavaScript", "This page needs JavaScript")
         }
     }

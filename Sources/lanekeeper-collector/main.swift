@@ -22,7 +22,8 @@ let days = Flag.integer(
 ).optional
 let importData = Flag.path("data", "DIR", help: "the collector's data directory; or --config").optional
 let importConfig = Flag.path(
-    "config", "FILE", help: "the collector's configuration: its data directory, its section `import`, its time zone"
+    "config", "FILE",
+    help: "the collector's configuration: its data directory, its sections `import` and `keys`, its time zone"
 ).optional
 let dryRun = Flag.present("dry-run", help: "say what would happen and change nothing")
 let mostLosing = Flag.integer(
@@ -65,10 +66,10 @@ let program = Program(
             "activate",
             summary: "the credential office turns the fourth key: of all for whom the other three stand, or of one "
                 + "holder; the lanes have it with the next look",
-            flags: [data, ready, dryRun], operands: [holderOperand]),
+            flags: [importData, importConfig, ready, dryRun], operands: [holderOperand]),
         Subcommand(
             "deactivate", summary: "turns it back: of one holder, or of all that one `activate` turned",
-            flags: [data, entry, dryRun], operands: [holderOperand]),
+            flags: [importData, importConfig, entry, dryRun], operands: [holderOperand]),
         Subcommand("audit", summary: "who published what, or turned whose key, and when", flags: [data, count]),
         Subcommand(
             "changes",
@@ -242,8 +243,21 @@ func turn(_ holder: String?) {
         program.fail(
             isActivating ? "'activate' needs --ready or a HOLDER" : "'deactivate' needs --entry N or a HOLDER", .usage)
     }
+    var windows = KeyWindows()
+    var site: SiteDirectory?
+    if let path = arguments[importConfig] {
+        do {
+            let settings = try CollectorSettings(path: path)
+            windows = settings.windows
+            site = settings.data
+        } catch { program.fail(error.description, .configuration) }
+    }
+    if let path = arguments[importData] { site = SiteDirectory(path) }
+    guard let site else {
+        program.fail("'\(arguments.subcommand)' needs --data DIR or --config FILE", .usage)
+    }
     do {
-        let office = try ActivationOffice(SiteDirectory(arguments[data]))
+        let office = try ActivationOffice(site, windows: windows)
         let who = AuditTrail.operatorName
         let isTrial = arguments[dryRun]
         let done =

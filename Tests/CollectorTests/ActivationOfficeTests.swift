@@ -1,6 +1,7 @@
 import Admission
 import Framing
 import Posix
+import Storage
 import TestSupport
 import Testing
 
@@ -45,14 +46,29 @@ private struct OfficeBench {
             }, options: options)
     }
 
-    /// By both identifiers the same.
+    /// What lanes say of him, by both identifiers the same: the image in force, and the changes on top of it.
     func state(_ name: String) throws -> Activation? {
-        let version = try #require(imports.inForce)
+        let store = try ChangeStore(imports.data)
+        // As `serve` does within a second.
+        try store.layOnImage(now: SystemClock.wallMilliseconds())
+        let image = try imports.image(try #require(imports.inForce))
+        var overlay = ChangeOverlay(on: image.header)
+        while let list = try store.cut(after: overlay.changeNumber) {
+            overlay = try #require(ChangeOverlay(overlay, with: list))
+        }
+        let badge = try #require(BadgeKey(bytes: try imports.data.key(.badge, imports.data.badgeKeyFile).key))
         let index = try #require(Self.names.firstIndex(of: name))
-        let byChip = try imports.lookup(.chip, [1, 2, 3, UInt8(index)], version: version)
-        #expect(try imports.lookup(.code, Array("E-\(name)".utf8), version: version) == byChip)
-        guard case .found(let credential) = byChip else { return nil }
+        let said = try [(IdentifierType.chip, [1, 2, 3, UInt8(index)]), (.code, Array("E-\(name)".utf8))].map {
+            let identifier = try #require(Identifier($0.0, bytes: $0.1))
+            return BadgeTable(image: image, overlay: overlay).lookup(badge.tag(of: identifier))
+        }
+        #expect(said[0] == said[1])
+        guard case .found(let credential) = said[0] else { return nil }
         return credential.activation
+    }
+
+    var unpublished: Int64 {
+        get throws { try imports.data.openSite().database.integer("SELECT count(*) FROM unpublished") }
     }
 
     var states: [Activation?] { get throws { try Self.names.map { try state($0) } } }
@@ -63,25 +79,23 @@ private let ready: [Activation?] = [.activated, .activated, .inactive, .inactive
 
 @Suite("The credential office")
 struct ActivationOfficeTests {
-    @Test("the fourth key turns for all whose other three stand, for nobody else, in an image that lanes trust")
+    @Test("the fourth key turns for all whose other three stand, for nobody else, as changes that lanes trust")
     func readyOnes() throws {
         let bench = try OfficeBench()
         #expect(try bench.states == untouched)
         let trial = try bench.office.activateReady(by: "alice", isDryRun: true)
-        #expect(trial.turned == 2 && trial.version == nil && bench.imports.inForce == 1)
+        #expect(trial.turned == 2 && trial.publication == nil && bench.imports.inForce == 1)
         let outcome = try bench.office.activateReady(by: "alice")
         #expect(outcome.turned == 2)
-        #expect(outcome.version == 2)
-        #expect(try bench.states == ready)
-        // It is as old as its data, and nothing else is another.
-        let (before, after) = (try bench.imports.image(1).header, try bench.imports.image(2).header)
-        #expect(after.issuedAt == before.issuedAt && after.identifiers == before.identifiers)
+        #expect(outcome.publication == .changes(first: 1, last: 4))
+        #expect(outcome.text.contains("changes 1 to 4, `serve` gives them to the lanes at once"))
+        #expect(try bench.states == ready && bench.unpublished == 0)
         let again = try bench.office.activateReady(by: "alice")
-        #expect(again.turned == 0 && again.version == nil && bench.imports.inForce == 2)
+        #expect(again.turned == 0 && again.publication == nil && bench.imports.inForce == 1)
         let audit = try AuditTrail.lines(bench.imports.data, count: 10)
         #expect(audit.count == 1)
         #expect(audit[0].hasPrefix("1\t"))
-        #expect(audit[0].contains("\talice\tactivate --ready\t2 badges activated, image 2"))
+        #expect(audit[0].contains("\talice\tactivate --ready\t2 badges activated, changes 1 to 4"))
     }
 
     @Test("what the office turned stands over the next feeds, until the feed has news")
@@ -151,15 +165,55 @@ struct ActivationOfficeTests {
         try bench.feed(["a": "suspended"], options: strict)
         #expect(bench.imports.inForce == 2, "nobody loses a key that had not turned")
         _ = try bench.office.activateReady(by: "alice")
+        #expect(try bench.state("b") == .activated)
         try bench.feed(["b": "suspended"], options: strict)
-        #expect(bench.imports.inForce == 3)
+        #expect(bench.imports.inForce == 2, "b would lose what the office gave him")
         _ = try bench.office.turn(.activated, "late", by: "alice")
-        #expect(bench.imports.inForce == 5)
         let images = try ImageOffice(bench.imports.data)
-        #expect(try images.lines(heldOnly: true).first?.hasPrefix("4\tHELD") == true)
-        #expect(try images.publish(4, by: "alice") == 6)
-        #expect(bench.imports.inForce == 6)
+        #expect(try images.lines(heldOnly: true).first?.hasPrefix("3\tHELD") == true)
+        #expect(try images.publish(3, by: "alice") == 3)
         #expect(try bench.states == [.inactive, .suspended, .inactive, .activated, .suspended, .revoked])
+    }
+
+    @Test("what is more than lanes keep beside an image goes out as an image, which takes all changes in")
+    func asImage() throws {
+        let bench = try OfficeBench()
+        let late = try #require(try bench.imports.holder([1, 2, 3, 3], version: 1))
+        _ = try ChangeStore(bench.imports.data).publish(
+            [HolderChange(HolderNumber(late), vaccine: VaccineState.none)], now: SystemClock.wallMilliseconds())
+        let small = try ActivationOffice(bench.imports.data, mostChanged: 1)
+        let outcome = try small.activateReady(by: "alice")
+        #expect(outcome.publication == .image(2))
+        #expect(outcome.text.contains("more than lanes keep beside an image, so image 2 is in force"))
+        #expect(try bench.states == ready && bench.unpublished == 0)
+        let (before, after) = (try bench.imports.image(1).header, try bench.imports.image(2).header)
+        #expect(after.issuedAt == before.issuedAt && after.identifiers == before.identifiers)
+        #expect(before.changeNumber == 0 && after.changeNumber == 2)
+        guard case .found(let credential) = try bench.imports.lookup(.chip, [1, 2, 3, 3], version: 2) else {
+            Issue.record("late is gone")
+            return
+        }
+        #expect(credential.vaccine == VaccineState.none && credential.activation == .inactive)
+        #expect(try AuditTrail.lines(bench.imports.data, count: 1)[0].hasSuffix("2 badges activated, image 2"))
+        #expect(try bench.office.reverse(1, by: "bob").publication == .changes(first: 3, last: 6))
+        #expect(try bench.states == untouched)
+    }
+
+    @Test("an urgent suspension stands over what the office decided before, through feeds", arguments: [false, true])
+    func suspendedAfterwards(folded: Bool) throws {
+        let bench = try OfficeBench()
+        _ = try bench.office.activateReady(by: "alice")
+        if folded { try bench.feed() }
+        #expect(try bench.state("a") == .activated)
+        let number = try #require(try bench.imports.holder([1, 2, 3, 0], version: 1))
+        _ = try ChangeStore(bench.imports.data).publish(
+            [HolderChange(HolderNumber(number), activation: .suspended)], now: SystemClock.wallMilliseconds())
+        #expect(try bench.state("a") == .suspended)
+        #expect(throws: CollectorFailure.self) { try bench.office.turn(.activated, "a", by: "alice") }
+        for _ in 0..<3 {
+            try bench.feed()
+            #expect(try bench.state("a") == .suspended && bench.state("b") == .activated)
+        }
     }
 
     @Test("whoever an urgent change suspended the office does not activate; what one turned off it turns on again")
@@ -185,5 +239,52 @@ struct ActivationOfficeTests {
     func noImage() throws {
         let imports = try ImportBench()
         #expect(throws: CollectorFailure.self) { try ActivationOffice(imports.data).activateReady(by: "alice") }
+    }
+
+    @Test("killed at any step, a decision is made by nobody or in force for every lane")
+    func killed() throws {
+        let program = try BuiltProgram.path("lanekeeper-collector")
+        let library = "\(FileSystem.parent(of: program))/libFailingCalls.so"
+        var (none, left, done, step) = (0, 0, 0, 1)
+        while true {
+            let bench = try OfficeBench()
+            let run = try CollectorProgram(
+                ["activate", "--ready", "--data", bench.imports.data.path],
+                output: bench.imports.directory.file("said"),
+                environment: [
+                    "LD_PRELOAD": library, "FAIL_UNDER": bench.imports.data.path, "FAIL_AT": "\(step)",
+                    "FAIL_HOW": "kill",
+                ])
+            let status = try #require(try run.status())
+            if status == 0 {
+                #expect(try bench.states == ready)
+                break
+            }
+            #expect(status == 128 + 9, "step \(step): \(status) \(run.said)")
+            let isLeft = try bench.unpublished > 0
+            try ActivationOffice.publishLeft(bench.imports.data, bench.imports.data.openSite().database)
+            #expect(try bench.unpublished == 0)
+            let audit = try AuditTrail.lines(bench.imports.data, count: 10)
+            if audit.isEmpty {
+                none += 1
+                #expect(try bench.states == untouched, "step \(step)")
+            } else {
+                left += isLeft ? 1 : 0
+                done += 1
+                #expect(audit.count == 1 && audit[0].hasSuffix("changes 1 to 4"), "step \(step): \(audit)")
+                #expect(try bench.states == ready, "step \(step)")
+            }
+            step += 1
+        }
+        #expect(none > 0 && left > 0 && done > 0, "\(none) \(left) \(done), \(step) steps")
+    }
+
+    @Test("who is ready is judged by the site's own windows")
+    func windows() throws {
+        let bench = try OfficeBench()
+        let wide = try ActivationOffice(bench.imports.data, windows: KeyWindows(testHours: 72))
+        #expect(try wide.activateReady(by: "alice", isDryRun: true).turned == 3)
+        let narrow = try ActivationOffice(bench.imports.data, windows: KeyWindows(testHours: 46))
+        #expect(try narrow.activateReady(by: "alice", isDryRun: true).turned == 0)
     }
 }

@@ -235,7 +235,8 @@ struct FeedGuardTests {
             for column in ["published", "held", "made", "source", "basis"] {
                 try database.execute("ALTER TABLE image DROP COLUMN \(column)")
             }
-            try database.execute("DROP TABLE audit; DROP TABLE activation; PRAGMA user_version=1")
+            try database.execute(
+                "DROP TABLE audit; DROP TABLE activation; DROP TABLE unpublished; PRAGMA user_version=1")
         }
         #expect(bench.inForce == 1)
         try bench.publish(people(0..<3))

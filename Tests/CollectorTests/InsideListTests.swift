@@ -115,4 +115,60 @@ struct InsideListTests {
         try bench.pass(1, 4, minutes: 40)
         #expect(try bench.list { holders, _ in holders.count == 1 })
     }
+
+    @Test("an alert begins with the first of them and ends with the last, and says since when and what to do")
+    func alert() throws {
+        let bench = try InsideBench()
+        func alerts(_ body: @escaping ([[String: Any]]) -> Bool) throws -> Bool {
+            try eventually {
+                let answer = try bench.bench.get("/v1/alerts")
+                return answer.status == 200 && body(answer.json["alerts"] as? [[String: Any]] ?? [["no": "list"]])
+            }
+        }
+        #expect(try alerts { $0.isEmpty })
+        try bench.publish()
+        for holder: UInt32 in 1...3 { try bench.pass(holder, UInt64(holder), minutes: Int64(holder)) }
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 3 })
+        #expect(try alerts { $0.isEmpty })
+        let began = SystemClock.wallMilliseconds()
+        try bench.publish(red: [0])
+        #expect(try alerts { $0.count == 1 && $0[0]["count"] as? Int == 1 })
+        let since = try #require(
+            (try bench.bench.get("/v1/alerts").json["alerts"] as? [[String: Any]])?.first?["since_ms"] as? Int64)
+        #expect((began...SystemClock.wallMilliseconds()).contains(since))
+        try bench.publish(red: [0, 1])
+        #expect(
+            try alerts { list in
+                list.count == 1 && list[0]["kind"] as? String == "inside-without-keys" && list[0]["count"] as? Int == 2
+                    && list[0]["since_ms"] as? Int64 == since
+                    && (list[0]["by_key"] as? [String: Int])?["green-code"] == 2
+                    && (list[0]["advice"] as? String)?.contains("/v1/inside") == true
+            })
+        #expect(try bench.bench.get("/v1/tallies").json["inside_without_keys"] as? Int == 2)
+        try bench.publish()
+        #expect(try alerts { $0.isEmpty })
+    }
+
+    @Test("names are for operators; a viewer hears how many, by key")
+    func roles() throws {
+        let bench = try InsideBench()
+        try bench.publish(red: [0])
+        try bench.pass(1, 1, minutes: 1)
+        #expect(try bench.list { holders, _ in holders.count == 1 })
+        let enrolment = try Enrolment(bench.bench.data)
+        func get(_ path: String, _ token: String) throws -> Wire.Answer {
+            try bench.bench.get(path, "Authorization: Bearer \(token)\r\n")
+        }
+        let viewer = try enrolment.addToken("screen", role: "viewer", days: nil)
+        let chief = try enrolment.addToken("chief", role: "operator", days: nil)
+        #expect(try eventually { try bench.bench.get("/v1/inside").status == 401 })
+        let seen = try get("/v1/inside", viewer)
+        #expect(seen.status == 200 && seen.json["holders"] == nil && seen.json["count"] as? Int == 1)
+        #expect((seen.json["by_key"] as? [String: Int]) == ["vaccine": 0, "green-code": 1, "test": 0, "activated": 0])
+        #expect(!seen.text.contains("P0"))
+        #expect(try get("/v1/inside.csv", viewer).status == 403)
+        #expect(try get("/v1/alerts", viewer).status == 200)
+        #expect(try (get("/v1/inside", chief).json["holders"] as? [[String: Any]])?.count == 1)
+        #expect(try get("/v1/inside.csv", chief).text.contains("P0"))
+    }
 }

@@ -23,9 +23,11 @@ public struct ChangeList: Sendable, Hashable {
     public static let mostChanges = 5000
     public static let shortest = headSize + ImageSlot.size + 64
     public static let longest =
-        headSize + 32 * ImageHeader.mostZones + 8 * ImageSlot.mostZoneSets + ImageSlot.size * mostChanges + 64
+        headSize + ZoneTables.size(zones: ImageHeader.mostZones, sets: ImageSlot.mostZoneSets)
+        + ImageSlot.size * mostChanges + 64
     private static let magic: StaticString = "LKCHANG1"
-    private static let headSize = 80
+    /// Up to its tables.
+    public static let headSize = 80
 
     public var site: SiteID
     public var first: UInt64
@@ -53,8 +55,20 @@ public struct ChangeList: Sendable, Hashable {
     /// The number of its last change.
     public var last: UInt64 { first + UInt64(changes.count) - 1 }
 
+    /// The number of the last change of a list that begins with these bytes; nil when none does.
+    public static func lastChange(inHead head: [UInt8]) -> UInt64? {
+        guard head.count >= headSize else { return nil }
+        return head.withUnsafeBytes { bytes in
+            guard bytes.hasMagic(magic) else { return nil }
+            let (first, count) = (bytes.get(UInt64.self, at: 32), UInt64(bytes.get(UInt32.self, at: 64)))
+            let (end, overflow) = first.addingReportingOverflow(count)
+            return count == 0 || overflow ? nil : end - 1
+        }
+    }
+
     private var signedLength: Int {
-        Self.headSize + 32 * zones.count + 8 * zoneSets.count + ImageSlot.size * changes.count
+        Self.headSize + ZoneTables.size(zones: zones.count, sets: zoneSets.count) + ImageSlot.size
+            * changes.count
     }
 
     /// The bytes to sign; the signature of 64 bytes goes behind them.
@@ -73,15 +87,7 @@ public struct ChangeList: Sendable, Hashable {
             buffer.put(UInt32(changes.count), at: 64)
             buffer.put(UInt32(zones.count), at: 68)
             buffer.put(UInt32(zoneSets.count), at: 72)
-            var offset = Self.headSize
-            for zone in zones {
-                buffer.put(zone, at: offset)
-                offset += 32
-            }
-            for set in zoneSets {
-                buffer.put(set, at: offset)
-                offset += 8
-            }
+            var offset = ZoneTables(zones: zones, sets: zoneSets).encode(into: buffer, at: Self.headSize)
             for change in changes {
                 change.encode(into: UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + ImageSlot.size]))
                 offset += ImageSlot.size
@@ -130,22 +136,16 @@ public struct ChangeList: Sendable, Hashable {
         guard (0...ImageHeader.latestValidityBaseSeconds).contains(validityBaseSeconds) else {
             throw refuse("validity counted from second \(validityBaseSeconds)")
         }
-        let length = Self.headSize + 32 * zoneCount + 8 * zoneSetCount + ImageSlot.size * changeCount
+        let length =
+            Self.headSize + ZoneTables.size(zones: zoneCount, sets: zoneSetCount) + ImageSlot.size
+            * changeCount
         guard Int(bytes.get(UInt32.self, at: 12)) == length, bytes.count == length,
             bytes.get(UInt32.self, at: 76) == 0
         else { throw refuse("its length does not fit its tables") }
         var offset = Self.headSize
-        zones = []
-        for _ in 0..<zoneCount {
-            guard let name = bytes.shortName(at: offset) else { throw refuse("a zone without a name") }
-            zones.append(name)
-            offset += 32
-        }
-        zoneSets = []
-        for _ in 0..<zoneSetCount {
-            zoneSets.append(bytes.get(at: offset))
-            offset += 8
-        }
+        let tables = try ZoneTables(
+            zones: zoneCount, sets: zoneSetCount, in: bytes, at: &offset, of: "change list")
+        (zones, zoneSets) = (tables.zones, tables.sets)
         changes = []
         changes.reserveCapacity(changeCount)
         let slots = UnsafeRawBufferPointer(rebasing: bytes[offset...])

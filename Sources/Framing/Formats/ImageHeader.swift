@@ -70,7 +70,8 @@ public struct ImageHeader: Sendable, Hashable {
     public static func regions(bodyLength: Int) -> Int { (bodyLength + regionSize - 1) / regionSize }
 
     private var usedLength: Int {
-        Self.fixedSize + 32 * zones.count + 8 * zoneSets.count + 4 * regionChecksums.count + 64
+        Self.fixedSize + ZoneTables.size(zones: zones.count, sets: zoneSets.count) + 4
+            * regionChecksums.count + 64
     }
     public var headerLength: Int { (usedLength + 4095) / 4096 * 4096 }
 
@@ -96,15 +97,7 @@ public struct ImageHeader: Sendable, Hashable {
             buffer.put(UInt32(regionChecksums.count), at: 132)
             buffer.put(UInt32(zones.count), at: 136)
             buffer.put(UInt32(zoneSets.count), at: 140)
-            var offset = Self.fixedSize
-            for zone in zones {
-                buffer.put(zone, at: offset)
-                offset += 32
-            }
-            for set in zoneSets {
-                buffer.put(set, at: offset)
-                offset += 8
-            }
+            var offset = ZoneTables(zones: zones, sets: zoneSets).encode(into: buffer, at: Self.fixedSize)
             for checksum in regionChecksums {
                 buffer.put(checksum, at: offset)
                 offset += 4
@@ -165,20 +158,15 @@ public struct ImageHeader: Sendable, Hashable {
         guard regionCount == Self.regions(bodyLength: slots * ImageSlot.size) else {
             throw refuse("\(regionCount) region checksums for \(slots) slots")
         }
-        let used = Self.fixedSize + 32 * zoneCount + 8 * zoneSetCount + 4 * regionCount + 64
-        guard length == (used + 4095) / 4096 * 4096 else { throw refuse("its tables do not fit its header") }
+        let used =
+            Self.fixedSize + ZoneTables.size(zones: zoneCount, sets: zoneSetCount) + 4 * regionCount + 64
+        guard length == (used + 4095) / 4096 * 4096 else {
+            throw refuse("its tables do not fit its header")
+        }
         var offset = Self.fixedSize
-        zones = []
-        for _ in 0..<zoneCount {
-            guard let name = bytes.shortName(at: offset) else { throw refuse("a zone without a name") }
-            zones.append(name)
-            offset += 32
-        }
-        zoneSets = []
-        for _ in 0..<zoneSetCount {
-            zoneSets.append(bytes.get(at: offset))
-            offset += 8
-        }
+        let tables = try ZoneTables(
+            zones: zoneCount, sets: zoneSetCount, in: bytes, at: &offset, of: "credential image")
+        (zones, zoneSets) = (tables.zones, tables.sets)
         regionChecksums = []
         for _ in 0..<regionCount {
             regionChecksums.append(bytes.get(at: offset))

@@ -81,6 +81,14 @@ public struct ImageSlot: Sendable, Hashable {
         set { states = states & ~(3 << 12) | UInt16(newValue.rawValue) << 12 }
     }
 
+    /// The four keys as another slot of the same identifier has them, with their instants.
+    public mutating func takeKeys(of other: ImageSlot) {
+        // Bits 6 to 13: vaccine, health code, test, activation.
+        states = states & ~0x3FC0 | other.states & 0x3FC0
+        sampledAtSeconds = other.sampledAtSeconds
+        assessedAtSeconds = other.assessedAtSeconds
+    }
+
     /// In a change: the identifier is nobody's any more.
     public init(removed tag: BadgeTag) {
         self.init(conflicting: tag)

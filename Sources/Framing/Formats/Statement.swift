@@ -11,7 +11,7 @@ import Admission
 ///      48  i64  as of, ms since 1970-01-01 UTC
 ///      56  32   SHA-256 of that image's header
 ///      88  …    extensions, each u32 what it is · u32 bytes that follow; one that a program does not know is passed over
-///               1 occupancy (`ZoneOccupancy`)
+///               1 occupancy (`ZoneOccupancy`) · 2 changes (`PublishedChanges`)
 ///     len  64   Ed25519 signature of bytes 0…len-1
 public struct Statement: Sendable, Hashable {
     public static let shortest = 88 + 64
@@ -26,10 +26,12 @@ public struct Statement: Sendable, Hashable {
     public var imageHeaderDigest: [UInt8]
     /// nil: it says nothing of that.
     public var occupancy: ZoneOccupancy?
+    /// nil: it says nothing of them.
+    public var changes: PublishedChanges?
 
     public init(
         site: SiteID, imageVersion: UInt64, changeNumber: UInt64, asOf: WallTime, imageHeaderDigest: [UInt8],
-        occupancy: ZoneOccupancy? = nil
+        occupancy: ZoneOccupancy? = nil, changes: PublishedChanges? = nil
     ) {
         self.site = site
         self.imageVersion = imageVersion
@@ -37,25 +39,29 @@ public struct Statement: Sendable, Hashable {
         self.asOf = asOf
         self.imageHeaderDigest = imageHeaderDigest
         self.occupancy = occupancy
+        self.changes = changes
     }
 
-    /// What the extensions say of occupancy. What does not read as an extension is passed over: freshness does not wait for
-    /// it.
-    private static func occupancy(in bytes: UnsafeRawBufferPointer) -> ZoneOccupancy? {
+    /// What does not read as an extension is passed over: freshness does not wait for it.
+    private mutating func takeExtensions(_ bytes: UnsafeRawBufferPointer) {
         var offset = 0
         while bytes.count - offset >= 8 {
             let (kind, length) = (bytes.get(UInt32.self, at: offset), Int(bytes.get(UInt32.self, at: offset + 4)))
             offset += 8
-            guard length <= bytes.count - offset else { return nil }
-            if kind == ZoneOccupancy.kind { return try? ZoneOccupancy(bytes.slice(offset, length)) }
+            guard length <= bytes.count - offset else { return }
+            let body = bytes.slice(offset, length)
+            switch kind {
+            case ZoneOccupancy.kind: occupancy = occupancy ?? (try? ZoneOccupancy(body))
+            case PublishedChanges.kind: changes = changes ?? PublishedChanges(body)
+            default: break
+            }
             offset += length
         }
-        return nil
     }
 
     /// The bytes to sign; the signature of 64 bytes goes behind them.
     public var signedPart: [UInt8] {
-        let extensions = occupancy?.encoded ?? []
+        let extensions = (occupancy?.encoded ?? []) + (changes?.encoded ?? [])
         var bytes = [UInt8](repeating: 0, count: 88)
         bytes.withUnsafeMutableBytes { buffer in
             buffer.put(magic: Self.magic)
@@ -93,7 +99,7 @@ public struct Statement: Sendable, Hashable {
             throw FormatError("statement", "its length does not fit its bytes")
         }
         var statement = read
-        statement.occupancy = bytes.withUnsafeBytes { occupancy(in: $0.slice(88, length - 88)) }
+        bytes.withUnsafeBytes { statement.takeExtensions($0.slice(88, length - 88)) }
         return (statement, Array(bytes[..<length]), Array(bytes[length...]))
     }
 }

@@ -158,4 +158,53 @@ import Testing
         let parsed = try Statement.parse(signed + random.bytes(64))
         #expect(parsed.statement == statement && parsed.signedPart == signed)
     }
+
+    @Test(
+        "what a statement says of changes reads back, also behind and before extensions of another kind",
+        arguments: [0, 1, 900])
+    func statementOfChanges(lists: Int) throws {
+        var random = RandomRecords()
+        var statement = Statement(
+            site: SiteID(low: 1, high: 2), imageVersion: 3, changeNumber: UInt64(4 * lists) + 6,
+            asOf: WallTime(milliseconds: 5), imageHeaderDigest: random.bytes(32))
+        statement.changes = PublishedChanges(
+            chain: random.bytes(32),
+            lists: (0..<lists).map { index in
+                let first = UInt64(7 + 4 * index)
+                return PublishedChanges.List(first: first, last: first + 3, digest: random.bytes(32))
+            })
+        let signed = statement.signedPart
+        #expect(signed.count % 8 == 0 && signed.count + 64 <= Statement.longest)
+        #expect(try Statement.parse(signed + random.bytes(64)).statement == statement)
+        // Kind 99 with 3 bytes of body.
+        let other: [UInt8] = [99, 0, 0, 0, 3, 0, 0, 0, 7, 7, 7]
+        for place in [88, signed.count] {
+            var longer = signed
+            longer.insert(contentsOf: other, at: place)
+            longer.replaceSubrange(
+                12..<16, with: withUnsafeBytes(of: UInt32(longer.count).littleEndian) { Array($0) })
+            #expect(try Statement.parse(longer + random.bytes(64)).statement == statement)
+        }
+    }
+
+    @Test("lists of changes that leave a gap, overlap or go backwards are passed over")
+    func statementOfBrokenChanges() throws {
+        var statement = Statement(
+            site: SiteID(low: 1, high: 2), imageVersion: 3, changeNumber: 9,
+            asOf: WallTime(milliseconds: 5),
+            imageHeaderDigest: [UInt8](repeating: 1, count: 32))
+        let digest = [UInt8](repeating: 2, count: 32)
+        let broken: [[(UInt64, UInt64)]] = [
+            [(0, 3)], [(5, 4)], [(1, 3), (5, 9)], [(1, 3), (3, 9)], [(4, 9), (1, 3)],
+            [(1, .max), (2, 3)],
+        ]
+        for lists in broken {
+            statement.changes = PublishedChanges(
+                chain: digest,
+                lists: lists.map { PublishedChanges.List(first: $0.0, last: $0.1, digest: digest) })
+            let read = try Statement.parse(statement.signedPart + [UInt8](repeating: 0, count: 64))
+                .statement
+            #expect(read.changes == nil && read.changeNumber == 9, "\(lists)")
+        }
+    }
 }

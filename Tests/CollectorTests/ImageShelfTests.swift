@@ -1,0 +1,90 @@
+import Framing
+import Posix
+import TestSupport
+import Testing
+
+@testable import Collector
+
+@Suite("The shelf of images")
+struct ImageShelfTests {
+    private let day: Int64 = 86_400_000
+
+    private func feed(_ bench: ImportBench, _ health: String, strict: Bool = false) throws {
+        var options = FeedImport.Options()
+        options.rules.mostLosingPercent = strict ? 0 : 100
+        try bench.publish([line("a", chip: "01020301", health: health)], options: options)
+    }
+
+    private func versions(_ bench: ImportBench) throws -> [Int] {
+        try FileSystem.list(bench.data.images).compactMap { Int($0.dropLast(4)) }.sorted()
+    }
+
+    private func prune(_ bench: ImportBench, _ limits: ImageLimits, after days: Int64 = 0) throws {
+        let shelf = ImageShelf(bench.data, try bench.data.openSite().database, limits)
+        _ = try shelf.prune(now: SystemClock.wallMilliseconds() + days * day)
+    }
+
+    private var green: String { "green,\(Timestamp.format(SystemClock.wallMilliseconds() - 60_000))" }
+
+    @Test("what was in force stays for some days, what is in force and what is held for good")
+    func days() throws {
+        let bench = try ImportBench()
+        for _ in 0..<3 { try feed(bench, green) }
+        try feed(bench, "red,", strict: true)
+        #expect(bench.inForce == 3)
+        try prune(bench, ImageLimits(days: 8, most: 60), after: 7)
+        #expect(try versions(bench) == [1, 2, 3, 4])
+        try prune(bench, ImageLimits(days: 8, most: 60), after: 9)
+        #expect(try versions(bench) == [3, 4])
+        let lines = try ImageOffice(bench.data).lines(heldOnly: false)
+        #expect(lines.first?.hasSuffix("\tno longer kept") == true, "\(lines)")
+        #expect(try ImageOffice(bench.data).publish(4, by: "alice") == 4)
+        // Held once, and overtaken: it goes by its age.
+        try prune(bench, ImageLimits(days: 0, most: 60), after: 1)
+        #expect(try versions(bench) == [4])
+    }
+
+    @Test("never more than so many, the newest first; the one in force in any case", arguments: [1, 2, 3])
+    func most(_ most: Int) throws {
+        let bench = try ImportBench()
+        for _ in 0..<4 { try feed(bench, green) }
+        try feed(bench, "red,", strict: true)
+        try prune(bench, ImageLimits(days: 8, most: most))
+        #expect(try versions(bench) == [[4, 5], [3, 4, 5], [2, 3, 4, 5]][most - 1])
+    }
+
+    @Test("what a killed import left goes, too, and not while another process imports")
+    func leftBehind() throws {
+        let bench = try ImportBench()
+        try feed(bench, green)
+        try FileSystem.replace(bench.data.imageFile(version: 9), with: [1], mode: 0o640)
+        try FileSystem.replace("\(bench.data.images)/.x.img.1-1.partial", with: [1], mode: 0o640)
+        let shelf = ImageShelf(bench.data, try bench.data.openSite().database, ImageLimits())
+        do {
+            let lock = try bench.data.lock(bench.data.importLock)
+            try shelf.pruneIfFree(now: SystemClock.wallMilliseconds())
+            #expect(try FileSystem.list(bench.data.images).count == 3)
+            withExtendedLifetime(lock) {}
+        }
+        try shelf.pruneIfFree(now: SystemClock.wallMilliseconds())
+        #expect(try FileSystem.list(bench.data.images).count == 1)
+    }
+
+    @Test("a collector at work removes old images by itself")
+    func served() throws {
+        let bench = try ServiceBench()
+        for _ in 0..<3 {
+            _ = try bench.publish(["a"])
+            bench.service.refresh()
+        }
+        #expect(try FileSystem.list(bench.data.images).count == 3)
+        var settings = try ServiceBench.settings(bench.data)
+        settings.images.days = 0
+        settings.images.most = 1
+        bench.service.stop()
+        let other = try CollectorService(settings)
+        other.refresh()
+        #expect(try FileSystem.list(bench.data.images).count <= 2)
+        other.stop()
+    }
+}

@@ -1,0 +1,141 @@
+import Admission
+import Cryptography
+import Framing
+import Posix
+import Storage
+import TestSupport
+import Testing
+
+@testable import Collector
+
+extension ServiceBench {
+    /// Changes of holders that a feed has named, one identifier each.
+    @discardableResult
+    fileprivate func change(_ holders: [String], to vaccine: VaccineState) throws
+        -> ChangeStore.Published
+    {
+        let store = try ChangeStore(data)
+        let changes = try holders.map {
+            HolderChange(try #require(try store.holder($0)), vaccine: vaccine)
+        }
+        return try store.publish(changes, now: SystemClock.wallMilliseconds())
+    }
+
+    fileprivate var statement: Statement {
+        get throws { try Statement.parse(try get("/v1/statement").body).statement }
+    }
+
+}
+
+@Suite("What any server may give out", .serialized)
+struct PublicationTests {
+    @Test("an image stands under the name that the statement gives it, to be kept for ever")
+    func image() throws {
+        let bench = try ServiceBench()
+        _ = try bench.publish((0..<300).map { "H\($0)" })
+        bench.service.refresh()
+        let path = "/v1/images/\(Hexadecimal.text(try bench.statement.imageHeaderDigest))"
+        let whole = try bench.get(path)
+        #expect(whole.status == 200)
+        #expect(try whole.body == FileSystem.read(bench.data.imageFile(version: 1), limit: 1 << 20))
+        #expect(whole.headers["cache-control"] == "public, max-age=31536000, immutable")
+        #expect(whole.headers["etag"] == "\"\(path.suffix(64))\"")
+        #expect(try bench.get(path, "If-None-Match: \"\(path.suffix(64))\"\r\n").status == 304)
+        let part = try bench.get(path, "Range: bytes=4096-\r\n")
+        #expect(part.status == 206 && part.body == Array(whole.body[4096...]))
+        let file = try FileSystem.read("\(bench.data.published)\(path)", limit: 1 << 20)
+        #expect(file == whole.body)
+        #expect(
+            try FileSystem.read("\(bench.data.published)/v1/statement", limit: 1 << 20)
+                == bench.get("/v1/statement").body)
+        for unknown in [
+            "/v1/images/", "/v1/images", "/v1/images/\(path.suffix(63))",
+            "/v1/images/\(path.suffix(63))g",
+            "/v1/images/\(path.suffix(64).uppercased())x", "/v1/lists/\(path.suffix(64))",
+            "/v1/images/../statement",
+        ] {
+            #expect(try bench.get(unknown).status == 404, "\(unknown)")
+        }
+        #expect(
+            try bench.get("/v1/images/\(String(repeating: "0", count: 64))").headers["cache-control"]
+                == "no-store")
+    }
+
+    @Test("the statement names the lists by which all changes can be fetched, and what they come to")
+    func lists() throws {
+        let bench = try ServiceBench()
+        let holders = (0..<300).map { "H\($0)" }
+        _ = try bench.publish(holders)
+        bench.service.refresh()
+        #expect(
+            try bench.statement.changes == PublishedChanges(chain: bench.statement.imageHeaderDigest))
+        try bench.change(Array(holders[..<290]), to: .partial)
+        bench.service.refresh()
+        let before = try #require(try bench.statement.changes)
+        #expect(before.lists.first?.first == 1 && before.lists.last?.last == 290)
+        for holder in holders[290...] { try bench.change([holder], to: .partial) }
+        bench.service.refresh()
+        let statement = try bench.statement
+        let said = try #require(statement.changes)
+        #expect(statement.changeNumber == 300 && said.lists.last?.last == 300 && said.lists.count < 12)
+        // 1 to 256 did not change: who keeps copies keeps them.
+        #expect(said.lists.first == before.lists.first && said.lists.first?.last == 256)
+        var chain = ChangeChain(changeNumber: 0, imageHeaderDigest: statement.imageHeaderDigest)
+        for named in said.lists {
+            let answer = try bench.get("/v1/lists/\(named.digestHex)")
+            #expect(
+                answer.status == 200 && answer.headers["cache-control"]?.contains("immutable") == true)
+            #expect(try SHA256.hash(answer.body) == named.digest)
+            let list = try ChangeList.parse(answer.body).list
+            #expect(list.first == named.first && list.last == named.last)
+            #expect(try chain.append(list))
+        }
+        #expect(chain.number == 300 && chain.digest == said.chain)
+    }
+
+    @Test("after a restart the names are the same, and what no statement names any more goes")
+    func restart() throws {
+        let bench = try ServiceBench()
+        let holders = (0..<20).map { "H\($0)" }
+        _ = try bench.publish(holders)
+        try bench.change(holders, to: .partial)
+        bench.service.refresh()
+        let said = try bench.statement.changes
+        try bench.restart()
+        bench.service.refresh()
+        #expect(try bench.statement.changes == said)
+        let directory = PublishedDirectory(bench.data)
+        let names = Set(try FileSystem.list("\(directory.path)/v1/lists"))
+        let now = SystemClock.wallMilliseconds()
+        try directory.tidy(keeping: [], now: now)
+        #expect(try Set(FileSystem.list("\(directory.path)/v1/lists")) == names, "they are young")
+        let kept = try #require(names.first)
+        try directory.tidy(
+            keeping: [kept], now: now + PublishedDirectory.listPatienceMilliseconds + 60_000)
+        #expect(try FileSystem.list("\(directory.path)/v1/lists") == [kept])
+        for _ in 0..<3 {
+            _ = try bench.publish(holders)
+            bench.service.refresh()
+        }
+        #expect(
+            try FileSystem.list("\(directory.path)/v1/images").count == PublishedDirectory.mostImages)
+        #expect(try bench.statement.changes?.lists == [])
+    }
+
+    @Test("a directory that cannot be written keeps no statement back, and no list is named then")
+    func unwritable() throws {
+        let bench = try ServiceBench()
+        let holders = (0..<3).map { "H\($0)" }
+        try FileSystem.makeDirectories(bench.data.published, mode: 0o750)
+        try FileSystem.replace("\(bench.data.published)/v1", with: [], mode: 0o600)
+        _ = try bench.publish(holders)
+        try bench.change(holders, to: .partial)
+        bench.service.refresh()
+        #expect(try bench.statement.changeNumber == 3)
+        #expect(try bench.statement.changes?.lists == [])
+        #expect(try bench.get("/v1/image").status == 200)
+        try FileSystem.unlink("\(bench.data.published)/v1")
+        bench.service.refresh()
+        #expect(try bench.statement.changes?.lists.last?.last == 3)
+    }
+}
