@@ -1,11 +1,22 @@
 /// What an entrance does with somebody who passed through it shortly before.
 public enum AntiPassbackAction: UInt8, Sendable { case off = 0, report = 1, refuse = 2 }
 
-/// Timed anti-passback at one lane: a badge that was handed back over the fence does not open it again at once.
+/// Whose passages count. Raw values mean nothing outside.
+public enum AntiPassbackScope: UInt8, Sendable {
+    /// Those through this lane, as it remembers them.
+    case thisLane = 0
+    /// Those through all lanes: whoever is inside does not come in again, whoever has left does.
+    case acrossLanes = 1
+}
+
+/// Timed anti-passback: a badge that was handed back over the fence does not open again at once.
 public struct AntiPassbackRule: Sendable, Hashable {
     public var action = AntiPassbackAction.off
+    public var scope = AntiPassbackScope.thisLane
     /// A passage this long ago is forgotten.
     public var forgetMilliseconds: Int64 = 1_800_000
+    /// Across lanes: nobody is refused on knowledge older than this.
+    public var knowledgeLimitMilliseconds: Int64 = 120_000
     public init() {}
 }
 
@@ -13,10 +24,48 @@ public struct AntiPassbackRule: Sendable, Hashable {
 public enum AntiPassbackFinding: UInt8, Sendable, CaseIterable {
     /// The policy does not ask.
     case off = 0
+    /// Not through this lane, or across lanes: he is not inside.
     case notPassed = 1
-    /// Passed within the time, and not refused for it.
+    /// Passed through this lane within the time, and not refused for it.
     case reported = 2
     case refused = 3
+    /// Across lanes: nobody told where he is, or too long ago, or the clock does not say how long. Not refused.
+    case notKnown = 4
+    /// He is inside, by whichever lane he came, and not refused for it.
+    case reportedInside = 5
+    case refusedInside = 6
+}
+
+/// What a decision made of the holder's passages.
+public struct AntiPassbackNote: Sendable, Hashable {
+    public var finding = AntiPassbackFinding.off
+    /// Across lanes: how old the lane's knowledge of the others was. nil: there was none, or the clock does not say.
+    public var ageSeconds: UInt32?
+
+    public init(_ finding: AntiPassbackFinding = .off, ageSeconds: UInt32? = nil) {
+        self.finding = finding
+        self.ageSeconds = ageSeconds
+    }
+}
+
+/// Where the collector's list says that a holder is.
+public struct HolderPresence: Sendable, Hashable {
+    public enum Whereabouts: Sendable, Hashable {
+        case outside
+        /// In the zone that the lane leads to, since a passage.
+        case destination(since: WallTime)
+        /// In another zone of the site.
+        case elsewhere(since: WallTime)
+    }
+
+    /// Every lane had told by then what happened at it.
+    public var asOf: WallTime
+    public var whereabouts: Whereabouts
+
+    public init(asOf: WallTime, whereabouts: Whereabouts) {
+        self.asOf = asOf
+        self.whereabouts = whereabouts
+    }
 }
 
 /// Who passed through this lane lately, by holder, so that all identifiers of a person are that person. 2,048 of them, in
@@ -61,14 +110,72 @@ struct PassedHolders: Sendable {
 
 extension LaneMachine {
     /// What a decision on this presentation would know of the holder's last passage.
-    public func antiPassback(_ presentation: Presentation, _ now: MonotonicTime) -> AntiPassbackFinding {
-        guard !leaves(presentation.direction), let credential = presentation.credential else { return .off }
+    public func antiPassback(_ presentation: Presentation, _ moment: Moment) -> AntiPassbackNote {
+        guard !leaves(presentation.direction), let credential = presentation.credential else {
+            return AntiPassbackNote()
+        }
         let rule = policy.antiPassback(for: credential.kind)
-        guard rule.action != .off else { return .off }
-        guard let passage = passedHolders.passage(of: credential.holder),
-            now.milliseconds(since: passage) < rule.forgetMilliseconds
-        else { return .notPassed }
-        return rule.action == .refuse ? .refused : .reported
+        guard rule.action != .off else { return AntiPassbackNote() }
+        let passedAgo = passedHolders.passage(of: credential.holder).map { moment.monotonic.milliseconds(since: $0) }
+        if rule.scope == .acrossLanes { return acrossLanes(presentation, credential.holder, rule, passedAgo, moment) }
+        guard let passedAgo, passedAgo < rule.forgetMilliseconds else { return AntiPassbackNote(.notPassed) }
+        return AntiPassbackNote(rule.action == .refuse ? .refused : .reported)
+    }
+
+    /// What this lane saw itself stands above the list, as far as it is newer than that.
+    private func acrossLanes(
+        _ presentation: Presentation, _ holder: HolderNumber, _ rule: AntiPassbackRule, _ passedAgo: Int64?,
+        _ moment: Moment
+    ) -> AntiPassbackNote {
+        let listAge = presentation.presence.flatMap { knowledgeAge(of: $0.asOf, moment) }
+        var note = AntiPassbackNote(.notKnown, ageSeconds: listAge.map { Self.seconds(ofMilliseconds: $0) })
+        let isListFresh = listAge.map { $0 <= rule.knowledgeLimitMilliseconds } ?? false
+        // Without a fresh list he may have left by another lane since: then this is as old as it says itself.
+        let ownLimit = isListFresh ? listAge ?? 0 : rule.knowledgeLimitMilliseconds
+        if let passedAgo, passedAgo <= ownLimit {
+            let isForgotten = passedAgo >= rule.forgetMilliseconds
+            note.finding = isForgotten ? .notPassed : rule.action == .refuse ? .refused : .reported
+            return note
+        }
+        guard isListFresh, let presence = presentation.presence else { return note }
+        note.finding = .notPassed
+        let since: WallTime
+        switch presence.whereabouts {
+        case .outside: return note
+        case .destination(let instant): since = instant
+        case .elsewhere(let instant):
+            // Within the site nobody tells whether a zone lies inside another.
+            guard configuration.from == .outside else { return note }
+            since = instant
+        }
+        let insideFor = max(0, moment.wall.milliseconds(since: since))
+        guard insideFor < rule.forgetMilliseconds else { return note }
+        let mayStillCome = insideFor + Self.clocksDifferMilliseconds
+        if let left = leftHolders.passage(of: holder), moment.monotonic.milliseconds(since: left) <= mayStillCome {
+            return note
+        }
+        if let forgotten = everybodyForgotten, moment.monotonic.milliseconds(since: forgotten) <= mayStillCome {
+            return note
+        }
+        note.finding = rule.action == .refuse ? .refusedInside : .reportedInside
+        return note
+    }
+
+    /// How far the clocks of two lanes that are trusted may differ, and what the list cuts off of an instant.
+    private static let clocksDifferMilliseconds: Int64 = 3000
+
+    /// Rounded up, as far as a record holds it.
+    static func seconds(ofMilliseconds milliseconds: Int64) -> UInt32 {
+        UInt32(clamping: min(milliseconds / 1000 + (milliseconds % 1000 > 0 ? 1 : 0), Int64(OccupancyNote.most)))
+    }
+
+    /// Whether the rules in force want to know who is inside by other lanes.
+    public var asksWhoIsInside: Bool {
+        guard configuration.kind != .exit, configuration.to != .outside else { return false }
+        return HolderKind.allCases.contains {
+            let rule = policy.antiPassback(for: $0)
+            return rule.action != .off && rule.scope == .acrossLanes
+        }
     }
 
     /// For a lane that starts: what its journal says of an earlier passage. Without a trusted clock, and beyond the start

@@ -11,7 +11,7 @@ public struct Decision: Sendable, Hashable {
     public var temperatureLimitCentidegrees: Int32
     public var credentials: CredentialsInForce
     public var policyDigest: PolicyDigest
-    public var antiPassback = AntiPassbackFinding.off
+    public var antiPassback = AntiPassbackNote()
     public var occupancy = OccupancyNote()
     /// What was beside the badge, where the policy asks for it.
     public var company: Company = []

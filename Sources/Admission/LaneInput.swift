@@ -7,6 +7,8 @@ public struct Presentation: Sendable, Hashable {
     public var reader: UInt8
     /// Which way that reader's badges go; the machine sets it.
     public var direction: PassageDirection
+    /// Where the collector says that the holder is; nil: nobody told, or nobody asked.
+    public var presence: HolderPresence?
 
     public init(
         tag: BadgeTag, type: IdentifierType, lookup: BadgeLookup, reader: UInt8,

@@ -92,7 +92,13 @@ extension LaneMachine {
     private mutating func note(_ decision: Decision?, passed direction: PassageDirection, _ now: MonotonicTime) {
         guard let holder = decision?.presentation.credential?.holder else { return }
         // Who has left may come in again.
-        if leaves(direction) { passedHolders.forget(holder) } else { passedHolders.add(holder, at: now) }
+        if leaves(direction) {
+            passedHolders.forget(holder)
+            leftHolders.add(holder, at: now)
+        } else {
+            leftHolders.forget(holder)
+            passedHolders.add(holder, at: now)
+        }
     }
 
     private mutating func pulsedBackward(_ step: inout Step) {
@@ -220,7 +226,13 @@ extension LaneMachine {
     }
 
     mutating func forgetPassages(of holder: HolderNumber, _ step: inout Step) {
-        if holder == .nobody { passedHolders.forgetAll() } else { passedHolders.forget(holder) }
+        if holder == .nobody {
+            passedHolders.forgetAll()
+            everybodyForgotten = step.moment.monotonic
+        } else {
+            passedHolders.forget(holder)
+            leftHolders.add(holder, at: step.moment.monotonic)
+        }
         step.record(.passagesForgotten(holder))
     }
 

@@ -219,7 +219,11 @@ extension LaneMachine {
         var reasons = Self.keyReasons(
             candidate.presentation.lookup, policy: policy, credentials: candidate.credentials,
             leadsOutside: configuration.to == .outside, wall: moment.wall, clock: moment.clock)
-        if antiPassback(candidate.presentation, moment.monotonic) == .refused { reasons.insert(.passedAlready) }
+        switch antiPassback(candidate.presentation, moment).finding {
+        case .refused: reasons.insert(.passedAlready)
+        case .refusedInside: reasons.insert(.insideAlready)
+        case .off, .notPassed, .reported, .notKnown, .reportedInside: break
+        }
         if occupancy(candidate.presentation, moment).finding == .refused { reasons.insert(.zoneFull) }
         return reasons
     }
@@ -299,7 +303,7 @@ extension LaneMachine {
             temperatureLimitCentidegrees: policy.temperatureLimit(for: candidate.presentation.credential?.kind),
             credentials: candidate.credentials,
             policyDigest: policy.digest)
-        decision.antiPassback = antiPassback(candidate.presentation, moment.monotonic)
+        decision.antiPassback = antiPassback(candidate.presentation, moment)
         decision.occupancy = occupancy(candidate.presentation, moment)
         decision.company = candidate.company
         decision.partner = candidate.partner

@@ -95,6 +95,10 @@ public struct LaneMachine: Sendable {
     var temperaturesUsedUntil = MonotonicTime(nanoseconds: 0)
     var credentials = CredentialsInForce.none
     var passedHolders = PassedHolders()
+    /// Who left through this lane lately, or whose passages a technician made it forget.
+    var leftHolders = PassedHolders()
+    /// When a technician made it forget everybody's.
+    var everybodyForgotten: MonotonicTime?
     var recentAdmissions = RecentAdmissions()
     /// nil: nobody told.
     var zoneCount: ZoneCount?

@@ -131,9 +131,7 @@ extension LaneMachine {
             // Without an age nobody knows which crossings it has: as it was told.
             let since = age.map { ownCrossings.balance(ofVehicles: isVehicle, since: $0, at: moment.monotonic) } ?? 0
             note.count = UInt32(clamping: min(max(0, counted + since), Int64(OccupancyNote.most)))
-            note.ageSeconds = age.map {
-                UInt32(clamping: min($0 / 1000 + ($0 % 1000 > 0 ? 1 : 0), Int64(OccupancyNote.most)))
-            }
+            note.ageSeconds = age.map { Self.seconds(ofMilliseconds: $0) }
         }
         guard !leaves(presentation.direction), let kind else { return note }
         let rule = policy.occupancy(for: kind)

@@ -45,6 +45,8 @@ public struct Reasons: OptionSet, Sendable, Hashable {
     public static let clockNotTrusted = Reasons(bit: 45)
     // What the policy asks for beside the keys.
     public static let zoneFull = Reasons(bit: 55)
+    /// By whichever lane.
+    public static let insideAlready = Reasons(bit: 56)
     public static let outsideHours = Reasons(bit: 48)
     public static let passedAlready = Reasons(bit: 49)
     public static let escortMissing = Reasons(bit: 50)
@@ -62,7 +64,8 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         .identityNotConfirmed,
         .driverMissing, .passMissing, .testMissing, .testExpired, .codeTooOld, .codeUnknown, .notActivated,
         .vaccineNotRecorded, .vaccineIncomplete, .notYetValid, .noLongerValid,
-        .outsideHours, .zoneNotGranted, .kindNotAdmitted, .passedAlready, .unknownBadge, .conflict, .suspended,
+        .outsideHours, .zoneNotGranted, .kindNotAdmitted, .passedAlready, .insideAlready, .unknownBadge, .conflict,
+        .suspended,
         .revoked,
         .temperatureHigh, .codeYellow, .codeRed, .testPositive, .testInFuture, .codeInFuture,
         .thermometerLost, .laneLocked, .outOfService, .noImage, .statementTooOld, .imageTooOld, .clockNotTrusted,
@@ -120,6 +123,7 @@ public struct Reasons: OptionSet, Sendable, Hashable {
         case .identityNotConfirmed: "identity-not-confirmed"
         case .laneLocked: "lane-locked"
         case .zoneFull: "zone-full"
+        case .insideAlready: "inside-already"
         case .driverMissing: "driver-missing"
         case .passMissing: "pass-missing"
         case .otherHalfRefused: "other-half-refused"

@@ -15,6 +15,7 @@ import Posix
 ///     GET  /v1/changes     a list of urgent changes behind after=N, or 204 after wait=SECONDS
 ///     POST /v1/changes     urgent changes, whole or not at all
 ///     GET  /v1/statement   the newest signed statement
+///     GET  /v1/presence    a signed list of who is inside: everybody, or what changed behind after=N
 ///     GET  /healthz        whether the collector works
 ///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
 ///     GET  /               the page, with /page.css and /page.js
@@ -30,11 +31,13 @@ final class CollectorRoutes: HTTPRoutes {
     private let login: LoginPage
     private let inside: InsideList
     private let published: PublishedDirectory
+    private let presence: PresenceDesk
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
-        changes: ChangeDesk, gate: Gatekeeper, inside: InsideList
+        changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk
     ) {
+        self.presence = presence
         self.changes = changes
         self.gate = gate
         self.inside = inside
@@ -60,6 +63,7 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/lists": ["GET", "HEAD"],
         "/v1/changes": ["GET", "POST"],
         "/v1/statement": ["GET", "HEAD"],
+        "/v1/presence": ["GET"],
         "/v1/renewal": ["POST"],
         "/login": ["GET", "HEAD", "POST"],
         "/logout": ["POST"],
@@ -115,9 +119,8 @@ final class CollectorRoutes: HTTPRoutes {
         let now = SystemClock.wallMilliseconds()
         let answer: Gatekeeper.Answer
         switch PublishedFileAnswer.family(ofPath: head.path) {
-        case "/v1/records" where head.method == "POST", "/v1/changes" where head.method == "GET",
-            "/v1/image",
-            "/v1/images", "/v1/lists", "/v1/statement", "/v1/renewal":
+        case "/v1/records" where head.method == "POST", "/v1/changes" where head.method == "GET", "/v1/image",
+            "/v1/images", "/v1/lists", "/v1/statement", "/v1/presence", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
         case "/healthz", "/login", "/logout", "/page.css", "/page.js": return nil
@@ -157,6 +160,7 @@ final class CollectorRoutes: HTTPRoutes {
         case "/v1/alerts": request.answer(.json(Alerts(inside: inside.snapshot).json(now: now)))
         case "/v1/image": request.answer(ImageAnswer(request.head, publisher.image).response)
         case "/v1/statement": request.answer(statement)
+        case "/v1/presence": presence.list(request)
         case "/healthz": request.answer(health)
         default:
             request.answer(

@@ -11,6 +11,7 @@ public final class CollectorService {
     private let publisher: Publisher
     private let changes: ChangeDesk
     private let inside: InsideList
+    private let presence: PresenceDesk
     private let server: HTTPServer
     private let register: EnrolmentRegister
     private let certificateExpires: Int64?
@@ -60,7 +61,10 @@ public final class CollectorService {
             data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
-        inside = try InsideList(data, publisher, settings.windows)
+        presence = try PresenceDesk(site: publicKey.site, key: signing)
+        inside = try InsideList(data, publisher, settings.windows, telling: presence) { [intake] in
+            intake.knownThrough
+        }
         let authority = try SiteAuthority(data)
         register = try EnrolmentRegister(data, site: publicKey.site)
         let tls = try CollectorTLS(settings, authority, port: listener.port)
@@ -70,7 +74,7 @@ public final class CollectorService {
             listener, limits: limits, encryption: tls?.encryption,
             routes: CollectorRoutes(
                 settings, intake: intake, archive: archive, publisher: publisher,
-                changes: changes, gate: gate, inside: inside))
+                changes: changes, gate: gate, inside: inside, presence: presence))
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }
@@ -84,9 +88,7 @@ public final class CollectorService {
     public func refresh() {
         let now = SystemClock.wallMilliseconds()
         // What cannot be stored is not counted: then what is known grows old.
-        if intake.failure == nil, intake.silenceMilliseconds < 10_000 {
-            publisher.tell(intake.snapshot.occupancy(now: now))
-        }
+        if intake.isWhole { publisher.tell(intake.snapshot.occupancy(now: now)) }
         attempt("the credential office") { () throws(CollectorFailure) in try publisher.publishDecisions() }
         attempt("changes") { () throws(CollectorFailure) in
             guard let ahead = changes.takeAhead(), !(0..<NumberLeap.periodMilliseconds).contains(now - leapt) else {
@@ -150,6 +152,7 @@ public final class CollectorService {
         archive.stop()
         changes.stop()
         inside.stop()
+        presence.stop()
         server.stop()
         lock = nil
     }

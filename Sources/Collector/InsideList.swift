@@ -53,14 +53,22 @@ final class InsideList: Sendable {
     private let directory: SiteDirectory
     private let publisher: Publisher
     private let windows: KeyWindows
+    private let presence: PresenceDesk
+    /// Until when what lanes sent is all that happened at them, ms since 1970-01-01 UTC; nil: it is not known.
+    private let knownThrough: @Sendable () -> Int64?
     private let bell: WakeUp
     private let thread = Mutex<NamedThread?>(nil)
 
     /// nil: it has not looked yet.
     var snapshot: Snapshot? { state.withLock { $0.snapshot } }
 
-    init(_ directory: SiteDirectory, _ publisher: Publisher, _ windows: KeyWindows) throws(CollectorFailure) {
+    init(
+        _ directory: SiteDirectory, _ publisher: Publisher, _ windows: KeyWindows, telling presence: PresenceDesk,
+        knownThrough: @escaping @Sendable () -> Int64?
+    ) throws(CollectorFailure) {
         self.windows = windows
+        self.presence = presence
+        self.knownThrough = knownThrough
         self.directory = directory
         self.publisher = publisher
         bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "inside") }
@@ -98,6 +106,8 @@ final class InsideList: Sendable {
         let site: Database
         var row: Int64 = 0
         var passages: [UInt32: Passages] = [:]
+        /// Whose newest passage the desk was not told.
+        var untold: Set<UInt32> = []
         var isChanged = true
         var version: UInt64 = 0
         var changeNumber: UInt64 = 0
@@ -126,7 +136,10 @@ final class InsideList: Sendable {
         let poll = PollSet(capacity: 1)
         while !state.withLock({ $0.isStopping }) {
             do throws(CollectorFailure) {
+                // Asked before: what is stored by then is read now.
+                let through = knownThrough()
                 let isWhole = try read(&work)
+                if isWhole, let through { tell(&work, asOf: through) }
                 if isWhole { try look(&work, now: SystemClock.wallMilliseconds()) }
                 state.withLock { $0.failure = nil }
                 if !isWhole { continue }
@@ -171,11 +184,24 @@ final class InsideList: Sendable {
                 if wall >= passages.newest {
                     passages.newest = wall
                     passages.zone = zone
+                    work.untold.insert(number)
                 }
                 work.passages[number] = passages
             }
         }
         return count < Self.rowsAtOnce
+    }
+
+    /// Where everybody is whose newest passage is news.
+    private func tell(_ work: inout Work, asOf: Int64) {
+        let passages = work.untold.compactMap { number in
+            work.passages[number].map {
+                PresenceDesk.Passage(
+                    holder: number, atMilliseconds: $0.newest, zone: work.names[Int($0.zone)])
+            }
+        }
+        work.untold = []
+        presence.note(passages, asOf: asOf)
     }
 
     private func look(_ work: inout Work, now: Int64) throws(CollectorFailure) {

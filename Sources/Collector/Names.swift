@@ -63,6 +63,9 @@ extension AntiPassbackFinding {
         case .notPassed: "not_passed"
         case .reported: "reported"
         case .refused: "refused"
+        case .notKnown: "not_known"
+        case .reportedInside: "reported_inside"
+        case .refusedInside: "refused_inside"
         }
     }
 }

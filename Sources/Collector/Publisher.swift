@@ -142,7 +142,12 @@ final class Publisher: Sendable {
     /// How full the zones are: said from the next statement on, and that one is not waited for when it is other news.
     func tell(_ occupancy: ZoneOccupancy) {
         state.withLock {
-            if $0.occupancy?.zones != occupancy.zones { $0.statement = nil }
+            var occupancy = occupancy
+            if let before = $0.occupancy {
+                if before.zones != occupancy.zones { $0.statement = nil }
+                // A lane that comes back after long makes what was said before no less true.
+                occupancy.asOf = max(before.asOf, occupancy.asOf)
+            }
             $0.occupancy = occupancy
         }
     }

@@ -108,7 +108,8 @@ struct RecordJSON {
                 ])
             ),
             ("policy", .text(decision.policyDigest.hex)),
-            ("anti_passback", .text(decision.antiPassback.name)),
+            ("anti_passback", .text(decision.antiPassback.finding.name)),
+            ("anti_passback_age_seconds", decision.antiPassback.ageSeconds.map { .number(Int64($0)) } ?? .null),
             ("zone_limit", .text(decision.occupancy.finding.name)),
             ("occupancy", decision.occupancy.count.map { .number(Int64($0)) } ?? .null),
             ("occupancy_age_seconds", decision.occupancy.ageSeconds.map { .number(Int64($0)) } ?? .null),

@@ -1,5 +1,6 @@
 import Admission
 import Framing
+import Posix
 
 /// What the collector knows of where people are, and since when it knows it.
 enum SiteKnowledge {
@@ -14,6 +15,16 @@ enum SiteKnowledge {
             earliest = min(earliest, lane.heardThroughMilliseconds)
         }
         return earliest
+    }
+}
+
+extension Intake {
+    /// Whether what comes is stored.
+    var isWhole: Bool { failure == nil && silenceMilliseconds < 10_000 }
+
+    /// As `SiteKnowledge.asOf`; nil while what comes is not stored: then what is known grows old.
+    var knownThrough: Int64? {
+        isWhole ? SiteKnowledge.asOf(snapshot.lanes.values, now: SystemClock.wallMilliseconds()) : nil
     }
 }
 

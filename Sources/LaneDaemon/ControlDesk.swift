@@ -131,14 +131,11 @@ struct ControlDesk {
             if instant != nil { explanation.modeNow = machine.mode.mode }
             // By then the lane may have forgotten who passed.
             let later = max(0, instant?.milliseconds(since: now.wall) ?? 0)
-            explanation.antiPassback = machine.antiPassback(
-                presentation, now.monotonic.advanced(byMilliseconds: later))
             // What is known now is older by then, and says nothing of an instant before.
-            explanation.occupancy = machine.occupancy(
-                presentation,
-                Moment(
-                    monotonic: now.monotonic.advanced(byMilliseconds: later), wall: instant ?? now.wall,
-                    clock: now.clock))
+            let then = Moment(
+                monotonic: now.monotonic.advanced(byMilliseconds: later), wall: instant ?? now.wall, clock: now.clock)
+            explanation.antiPassback = machine.antiPassback(presentation, then)
+            explanation.occupancy = machine.occupancy(presentation, then)
             return .explain(explanation.reply(presentation, question, now: now))
         }
     }

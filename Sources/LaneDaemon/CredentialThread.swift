@@ -11,6 +11,8 @@ enum CredentialNews: Sendable {
     case table(BadgeTable)
     /// `isLive`: it came while this program ran, so its instant tells what time it is now.
     case statement(Statement, isLive: Bool)
+    /// Who is where now.
+    case presence(PresenceTable)
 }
 
 /// Takes over what the uplink brought: copies it, verifies the copy, keeps it, and only then hands it to the lane. The
@@ -37,6 +39,7 @@ final class CredentialThread: Sendable {
     /// Whether the lane trusts its clock: an image from the future is refused only by one that is trusted.
     let clockIsTrusted = Atomic<Bool>(false)
     let refusedFiles = RefusedFiles()
+    private let presenceIsWanted = Atomic<Bool>(false)
 
     private struct HandedBack: Sendable {
         var inForce: AppliedMark?
@@ -67,6 +70,14 @@ final class CredentialThread: Sendable {
         stopping.store(true, ordering: .releasing)
         wake.signal()
     }
+
+    /// Whether the lane's rules ask who is inside by other lanes.
+    func want(presence: Bool) {
+        guard presenceIsWanted.exchange(presence, ordering: .acquiringAndReleasing) != presence else { return }
+        wake.signal()
+    }
+
+    var wantsPresence: Bool { presenceIsWanted.load(ordering: .acquiring) }
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
@@ -111,6 +122,9 @@ private final class CredentialLoop {
     private var changes: StandingChanges
     /// The lane's box was full.
     private var isOwed = false
+    private var presence: StandingPresence
+    private var presenceWasWanted: Bool?
+    private var presenceIsOwed = false
     private var newestStatement: Statement?
     private var refused: [String: FileStatus] = [:]
     /// The clock as it was when an image was refused for its date: another clock judges it again.
@@ -131,6 +145,7 @@ private final class CredentialLoop {
         self.wake = wake
         self.owner = owner
         changes = StandingChanges(settings.directory, trusting: settings.trust, refused: owner.refusedFiles)
+        presence = StandingPresence(settings.directory, trusting: settings.trust)
     }
 
     func run() {
@@ -157,6 +172,8 @@ private final class CredentialLoop {
             _ = wake.drain()
             confirm()
             if isOwed { hand() }
+            if presenceIsOwed { handPresence() }
+            if owner.wantsPresence != presenceWasWanted { takePresence() }
             if set[door].contains(.readable), hearLook() { asked = true }
         }
     }
@@ -221,6 +238,7 @@ private final class CredentialLoop {
         }
         owner.refusedFiles.forgetMissing(in: settings.directory.incoming)
         let isTaken = takeImage()
+        takePresence()
         let found = changes.takeIncoming(at: moment())
         if found == .changed { hand() }
         endWaiting()
@@ -381,6 +399,20 @@ private final class CredentialLoop {
     private func hand() {
         guard let newest, let overlay = changes.overlay else { return }
         isOwed = !news.post(.table(BadgeTable(image: newest, overlay: overlay)))
+    }
+
+    private func takePresence() {
+        let isWanted = owner.wantsPresence
+        presenceWasWanted = isWanted
+        if presence.takeIncoming(isWanted: isWanted, at: moment()) != nil { handPresence() }
+    }
+
+    private func handPresence() {
+        guard let table = presence.table else {
+            presenceIsOwed = false
+            return
+        }
+        presenceIsOwed = !news.post(.presence(table))
     }
 
     /// After the lane began to use a table, `applied` says so; only then does the uplink report it.

@@ -34,7 +34,7 @@ public struct Explanation: Sendable {
     public var modeNow: LaneMode?
     public var thermometerIsLost: Bool
     /// What the lane remembers of this holder.
-    public var antiPassback = AntiPassbackFinding.off
+    public var antiPassback = AntiPassbackNote()
     /// What the lane knows now of how full the zone is that it leads to: of another instant nobody knows.
     public var occupancy = OccupancyNote()
 
@@ -72,7 +72,8 @@ public struct Explanation: Sendable {
         ).union(measured.reasons)
         if mode == .outOfService || mode == .maintenance { reasons.insert(.outOfService) }
         if mode == .locked { reasons.insert(.laneLocked) }
-        if antiPassback == .refused { reasons.insert(.passedAlready) }
+        if antiPassback.finding == .refused { reasons.insert(.passedAlready) }
+        if antiPassback.finding == .refusedInside { reasons.insert(.insideAlready) }
         if occupancy.finding == .refused { reasons.insert(.zoneFull) }
         // An exit lets people out, always, and an emergency everybody.
         if !isJudging { reasons = [] }
@@ -236,14 +237,33 @@ public struct Explanation: Sendable {
                     + Figures.duration(milliseconds: identity.windowMilliseconds), nil)
         }
         rows += occupancyRow(credential.kind)
-        let forgotten = Figures.duration(milliseconds: policy.antiPassback(for: credential.kind).forgetMilliseconds)
-        switch antiPassback {
-        case .off: break
-        case .notPassed: row("anti_passback", "passed here", "not lately", "not in the last \(forgotten)", true)
-        case .reported: row("anti_passback", "passed here", "shortly before", "nothing; it is reported", true)
-        case .refused: row("anti_passback", "passed here", "shortly before", "not in the last \(forgotten)", false)
+        return rows + antiPassbackRow(policy.antiPassback(for: credential.kind))
+    }
+
+    private func antiPassbackRow(_ rule: AntiPassbackRule) -> [ExplainReply.Row] {
+        let forgotten = Figures.duration(milliseconds: rule.forgetMilliseconds)
+        let isAcross = rule.scope == .acrossLanes
+        let needs = isAcross ? "not inside since less than \(forgotten)" : "not in the last \(forgotten)"
+        let state: String
+        var turns: Bool? = true
+        switch antiPassback.finding {
+        case .off: return []
+        case .notPassed: state = isAcross ? "not inside" : "not lately"
+        case .reported: state = "shortly before"
+        case .refused: (state, turns) = ("shortly before", false)
+        case .notKnown: (state, turns) = ("not known", nil)
+        case .reportedInside: state = "inside already"
+        case .refusedInside: (state, turns) = ("inside already", false)
         }
-        return rows
+        let age = antiPassback.ageSeconds.map { "as of \(Figures.duration(milliseconds: Int64($0) * 1000)) ago" }
+        let figure =
+            !isAcross
+            ? "" : join(age ?? "nobody told", antiPassback.finding == .notKnown ? "nobody is refused for it" : "")
+        return [
+            .init(
+                subject: "anti_passback", name: isAcross ? "inside" : "passed here", state: state, figure: figure,
+                needs: rule.action == .report ? "nothing; it is reported" : needs, isRequired: isJudging, turns: turns)
+        ]
     }
 
     private func occupancyRow(_ kind: HolderKind) -> [ExplainReply.Row] {

@@ -22,6 +22,7 @@ final class LaneLoop {
     private var clock: WallClock
     private var table: BadgeTable?
     private var statement: Statement?
+    private var holders: PresenceTable?
     private var isStopping = false
     private var isTapped = false
     private var supervisor: WatchdogPulse
@@ -54,6 +55,7 @@ final class LaneLoop {
         give(.journal(runner.journalState))
         // On record: what decides from here on.
         runner.adopt(runner.machine.policy, at: clock.moment())
+        parts.credentials.want(presence: runner.machine.asksWhoIsInside)
         supervisor.ready(runner.statusLine)
         while !isStopping {
             try wait()
@@ -205,8 +207,12 @@ final class LaneLoop {
 
     private func present(_ identifier: Identifier, reader: UInt8) -> Presentation {
         let tag = parts.badgeKey.tag(of: identifier)
-        return Presentation(
+        var presentation = Presentation(
             tag: tag, type: identifier.type, lookup: table?.lookup(tag) ?? .noImage, reader: reader)
+        if let holders, let credential = presentation.credential {
+            presentation.presence = holders.presence(of: credential.holder, at: parts.configuration.to)
+        }
+        return presentation
     }
 
     private func readMail() {
@@ -229,7 +235,9 @@ final class LaneLoop {
 
     private func carryOut(_ order: LaneOrder) {
         switch order.deed {
-        case .adopt(let policy, let schedule): runner.adopt(policy, schedule: schedule, at: clock.moment())
+        case .adopt(let policy, let schedule):
+            runner.adopt(policy, schedule: schedule, at: clock.moment())
+            parts.credentials.want(presence: runner.machine.asksWhoIsInside)
         case .give(let input): give(input)
         }
         order.carriedOut()
@@ -271,6 +279,7 @@ final class LaneLoop {
             statement = new
             putInForce()
             if let occupancy = new.occupancy { learn(occupancy) }
+        case .presence(let new): holders = new
         }
     }
 
@@ -314,8 +323,8 @@ final class LaneLoop {
             thermometer: parts.thermometer.map { DeviceStatus($0, since: presence.since(.thermometer)) },
             gateFailure: parts.gate.failure?.description, gateSince: presence.since(.gate),
             fireFailure: parts.fire.failureText, journal: runner.journalStatus, image: table?.image.header,
-            statement: statement, total: runner.total, recent: runner.recent, presentation: presentation,
-            cache: table.map { CacheFigures($0) },
+            statement: statement, presenceAsOf: holders?.asOf, total: runner.total, recent: runner.recent,
+            presentation: presentation, cache: table.map { CacheFigures($0) },
             held: presentation.flatMap { asked in
                 table.map { HeldBadge(image: $0.image.lookup(asked.tag), overlay: $0.overlay.lookup(asked.tag)) }
             })

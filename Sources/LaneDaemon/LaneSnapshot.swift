@@ -18,6 +18,8 @@ struct LaneSnapshot: Sendable {
     var journal: JournalStatus
     var image: ImageHeader?
     var statement: Statement?
+    /// nil: nobody told who is inside by other lanes.
+    var presenceAsOf: WallTime?
     var total: LaneTotals
     var recent: RecentDecisions
     /// What was asked about, looked up; nil when nothing was.

@@ -58,7 +58,13 @@ struct PolicySentences {
             parts.append("\(proofs.joined(separator: " or ")) within \(duration(identity.windowMilliseconds))")
         }
         let antiPassback = policy.antiPassback(for: kind)
-        let again = "who passed here less than \(duration(antiPassback.forgetMilliseconds)) ago"
+        let isAcross = antiPassback.scope == .acrossLanes
+        let again =
+            (isAcross ? "who is inside since less than " : "who passed here less than ")
+            + duration(antiPassback.forgetMilliseconds)
+            + (isAcross
+                ? ", by whichever lane, known for at most \(duration(antiPassback.knowledgeLimitMilliseconds)),"
+                : " ago")
         switch antiPassback.action {
         case .off: break
         case .report: parts.append("\(again) is admitted and reported")

@@ -192,6 +192,14 @@ struct PolicySettings {
         rule.forgetMilliseconds =
             Int64(
                 group.integer("forget_minutes", default: 30, in: 1...1440, unit: "minutes")) * 60_000
+        let scope: ScopeName = group.choice("scope", default: .thisLane)
+        rule.scope = scope == .acrossLanes ? .acrossLanes : .thisLane
+        if rule.scope == .acrossLanes {
+            rule.knowledgeLimitMilliseconds = knowledgeLimit(group)
+        } else if group.has("knowledge_limit_seconds") {
+            group.refuse(
+                "knowledge_limit_seconds", "what a lane saw itself it knows; say this with `scope: across-lanes`")
+        }
         return rule
     }
 
@@ -293,6 +301,11 @@ struct PolicySettings {
     }
 
     private enum ActionName: String, CaseIterable { case report, refuse }
+
+    private enum ScopeName: String, CaseIterable {
+        case thisLane = "this-lane"
+        case acrossLanes = "across-lanes"
+    }
 
     private enum ProofName: String, CaseIterable {
         case secondIdentifier = "second-identifier"

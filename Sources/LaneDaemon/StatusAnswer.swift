@@ -173,6 +173,18 @@ struct StatusAnswer {
             alarms.append(
                 "anti-passback: more than 2048 people passed within its time; the oldest passages are forgotten early")
         }
+        if machine.asksWhoIsInside {
+            if let asOf = snapshot.presenceAsOf {
+                let age = snapshot.moment.wall.milliseconds(since: asOf)
+                if age > machine.policy.statementWarnMilliseconds {
+                    alarms.append(
+                        "who is inside by other lanes is known as of \(age / 1000) s ago: nobody is refused for what is too "
+                            + "old; check the uplink, and the collector's page for lanes that are silent")
+                }
+            } else {
+                alarms.append("nobody told who is inside by other lanes: nobody is refused for that; check the uplink")
+            }
+        }
         if snapshot.moment.clock != .trusted {
             alarms.append(
                 "wall clock not trusted (\(snapshot.moment.clock.name)): check time synchronisation (chronyc, timedatectl)"

@@ -10,6 +10,7 @@ import Posix
 ///     changes               signed change lists on top of the image in force
 ///     order                 what a technician ordered and still stands
 ///     applied               which image and change are in force
+///     presence              what it knows of who is inside, where its rules ask for that
 ///     uplink/               belongs to the uplink's user, and nothing in it is believed
 ///     uplink/incoming/      images, change lists and statements it fetched
 ///     uplink/cursor         what the collector has stored
@@ -24,10 +25,12 @@ public struct LaneDirectory: Sendable, Hashable {
     public var policies: String { "\(path)/policies" }
     public var changes: String { "\(path)/changes" }
     public var applied: String { "\(path)/applied" }
+    public var presence: String { "\(path)/presence" }
     public var order: String { "\(path)/order" }
     public var uplink: String { "\(path)/uplink" }
     public var incoming: String { "\(path)/uplink/incoming" }
     public var statement: String { "\(path)/uplink/incoming/statement" }
+    public var incomingPresence: String { "\(path)/uplink/incoming/presence" }
     public var cursor: String { "\(path)/uplink/cursor" }
 
     public static let directoryMode: UInt32 = 0o750

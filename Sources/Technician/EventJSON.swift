@@ -81,7 +81,8 @@ struct EventJSON {
         fields["temperature_offset_centidegrees"] = Int(decision.temperatureOffsetCentidegrees)
         fields["temperature_limit_centidegrees"] = Int(decision.temperatureLimitCentidegrees)
         fields["policy"] = decision.policyDigest.hex
-        fields["anti_passback"] = EventNames.of(decision.antiPassback)
+        fields["anti_passback"] = EventNames.of(decision.antiPassback.finding)
+        if let age = decision.antiPassback.ageSeconds { fields["anti_passback_age_seconds"] = age }
         fields["zone_limit"] = EventNames.of(decision.occupancy.finding)
         if let count = decision.occupancy.count { fields["occupancy"] = count }
         if let age = decision.occupancy.ageSeconds { fields["occupancy_age_seconds"] = age }

@@ -76,13 +76,24 @@ struct EventText {
         if decision.company.contains(.driver) { text += ", with a driver" }
         if decision.company.contains(.vehicle) { text += ", with a vehicle" }
         if decision.partner != .nobody { text += ", with holder \(decision.partner.number)" }
-        if decision.antiPassback == .reported { text += ", PASSED HERE SHORTLY BEFORE" }
+        text += antiPassback(decision.antiPassback)
         text += occupancy(decision)
         guard !decision.reasons.isEmpty else { return text }
         let circumstances = Circumstances(
             decision, policy: nil, clock: record.moment.clock, instant: record.moment.wall,
             destination: record.to.text)
         return text + ": " + TechnicianWording.texts(decision.reasons, circumstances).joined(separator: "; ")
+    }
+
+    private func antiPassback(_ note: AntiPassbackNote) -> String {
+        let age = note.ageSeconds.map { " as of \(Figures.duration(milliseconds: Int64($0) * 1000)) before" }
+        switch note.finding {
+        case .off, .notPassed, .refused: return ""
+        case .reported: return ", PASSED HERE SHORTLY BEFORE"
+        case .notKnown: return ", whether inside already is known " + (age.map { "only\($0)" } ?? "not at all")
+        case .reportedInside: return ", INSIDE ALREADY\(age ?? "")"
+        case .refusedInside: return age.map { "," + $0 } ?? ""
+        }
     }
 
     private func occupancy(_ decision: Decision) -> String {
@@ -208,6 +219,9 @@ enum EventNames {
         case .notPassed: "not-passed"
         case .reported: "reported"
         case .refused: "refused"
+        case .notKnown: "not-known"
+        case .reportedInside: "reported-inside"
+        case .refusedInside: "refused-inside"
         }
     }
 

@@ -13,8 +13,8 @@ import Posix
 /// Until a connection stands, and again when none does any more, one exchange goes alone: a thousand lanes that come back at
 /// once shake hands a thousand times at first, and not once for each thing that each of them wants.
 public final class CollectorClient {
-    /// A batch, a statement, an image, changes, the next certificate.
-    public static let mostExchanges = 5
+    /// A batch, a statement, an image, changes, who is inside, the next certificate.
+    public static let mostExchanges = 6
 
     public let settings: CollectorSettings
     private let multi: UnsafeMutableRawPointer

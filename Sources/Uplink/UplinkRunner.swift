@@ -97,7 +97,10 @@ public final class UplinkRunner {
         ) { [weak credentials] now in
             credentials?.imageIsNeeded(now: now)
         }
-        errands = [RecordUpload(settings, client), credentials, changes]
+        errands = [
+            RecordUpload(settings, client), credentials, changes,
+            PresenceSync(settings, client, bell: credentials.bell, now: now),
+        ]
         if let identity = settings.collector.encryption.identityDirectory {
             errands.append(CertificateRenewal(settings, client, identityDirectory: identity, now: now))
         }

@@ -70,6 +70,7 @@ public struct ReasonWording: Sendable {
         .init(.passMissing, .desk(pass), "无车辆证", "no vehicle's pass came"),
         .init(.otherHalfRefused, .here(bothAgain), "同行的另一证件未通过", "the badge beside it was refused"),
         .init(.zoneFull, .here(full), "区域人数已满", "zone full"),
+        .init(.insideAlready, .desk(badge), "该证件已在场内", "inside already"),
     ]
 
     // What the service point is asked for, in a word or two: two of them fit one display line.

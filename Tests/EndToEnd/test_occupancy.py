@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conftest import make_people
-from test_lanectl import Technician
+from technician import Technician
 from test_policy import with_rules
 
 from lanesim_parts import crowd_log

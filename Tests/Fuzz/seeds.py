@@ -213,7 +213,20 @@ def statement() -> list[bytes]:
     signed = (b"LKSTATE1" + struct.pack("<II", 1, 88) + b"\7" * 16 + struct.pack("<QQq", 3, 0, 1_800_000_000_000)
               + b"\xab" * 32)
     longer = b"LKSTATE1" + struct.pack("<II", 1, 96) + signed[16:] + b"extended"
-    return [signed + bytes(64), longer + bytes(64)]
+    occupancy = (struct.pack("<IIqII", 1, 16 + 2 * 40, 1_800_000_000_000, 2, 0) + name("north-ring")
+                 + struct.pack("<II", 5000, 3) + name("hall-4") + struct.pack("<II", 0, 0))
+    told = signed[:12] + struct.pack("<I", 88 + len(occupancy)) + signed[16:] + occupancy
+    return [signed + bytes(64), longer + bytes(64), told + bytes(64)]
+
+
+def presence_list() -> list[bytes]:
+    def made(after: int, zones: list[str], holders: list[tuple[int, int, int]]) -> bytes:
+        tables = b"".join(map(name, zones)) + b"".join(struct.pack("<IIB", *one) for one in holders)
+        return (b"LKPRESN1" + struct.pack("<II", 1, 80 + len(tables)) + b"\7" * 16 + b"\3" * 16
+                + struct.pack("<QQqII", after, 9, 1_800_000_000_000, len(zones), len(holders)) + tables + bytes(64))
+
+    return [made(0, [], []), made(0, ["north-ring", "hall-4"], [(1, 1_799_999_000, 2), (77, 5, 1)]),
+            made(3, ["north-ring"], [(1, 0, 0), (2, 1_799_999_000, 1), (4_294_967_295, 0, 0)])]
 
 
 def change_list() -> list[bytes]:
@@ -338,7 +351,7 @@ SEEDS = {
     "osdp-packet": osdp_packet, "osdp-plain": osdp_plain, "osdp-secure": osdp_secure, "card-form": card_form,
     "journal-record": journal_record, "segment-header": segment_header, "record-batch": record_batch,
     "image-header": image_header, "image-slot": image_slot, "statement": statement,
-    "change-list": change_list, "text-files": text_files,
+    "change-list": change_list, "presence-list": presence_list, "text-files": text_files,
     "enrolment-file": enrolment_file,
     "control-request": control_request, "control-reply": control_reply, "configuration": configuration, "csv": csv,
     "feed-row": feed_row, "timestamp": timestamp, "intake": intake, "http-range": http_range,

@@ -133,7 +133,7 @@ struct ExplanationTests {
         rule.escort = EscortRule(kinds: KindSet([.staff]), windowMilliseconds: 20_000)
         rule.identity = IdentityRule(accepts: .guardsButton, windowMilliseconds: 15_000)
         explanation.policy.kindRules[Int(HolderKind.visitor.rawValue)] = rule
-        explanation.antiPassback = .refused
+        explanation.antiPassback = AntiPassbackNote(.refused)
         let reply = explain(explanation, temperature: 3650)
         #expect(reply.row("escort")?.needs == "a badge of staff within 20 s")
         #expect(reply.row("escort")?.turns == nil)

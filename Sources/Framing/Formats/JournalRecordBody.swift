@@ -16,7 +16,9 @@ import Admission
 //                    64 i64 image issued, ms · 72 i64 statement as of, ms (i64 min: none)
 //                    80 16 policy digest
 //                    96 u32 occupancy · 100 u32 its age, s · 104 u32 paired holder (each all ones: unknown, nobody)
-//                   108 u8 anti-passback: 0 off 1 not passed 2 reported 3 refused ·
+//                   108 u8 anti-passback: 0 off 1 not passed 2 reported 3 refused
+//                          across lanes: 4 not known 5 inside, reported 6 inside, refused ·
+//                   110 u8 how old that knowledge was: 0 none, else 1 + age / 10 s, rounded up; 255: 2531 s and more
 //                   109 u8 bit 0: the lane's zone is known to the image
 //                          bits 4–6, the zone's limit: 0 not asked 1 below 2 reached, reported 3 reached, refused 4 not known
 //   3 ended           0 10 tag · 10 u8 type · 11 u8 holder kind · 12 u32 holder · 16 u8 reader (255: released by hand)
@@ -311,7 +313,8 @@ extension Decision {
         body.put((credentials.destinationZoneBit == 0 ? 0 : 1) | occupancy.finding.rawValue << 4, at: 109)
         body.put(partner == .nobody ? noPartner : partner.number, at: 104)
         body.put(company.rawValue, at: 30)
-        body.put(antiPassback.rawValue, at: 108)
+        body.put(antiPassback.finding.rawValue, at: 108)
+        body.put(antiPassback.ageInRecord, at: 110)
     }
 
     fileprivate init(_ body: UnsafeRawBufferPointer) throws(FormatError) {
@@ -330,13 +333,24 @@ extension Decision {
         company = Company(rawValue: body[30])
         let holder: UInt32 = body.get(at: 104)
         partner = holder == noPartner ? .nobody : HolderNumber(holder)
-        antiPassback = try read(AntiPassbackFinding.init(rawValue:), body, 108, "anti-passback state")
+        antiPassback = AntiPassbackNote(
+            try read(AntiPassbackFinding.init(rawValue:), body, 108, "anti-passback state"), ageInRecord: body[110])
         guard let finding = OccupancyFinding(rawValue: body[109] >> 4) else {
             throw FormatError("record", "finding \(body[109] >> 4) on the zone's limit is not known")
         }
         let (count, age): (UInt32, UInt32) = (body.get(at: 96), body.get(at: 100))
         occupancy = OccupancyNote(
             count: count == noCount ? nil : count, ageSeconds: age == noCount ? nil : age, finding: finding)
+    }
+}
+
+extension AntiPassbackNote {
+    fileprivate var ageInRecord: UInt8 {
+        ageSeconds.map { UInt8(clamping: 1 + UInt64($0) / 10 + ($0 % 10 > 0 ? 1 : 0)) } ?? 0
+    }
+
+    fileprivate init(_ finding: AntiPassbackFinding, ageInRecord: UInt8) {
+        self.init(finding, ageSeconds: ageInRecord == 0 ? nil : UInt32(ageInRecord - 1) * 10)
     }
 }
 

@@ -3,7 +3,7 @@ import Admission
 // Small text files and answers: one line each, words separated by one space, so that a person can read them.
 
 /// Digits alone: `UInt64.init` would take a sign as well.
-private func decimal(_ text: Substring) -> UInt64? {
+func decimal(_ text: Substring) -> UInt64? {
     text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? UInt64(text) : nil
 }
 

@@ -65,7 +65,8 @@ struct RandomRecords {
                 ambientCentidegrees: centidegrees()),
             temperatureOffsetCentidegrees: centidegrees(), temperatureLimitCentidegrees: centidegrees(),
             credentials: credentials(), policyDigest: PolicyDigest(low: word(), high: word()))
-        decision.antiPassback = one(of: AntiPassbackFinding.allCases)
+        decision.antiPassback = AntiPassbackNote(
+            one(of: AntiPassbackFinding.allCases), ageSeconds: below(2) == 0 ? nil : UInt32(below(255)) * 10)
         decision.occupancy = OccupancyNote(
             count: below(2) == 0 ? nil : UInt32(truncatingIfNeeded: word() >> 33),
             ageSeconds: below(2) == 0 ? nil : UInt32(truncatingIfNeeded: word() >> 33),

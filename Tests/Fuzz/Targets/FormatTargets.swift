@@ -47,6 +47,17 @@ let formatTargets: [FuzzTarget] = [
             }
         }
     },
+    FuzzTarget(name: "presence-list") { input in
+        let bytes = input.rest()
+        guard let parsed = try? PresenceList.parse(bytes) else { return }
+        expect(parsed.signature.count == 64 && parsed.signedPart + parsed.signature == bytes, "parts that are not all")
+        let list = parsed.list
+        // Bytes behind a zone's NUL are read as nothing.
+        let again = try? PresenceList.parse(list.signedPart + parsed.signature)
+        expect(again?.list == list, "written and read it is another")
+        expect(list.entries.allSatisfy { Int($0.zone) <= list.zones.count }, "a zone that is not there")
+        expect(zip(list.entries, list.entries.dropFirst()).allSatisfy { $0.holder < $1.holder }, "not in their order")
+    },
     FuzzTarget(name: "text-files", run: texts),
     FuzzTarget(name: "enrolment-file", run: enrolments),
 ]

@@ -31,6 +31,7 @@ struct Stage {
         }
         policy.hours.daily = [.init(fromMilliseconds: 0, lengthMilliseconds: 86_400_000)]
         policy.antiPassback.action = .report
+        policy.antiPassback.scope = .acrossLanes
         policy.occupancy.action = .refuse
         policy.occupancy.people = 1_000_000
         policy.occupancy.vehicles = 1_000_000
@@ -79,13 +80,15 @@ struct Stage {
 
     func presentation(_ holder: UInt32, _ kind: HolderKind = .visitor) -> Presentation {
         let now = UInt32(moment.wall.seconds)
-        return Presentation(
+        var presentation = Presentation(
             tag: BadgeTag(low: UInt64(holder), high: 1), type: .chip,
             lookup: .found(
                 Credential(
                     holder: HolderNumber(holder), kind: kind, vaccine: .full, healthCode: .green,
                     assessedAtSeconds: now - 10, test: .negative, sampledAtSeconds: now - 10, activation: .activated,
                     zones: 1, validFromSeconds: nil, validUntilSeconds: nil)), reader: 0)
+        presentation.presence = HolderPresence(asOf: moment.wall, whereabouts: .destination(since: moment.wall))
+        return presentation
     }
 
     mutating func measure(_ object: Int32) {

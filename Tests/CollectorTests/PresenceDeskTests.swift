@@ -1,0 +1,116 @@
+import Admission
+import Cryptography
+import Framing
+import Posix
+import TestSupport
+import Testing
+
+@testable import Collector
+
+private let numbering = Epoch(low: 3, high: 4)
+private let ring = name("ring")
+private let hall = name("hall-4")
+
+private func passage(_ holder: UInt32, to zone: ShortName, at seconds: Int64 = 100) -> PresenceDesk.Passage {
+    PresenceDesk.Passage(holder: holder, atMilliseconds: seconds * 1000, zone: zone)
+}
+
+private struct Bench {
+    let key: Ed25519.SigningKey
+    var book: PresenceBook
+
+    init() throws {
+        key = try Ed25519.SigningKey.generate()
+        book = PresenceBook(site: site, numbering: numbering, key: key)
+    }
+
+    /// The list in these bytes, when the site's key signed it.
+    func read(_ bytes: [UInt8]) throws -> PresenceList {
+        let parsed = try PresenceList.parse(bytes)
+        #expect(try Ed25519.VerifyingKey(key.publicKey).verify(parsed.signature, of: Array(parsed.signedPart)))
+        return parsed.list
+    }
+}
+
+extension PresenceList {
+    fileprivate var places: [UInt32: String] {
+        Dictionary(
+            uniqueKeysWithValues: entries.map { ($0.holder, $0.zone == 0 ? "" : zones[Int($0.zone) - 1].text) })
+    }
+}
+
+@Suite("Lists of who is inside") struct PresenceDeskTests {
+    @Test("a whole list has everybody who is inside, a list of what changed whoever passed behind its number")
+    func lists() throws {
+        var bench = try Bench()
+        #expect(!bench.book.isKnown)
+        let isNew1 = bench.book.take([passage(5, to: ring), passage(2, to: hall)], asOf: 1000)
+        #expect(isNew1)
+        let isNew2 = bench.book.take([], asOf: 1000)
+        #expect(!isNew2)
+        let first = try bench.read(bench.book.wholeList())
+        #expect(first.isWhole && first.places == [2: "hall-4", 5: "ring"] && first.asOf.milliseconds == 1000)
+        let isNew3 = bench.book.take([passage(5, to: .outside), passage(9, to: ring)], asOf: 2000)
+        #expect(isNew3)
+        let isNew4 = bench.book.take([passage(9, to: hall)], asOf: 3000)
+        #expect(isNew4)
+        let mark = PresenceMark(numbering: numbering, number: first.number)
+        #expect(bench.book.goesOn(from: mark))
+        let next = try bench.read(bench.book.list(behind: mark.number))
+        #expect(next.after == first.number && next.places == [5: "", 9: "hall-4"])
+        #expect(next.zones.starts(with: first.zones) && next.asOf.milliseconds == 3000)
+        #expect(try bench.read(bench.book.wholeList()).places == [2: "hall-4", 9: "hall-4"])
+        let nothing = try bench.read(bench.book.list(behind: next.number))
+        #expect(nothing.entries.isEmpty && nothing.number == next.number)
+    }
+
+    @Test("who has another numbering, a number that is not given yet, or is too far behind gets a whole list")
+    func farBehind() throws {
+        var bench = try Bench()
+        _ = bench.book.take([passage(1, to: ring)], asOf: 1)
+        let early = PresenceMark(numbering: numbering, number: bench.book.number)
+        #expect(!bench.book.goesOn(from: .none))
+        #expect(!bench.book.goesOn(from: PresenceMark(numbering: epoch(9), number: early.number)))
+        #expect(!bench.book.goesOn(from: PresenceMark(numbering: numbering, number: early.number + 1)))
+        #expect(bench.book.goesOn(from: early))
+        let half = (0..<PresenceDesk.mostKept / 2).map { passage(UInt32($0 + 1), to: hall) }
+        _ = bench.book.take(half, asOf: 2)
+        #expect(bench.book.goesOn(from: early))
+        let later = PresenceMark(numbering: numbering, number: bench.book.number)
+        _ = bench.book.take(half, asOf: 3)
+        _ = bench.book.take([passage(1, to: .outside)], asOf: 4)
+        #expect(!bench.book.goesOn(from: early) && bench.book.goesOn(from: later))
+        #expect(try bench.read(bench.book.list(behind: later.number)).entries.count == half.count)
+    }
+
+    @Test("more zones than a list has room for are left out, and so are the holders in them")
+    func manyZones() throws {
+        var bench = try Bench()
+        _ = bench.book.take((1...300).map { passage(UInt32($0), to: name("zone-\($0)")) }, asOf: 1)
+        let list = try bench.read(bench.book.wholeList())
+        #expect(list.zones.count == PresenceList.mostZones && list.entries.count == PresenceList.mostZones)
+    }
+
+    @Test("a collector tells who passed at a lane within seconds, to lanes alone, and refuses what it does not know")
+    func served() throws {
+        let bench = try ServiceBench()
+        let record = makeRecord(ended(holder: 7), sequence: 1, to: "ring", at: SystemClock.wallMilliseconds())
+        #expect(try bench.post(makeBody([record], site: bench.site, oldestHeld: position(1, 1))).status == 200)
+        var found: PresenceList?
+        // Asked so often whole lists are refused for a second now and then.
+        #expect(
+            try eventually {
+                let answer = try bench.get("/v1/presence")
+                guard answer.status == 200 else { return false }
+                found = try PresenceList.parse(answer.body).list
+                return found?.places == [7: "ring"]
+            })
+        let list = try #require(found)
+        let query = "numbering=\(list.numbering.hex)&after=\(list.number)"
+        let next = try PresenceList.parse(try bench.get("/v1/presence?\(query)").body).list
+        #expect(!next.isWhole && next.entries.isEmpty)
+        for wrong in ["after=-1", "after=x", "numbering=00", "since=1"] {
+            #expect(try bench.get("/v1/presence?\(wrong)").status == 400, "\(wrong)")
+        }
+    }
+}
