@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// What the control socket carries: one line of JSON a request, one line of JSON a reply, in turn, over an AF_UNIX
 /// stream socket `control.sock` in the lane's run directory.
