@@ -59,7 +59,7 @@ let package = Package(
         room("Posix", ["CLinux"]),
         room("Cryptography", ["CCrypto"]),
         room("Devices", ["Admission", "Framing", "Posix", "CGPIO", "CSerialPort"]),
-        room("Storage", ["Admission", "Framing", "Posix", "Cryptography"]),
+        room("Storage", ["Admission", "Framing", "Posix", "Cryptography", "CChecksum"]),
         room("Configuration", ["Posix", "CYAML"]),
         room("Control", ["Admission", "Framing", "Posix"]),
         room("CommandLine", ["Posix"]),
@@ -93,6 +93,7 @@ let package = Package(
 
         // Debian's C libraries, thin shims.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CChecksum"),
         library("CGPIO", pkgConfig: "libgpiod", package: "libgpiod-dev"),
         library("CSerialPort", pkgConfig: "libserialport", package: "libserialport-dev"),
         library("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),

@@ -14,6 +14,7 @@
 
 int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+int sync_file_range(int descriptor, long long offset, long long count, unsigned int flags);
 int pipe2(int descriptors[2], int flags);
 int pthread_setname_np(pthread_t thread, const char *name);
 

@@ -46,4 +46,10 @@ public final class MappedFile: @unchecked Sendable {
                 advice: "raise LimitMEMLOCK to at least \(bytes.count) bytes")
         }
     }
+
+    /// As `lockInMemory`; why not, where it cannot be done.
+    public func keptInMemory() -> SystemFailure? {
+        do { try lockInMemory() } catch { return error }
+        return nil
+    }
 }

@@ -77,6 +77,66 @@ import Testing
         #expect(try imagesHeld().isEmpty)
     }
 
+    /// 3 MiB and a piece: several regions, the last one not whole.
+    private func large(version: UInt64) throws -> (source: String, bytes: [UInt8]) {
+        let source = directory.incomingImage(version: version)
+        try fixture.write(to: source, count: 75_000, title: fixture.title(version: version))
+        return (source, try FileSystem.read(source, limit: 1 << 24))
+    }
+
+    @Test("what was copied and verified piece by piece is the file as it was delivered, byte by byte")
+    func largeCopy() throws {
+        let (source, bytes) = try large(version: 5)
+        let image = try installer.install(from: source, newerThan: 0, at: fixture.moment())
+        #expect(image.header.regionChecksums.count == 4 && image.notLocked == nil)
+        #expect(try FileSystem.read(image.path, limit: 1 << 24) == bytes)
+        for number in stride(from: 0, to: 75_000, by: 997) {
+            #expect(image.lookup(fixture.tag(number)) == .found(ImageFixture.credential(holder: UInt32(number + 1))))
+        }
+    }
+
+    @Test(
+        "a bit that is wrong anywhere in a delivered body is found while it is copied, and nothing is left",
+        arguments: [0, 4096, 1 << 20 - 1, 1 << 20, 3 << 20 - 1, 3 << 20, -1])
+    func damagedRegion(place: Int) throws {
+        var (source, bytes) = try large(version: 5)
+        let start = Int(bytes[12]) | Int(bytes[13]) << 8
+        let byte = place < 0 ? bytes.count + place : start + place
+        bytes[byte] ^= 0x10
+        try FileSystem.replace(source, with: bytes, mode: 0o640)
+        let thrown = #expect(throws: StorageError.self) {
+            try installer.install(from: source, newerThan: 0, at: fixture.moment())
+        }
+        guard case .image(_, .damagedRegion(let region))? = thrown else {
+            Issue.record("\(String(describing: thrown))")
+            return
+        }
+        #expect(region == (byte - start) >> 20)
+        #expect(try imagesHeld().isEmpty)
+    }
+
+    @Test("a body whose checksums were made to fit is refused by its digest, and nothing is left")
+    func foreignBody() throws {
+        var (source, bytes) = try large(version: 5)
+        let start = Int(bytes[12]) | Int(bytes[13]) << 8
+        bytes[start + 100] ^= 1
+        let region = bytes[start..<(start + 1 << 20)].withUnsafeBytes { CRC32C.checksum($0) }
+        // Behind the header's 144 bytes, two zones and one zone set.
+        let place = 144 + 2 * 32 + 8
+        bytes = try fixture.resigned(bytes) { image in
+            for index in 0..<4 { image[place + index] = UInt8(truncatingIfNeeded: region >> (8 * UInt32(index))) }
+        }
+        try FileSystem.replace(source, with: bytes, mode: 0o640)
+        let thrown = #expect(throws: StorageError.self) {
+            try installer.install(from: source, newerThan: 0, at: fixture.moment())
+        }
+        guard case .image(_, .damagedBody)? = thrown else {
+            Issue.record("\(String(describing: thrown))")
+            return
+        }
+        #expect(try imagesHeld().isEmpty)
+    }
+
     @Test("an image larger than allowed is refused before it is copied")
     func tooLarge() throws {
         let source = try deliver(version: 5)

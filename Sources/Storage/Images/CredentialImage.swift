@@ -39,45 +39,57 @@ public final class CredentialImage: Sendable {
         let file = try storing { () throws(SystemFailure) in
             try Descriptor.open(path, [.read, .noFollow, .nonblocking])
         }
-        try self.init(file, path: path, trusting: trust, newerThan: newerThan, at: moment)
-    }
-
-    init(
-        _ file: Descriptor, path: String, trusting trust: SiteTrust, newerThan: UInt64, at moment: Moment
-    ) throws(StorageError) {
-        self.path = path
         let mapped = try storing { () throws(SystemFailure) in
             guard try file.status().kind == .regular else {
                 throw SystemFailure("map", path, code: 22, advice: "an image is a regular file")
             }
             return try MappedFile(file, prefault: true)
         }
-        let bytes = mapped.bytes
-        let verified: (header: ImageHeader, digest: [UInt8])
         do throws(ImageRefusal) {
-            verified = try Self.verifyHeader(bytes, trusting: trust, newerThan: newerThan, at: moment)
-            let expected = verified.header.headerLength + verified.header.bodyLength
-            guard bytes.count == expected else {
-                throw ImageRefusal.length(bytes: Int64(bytes.count), expected: Int64(expected))
-            }
-            try Self.verifyBody(
-                UnsafeRawBufferPointer(rebasing: bytes[verified.header.headerLength...]), verified.header)
+            let verified = try Self.verifyHeader(mapped, trusting: trust, newerThan: newerThan, at: moment)
+            try Self.verifyBody(of: mapped, verified.header)
+            self.init(mapped, path: path, verified, notLocked: mapped.keptInMemory())
         } catch { throw .image(path: path, error) }
+    }
+
+    /// What `ImageCopy` made: its body is verified, its header is verified here.
+    convenience init(
+        _ copied: ImageCopy.Made, path: String, trusting trust: SiteTrust, newerThan: UInt64, at moment: Moment
+    ) throws(StorageError) {
+        do throws(ImageRefusal) {
+            let verified = try Self.verifyHeader(copied.file, trusting: trust, newerThan: newerThan, at: moment)
+            self.init(copied.file, path: path, verified, notLocked: copied.notLocked)
+        } catch { throw .image(path: path, error) }
+    }
+
+    private init(
+        _ mapped: MappedFile, path: String, _ verified: (header: ImageHeader, digest: [UInt8]),
+        notLocked: SystemFailure?
+    ) {
+        self.path = path
+        self.notLocked = notLocked
         header = verified.header
         headerDigest = verified.digest
         self.file = mapped
         let zoneSets = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: header.zoneSets.count)
         _ = zoneSets.initialize(from: header.zoneSets)
         table = Table(
-            slots: UnsafeRawBufferPointer(rebasing: bytes[header.headerLength...]), count: header.slots,
+            slots: UnsafeRawBufferPointer(rebasing: mapped.bytes[header.headerLength...]), count: header.slots,
             zoneSets: zoneSets)
-        do {
-            try mapped.lockInMemory()
-            notLocked = nil
-        } catch { notLocked = error }
     }
 
     deinit { table.zoneSets.deallocate() }
+
+    private static func verifyHeader(
+        _ file: MappedFile, trusting trust: SiteTrust, newerThan: UInt64, at moment: Moment
+    ) throws(ImageRefusal) -> (header: ImageHeader, digest: [UInt8]) {
+        let verified = try verifyHeader(file.bytes, trusting: trust, newerThan: newerThan, at: moment)
+        let expected = verified.header.headerLength + verified.header.bodyLength
+        guard file.count == expected else {
+            throw .length(bytes: Int64(file.count), expected: Int64(expected))
+        }
+        return verified
+    }
 
     /// The header with everything but the body checked, and its digest. `bytes` begin with the whole header.
     static func verifyHeader(

@@ -86,12 +86,12 @@ public struct ImageInstaller: Sendable {
                 try copy.writeAll(head)
                 return copy
             }
-            try copyBody(original, source, to: copy, from: Int64(head.count), to: expected)
             let path = "\(directory.images)/\(name)"
-            let image = try CredentialImage(copy, path: path, trusting: trust, newerThan: version, at: moment)
+            let made = try ImageCopy(
+                original: original, source: source, copy: copy, path: path, header: verified.header
+            ).make()
+            let image = try CredentialImage(made, path: path, trusting: trust, newerThan: version, at: moment)
             try storing { () throws(SystemFailure) in
-                try copy.setMode(LaneDirectory.fileMode)
-                try copy.sync()
                 try FileSystem.rename(partial, to: path)
                 try FileSystem.syncDirectory(directory.images)
             }
@@ -118,30 +118,6 @@ public struct ImageInstaller: Sendable {
             length = try start.withBytes { (start) throws(FormatError) in try ImageHeader.length(of: start) }
         } catch { throw .image(path: source, .notAnImage(error)) }
         return try read(length)
-    }
-
-    private func copyBody(
-        _ original: Descriptor, _ source: String, to copy: Descriptor, from start: Int64, to end: Int64
-    ) throws(StorageError) {
-        var piece = [UInt8](repeating: 0, count: 1 << 20)
-        var offset = start
-        while offset < end {
-            let count = min(Int(end - offset), piece.count)
-            let filled = try storing { () throws(SystemFailure) in
-                let filled = try piece.withMutableBytes { (buffer) throws(SystemFailure) in
-                    try original.readFully(
-                        into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]), at: offset)
-                }
-                try piece.withBytes { (buffer) throws(SystemFailure) in
-                    try copy.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<filled]), at: offset)
-                }
-                return filled
-            }
-            guard filled == count else {
-                throw .image(path: source, .length(bytes: offset + Int64(filled), expected: end))
-            }
-            offset += Int64(count)
-        }
     }
 
     // MARK: Kept images
