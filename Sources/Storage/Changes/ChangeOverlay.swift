@@ -25,6 +25,10 @@ public final class ChangeOverlay: Sendable {
         var identifiers = 0
         var zoneSets: UnsafeMutableBufferPointer<UInt64>
         var zoneSetCount = 0
+        /// A bit for each of eight times as many places as there are slots, set where a tag's low word points with its low
+        /// bits. At most one in ten is set: nine of ten badges that no change is about are told by 64 KiB, which stay in the
+        /// processor's cache, and the table's 2 MiB are not touched.
+        var marks: UnsafeMutableBufferPointer<UInt64>
 
         init(count: Int) {
             self.count = count
@@ -32,6 +36,18 @@ public final class ChangeOverlay: Sendable {
             slots.initializeMemory(as: UInt8.self, repeating: 0)
             zoneSets = .allocate(capacity: ImageSlot.mostZoneSets)
             zoneSets.initialize(repeating: 0)
+            marks = .allocate(capacity: count / 8)
+            marks.initialize(repeating: 0)
+        }
+
+        func mayHold(_ tag: BadgeTag) -> Bool {
+            let (word, bit) = mark(of: tag)
+            return marks[word] & bit != 0
+        }
+
+        private func mark(of tag: BadgeTag) -> (word: Int, bit: UInt64) {
+            // `count` is a power of two, and so is the number of words.
+            (Int(truncatingIfNeeded: tag.low >> 6) & (marks.count - 1), 1 << (tag.low & 63))
         }
 
         mutating func put(_ slot: ImageSlot) {
@@ -41,6 +57,8 @@ public final class ChangeOverlay: Sendable {
                 index = index + 1 == count ? 0 : index + 1
             }
             if ImageSlot.at(index, in: readable) == nil { identifiers += 1 }
+            let (word, bit) = mark(of: slot.tag)
+            marks[word] |= bit
             slot.encode(
                 into: UnsafeMutableRawBufferPointer(
                     rebasing: slots[index * ImageSlot.size..<(index + 1) * ImageSlot.size]))
@@ -57,6 +75,7 @@ public final class ChangeOverlay: Sendable {
         func free() {
             slots.deallocate()
             zoneSets.deallocate()
+            marks.deallocate()
         }
     }
 
@@ -81,6 +100,7 @@ public final class ChangeOverlay: Sendable {
         let before = UnsafeRawBufferPointer(earlier.table.slots)
         if table.count == earlier.table.count {
             table.slots.copyMemory(from: before)
+            UnsafeMutableRawBufferPointer(table.marks).copyMemory(from: UnsafeRawBufferPointer(earlier.table.marks))
             table.identifiers = earlier.identifiers
         } else {
             for index in 0..<earlier.table.count {
@@ -155,7 +175,7 @@ public final class ChangeOverlay: Sendable {
 
     /// nil when no change is about this identifier: then the image says.
     public func lookup(_ tag: BadgeTag) -> BadgeLookup? {
-        guard table.identifiers > 0,
+        guard table.mayHold(tag),
             let slot = ImageSlot.find(tag, in: UnsafeRawBufferPointer(table.slots), slots: table.count)
         else { return nil }
         if slot.isConflict { return .conflict }
