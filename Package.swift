@@ -113,6 +113,10 @@ let package = Package(
             name: "uplink-crowd",
             dependencies: ["Admission", "Framing", "Posix", "Storage", "CommandLine", "Uplink"],
             path: "Tests/UplinkCrowd", swiftSettings: strict),
+        .executableTarget(
+            name: "cache-bench",
+            dependencies: ["Admission", "Framing", "Posix", "Cryptography", "Storage", "LaneDaemon", "CSQLite"],
+            path: "Tests/Benchmarks/Cache/Program", swiftSettings: strict),
         tests("Admission", ["Framing"]),
         tests("Framing", ["Admission", "Cryptography", "Posix"], files: ["Vectors"]),
         tests("Wording", ["Admission"]),

@@ -4,10 +4,12 @@ import Synchronization
 
 /// What lies in `uplink/incoming` and is not taken, and why: for `lanectl cache info`. Written by the credential thread,
 /// read by whoever answers. Bounded, since another user names the files.
-final class RefusedFiles: Sendable {
+package final class RefusedFiles: Sendable {
     static let most = 32
     private static let longestReason = 400
     private let files = Mutex<[CacheReply.Refused]>([])
+
+    package init() {}
 
     /// A later reason for the same file takes the place of an earlier one.
     func add(_ path: String, _ reason: String) {

@@ -7,12 +7,12 @@ import Storage
 ///
 /// A list that the uplink brought is read once, verified, written to the log with fsync, and only then laid over what is
 /// in force. One that is refused is said once, with the reason; what is in force stays.
-struct StandingChanges {
+package struct StandingChanges {
     private let directory: LaneDirectory
     private let trust: SiteTrust
     private var log: ChangeLog?
     /// nil until there is an image.
-    private(set) var overlay: ChangeOverlay?
+    package private(set) var overlay: ChangeOverlay?
     /// Lists that were taken over or refused: not looked at again until the file changes.
     private var settled: [String: FileStatus] = [:]
     /// Refusals that a later look may take back, so that they are said once.
@@ -24,7 +24,7 @@ struct StandingChanges {
 
     private let refused: RefusedFiles
 
-    init(_ directory: LaneDirectory, trusting trust: SiteTrust, refused: RefusedFiles = RefusedFiles()) {
+    package init(_ directory: LaneDirectory, trusting trust: SiteTrust, refused: RefusedFiles = RefusedFiles()) {
         self.refused = refused
         self.directory = directory
         self.trust = trust
@@ -35,7 +35,7 @@ struct StandingChanges {
     /// it do not fit on this image: then nobody knows what would be lost with the image before.
     ///
     /// - Parameter former: the image in force until now, nil at a start.
-    mutating func lie(on image: CredentialImage, after former: CredentialImage? = nil) throws(StorageError) {
+    package mutating func lie(on image: CredentialImage, after former: CredentialImage? = nil) throws(StorageError) {
         log = nil
         // A newer image behind the one in force: the site counts anew, and what was said before it counts no more.
         let isRewound = former.map { image.header.changeNumber < $0.header.changeNumber } ?? false
@@ -77,7 +77,7 @@ struct StandingChanges {
     /// Without the log: what a lane begins with whose disk does not let it be read.
     mutating func beginWithout(_ image: CredentialImage) { overlay = ChangeOverlay(on: image.header) }
 
-    enum Look {
+    package enum Look {
         case nothing
         /// There is another overlay now.
         case changed
@@ -86,7 +86,7 @@ struct StandingChanges {
     }
 
     /// Looks through `incoming`, oldest change first, and takes over what goes on where the overlay ends.
-    mutating func takeIncoming(at moment: Moment) -> Look {
+    package mutating func takeIncoming(at moment: Moment) -> Look {
         var result = Look.nothing
         for (path, name) in incoming() {
             let status: FileStatus?
