@@ -251,14 +251,16 @@ struct CollectorClientTests {
         #expect(try ask(server)?.answer?.body == Array("direct".utf8))
     }
 
-    @Test("exchanges run side by side, one can be cancelled, and a sixth is refused")
+    @Test("exchanges run side by side, one can be cancelled, and one above the limit is refused")
     func together() throws {
         let server = try RawServer { connection in
             if connection.path == "/slow" { connection.stallUntilClosed() } else { connection.answer("200 OK") }
         }
         defer { server.stop() }
         let client = try CollectorClient(makeSettings(server.url))
-        let slow = try (0..<4).map { _ in try client.start(Request(path: "/slow", timeoutMilliseconds: 60_000)) }
+        let slow = try (0..<CollectorClient.mostExchanges - 1).map { _ in
+            try client.start(Request(path: "/slow", timeoutMilliseconds: 60_000))
+        }
         #expect(try perform(Request(path: "/quick", timeoutMilliseconds: 10_000), on: client)?.answer != nil)
         _ = try client.start(Request(path: "/slow", timeoutMilliseconds: 60_000))
         #expect(throws: TransferFailure.self) {
