@@ -6,7 +6,8 @@
 //                "kill": SIGKILL instead of the call; what was written before stays, as the kernel has it
 //                "cut": power cut instead of the call: of what was written and not synced since, some of it is put
 //                back as it was before, some of it torn in the middle, some kept; FAIL_SEED says which. Then SIGKILL.
-//                "hang": a call of any thread but the first one never returns
+//                "hang": that call never returns; the calls of the first thread are not counted, for when they come
+//                among the others' is chance
 //   FAIL_REPORT  at a normal end the number of calls counted is written to this file
 //
 // Counted: open, write, pwrite, fsync, fdatasync, ftruncate, fchmod, rename, unlink, mkdir.
@@ -83,17 +84,17 @@ static void cutPower(void) {
 
 // Counts a call; true when it is to fail, with errno set.
 static int fails(void) {
+    const char *at = getenv("FAIL_AT"), *how = getenv("FAIL_HOW");
+    if (how && strcmp(how, "hang") == 0 && gettid() == getpid()) return 0;
     pthread_mutex_lock(&lock);
     long number = ++calls;
-    const char *at = getenv("FAIL_AT"), *how = getenv("FAIL_HOW");
     if (!at || !how || number != atol(at)) {
         pthread_mutex_unlock(&lock);
         return 0;
     }
     if (strcmp(how, "hang") == 0) {
         pthread_mutex_unlock(&lock);
-        while (gettid() != getpid()) pause();
-        return 0;
+        for (;;) pause();
     }
     if (strcmp(how, "cut") == 0) {
         // The disk works on it for a while before the power goes: the other threads go on meanwhile.

@@ -8,6 +8,7 @@ enum CallFate: Sendable, CustomStringConvertible {
     case fails(at: Int, with: Int32)
     case killed(at: Int)
     case powerCut(at: Int, seed: UInt64)
+    /// Of the calls of all threads but the first; 0: they are only counted.
     case hangs(at: Int)
 
     var environment: [String] {
