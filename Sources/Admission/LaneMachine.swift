@@ -439,6 +439,7 @@ public struct LaneMachine: Sendable {
                 continue
             case .ended(let outcome) where outcome.decisionSequence < firstSequence:
                 owe(outcome)
+                if outcome.end == .passed { ownCrossings.takeBackNewest() }
                 continue
             default: break
             }

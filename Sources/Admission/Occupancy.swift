@@ -91,6 +91,12 @@ struct OwnCrossings: Sendable {
         next = (next + 1) % Self.capacity
     }
 
+    /// The newest one did not get on record: it comes again when its record is written.
+    mutating func takeBackNewest() {
+        next = (next + Self.capacity - 1) % Self.capacity
+        crossings[next] = Crossing()
+    }
+
     /// Who came less who left since a count that is `milliseconds` old.
     func balance(ofVehicles: Bool, since milliseconds: Int64, at now: MonotonicTime) -> Int64 {
         var balance: Int64 = 0
