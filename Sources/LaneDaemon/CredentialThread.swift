@@ -206,7 +206,11 @@ private final class CredentialLoop {
             }
             guard lacksChanges(image), let former = try imageInForceBefore(image) else { return goLive(image) }
             // It was waiting when this program ended.
-            try changes.lie(on: former)
+            do { try changes.lie(on: former) } catch {
+                Log.error("changes: \(error); they are fetched anew")
+                changes.beginWithout(image)
+                return goLive(image)
+            }
             goLive(former)
             wait(image)
         } catch { Log.error("kept images: \(error)") }
@@ -282,7 +286,11 @@ private final class CredentialLoop {
     private func bringIntoForce(_ image: CredentialImage) {
         do { try changes.lie(on: image, after: newest) } catch {
             // Which changes the image has not taken in cannot be read: the one in force has them.
-            return Log.error("image \(image.version) waits, the one in force stays: \(error)")
+            guard newest == nil else {
+                return Log.error("image \(image.version) waits, the one in force stays: \(error)")
+            }
+            Log.error("changes: \(error); they are fetched anew")
+            changes.beginWithout(image)
         }
         goLive(image)
         do {

@@ -289,7 +289,10 @@ final class LaneLoop {
         guard let table else { return }
         let header = table.image.header
         var asOf = runner.credentials.imageVersion == header.version ? runner.credentials.statementAsOf : nil
-        if let statement, statement.imageVersion == header.version, statement.changeNumber <= table.changeNumber {
+        // By its digest: after a collector was restored from a backup another image may have its number.
+        if let statement, statement.imageVersion == header.version,
+            statement.imageHeaderDigest == table.image.headerDigest, statement.changeNumber <= table.changeNumber
+        {
             asOf = statement.asOf
         }
         let to = parts.configuration.to
