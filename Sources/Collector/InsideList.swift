@@ -7,7 +7,8 @@ import Synchronization
 /// and change, and again as tests and assessments grow too old.
 ///
 /// A thread of its own reads what lanes sent, on connections of its own. Where a holder is says the newest of his
-/// passages by the lanes' clocks, in whatever order they come in. Nobody is listed before the first look is done.
+/// passages by the lanes' clocks, in whatever order they come in; a clock that was not trusted is not asked. Nobody is
+/// listed before the first look is done.
 final class InsideList: Sendable {
     /// Of one holder.
     struct Person: Sendable, Hashable {
@@ -93,9 +94,11 @@ final class InsideList: Sendable {
     /// Where the newest passage of a holder led to, and where he came in last: 24 bytes of everybody who ever passed. The
     /// names are places in `Work.names`.
     private struct Passages {
-        /// ms since 1970, by the lanes' clocks; the least there is: never.
+        /// ms since 1970, by the lanes' clocks, or when it came in where that clock was not trusted; the least there is: never.
         var newest = Int64.min
         var entered = Int64.min
+        /// A clock that nobody trusted told of the newest one.
+        var isUncertain = false
         var zone: UInt32
         var lane: UInt32
     }
@@ -162,7 +165,8 @@ final class InsideList: Sendable {
     /// What came in since. false: there is more.
     private func read(_ work: inout Work) throws(CollectorFailure) -> Bool {
         let select = try work.intake.prepare(
-            "SELECT id, bytes FROM record WHERE id > ? AND kind = 3 AND holder IS NOT NULL ORDER BY id LIMIT ?")
+            "SELECT id, bytes, received FROM record WHERE id > ? AND kind = 3 AND holder IS NOT NULL ORDER BY id LIMIT ?"
+        )
         select.bind(1, work.row)
         select.bind(2, Self.rowsAtOnce)
         var count = 0
@@ -171,7 +175,9 @@ final class InsideList: Sendable {
             work.row = select.integer(0)
             guard let record = select.withBlob(1, { try? JournalRecord($0) }), case .ended(let outcome) = record.event
             else { continue }
-            let wall = record.moment.wall.milliseconds
+            let isTrusted = record.moment.clock == .trusted
+            let received = select.integer(2)
+            let wall = isTrusted ? min(record.moment.wall.milliseconds, received) : received
             Crossing.forEach(in: record) { crossing in
                 work.isChanged = true
                 let number = outcome.holder.number
@@ -184,6 +190,7 @@ final class InsideList: Sendable {
                 if wall >= passages.newest {
                     passages.newest = wall
                     passages.zone = zone
+                    passages.isUncertain = !isTrusted
                     work.untold.insert(number)
                 }
                 work.passages[number] = passages
@@ -192,12 +199,14 @@ final class InsideList: Sendable {
         return count < Self.rowsAtOnce
     }
 
-    /// Where everybody is whose newest passage is news.
+    /// Where everybody is whose newest passage is news. Whoever came in by a clock that was not trusted may have left since:
+    /// nobody is refused for that.
     private func tell(_ work: inout Work, asOf: Int64) {
         let passages = work.untold.compactMap { number in
             work.passages[number].map {
                 PresenceDesk.Passage(
-                    holder: number, atMilliseconds: $0.newest, zone: work.names[Int($0.zone)])
+                    holder: number, atMilliseconds: $0.newest,
+                    zone: $0.isUncertain ? .outside : work.names[Int($0.zone)])
             }
         }
         work.untold = []

@@ -31,11 +31,11 @@ private struct InsideBench {
     /// A passage of a holder, by his number; minutes after the beginning.
     func pass(
         _ holder: UInt32, _ sequence: UInt64, minutes: Int64, lane: String = "north-07", from: String = "outside",
-        to: String = "ring", epoch: UInt64 = 1
+        to: String = "ring", epoch: UInt64 = 1, clock: ClockTrust = .trusted
     ) throws {
         let record = makeRecord(
             ended(holder: holder), epoch: epoch, sequence: sequence, lane: lane, from: from, to: to,
-            at: now - 3_600_000 + minutes * 60_000)
+            at: clock == .trusted ? now - 3_600_000 + minutes * 60_000 : minutes * 60_000, clock: clock)
         let answer = try bench.post(
             makeBody([record], site: bench.site, lane: lane, oldestHeld: position(epoch, 1)))
         #expect(answer.status == 200, "\(answer.text)")
@@ -114,6 +114,16 @@ struct InsideListTests {
         #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 2 })
         try bench.pass(1, 4, minutes: 40)
         #expect(try bench.list { holders, _ in holders.count == 1 })
+    }
+
+    @Test("a passage by a clock that was not trusted counts when it came in, and not by its date of 1970")
+    func untrustedClock() throws {
+        let bench = try InsideBench()
+        try bench.publish(red: [0, 1])
+        for holder: UInt32 in 1...2 { try bench.pass(holder, UInt64(holder), minutes: Int64(holder)) }
+        #expect(try bench.list { holders, _ in holders.count == 2 })
+        try bench.pass(1, 1, minutes: 3, lane: "exit-01", from: "ring", to: "outside", epoch: 3, clock: .behindFloor)
+        #expect(try bench.list { holders, _ in holders.compactMap { $0["holder"] as? String } == ["P1"] })
     }
 
     @Test("an alert begins with the first of them and ends with the last, and says since when and what to do")
