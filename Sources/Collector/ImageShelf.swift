@@ -32,14 +32,21 @@ struct ImageShelf {
         var room = limits.most
         // When an image's place was taken, going back from the newest.
         var takenAt: Int64?
+        let isWaiting = { (image: ImageRegister.Image) in
+            image.publishedMilliseconds == nil && image.version > inForce.basis
+        }
+        // An operator may still publish them: before all that only recomputes old decisions.
+        for image in images.reversed() where isWaiting(image) && room > 0 {
+            kept.insert(image.file)
+            room -= 1
+        }
         for image in images.reversed() {
-            let isWaiting = image.publishedMilliseconds == nil && image.version > inForce.basis
             let ended = image.publishedMilliseconds == nil ? image.issuedMilliseconds : takenAt ?? now
             if let published = image.publishedMilliseconds { takenAt = published }
-            guard image.version != inForce.version else { continue }
+            guard image.version != inForce.version, !isWaiting(image) else { continue }
             // A clock that was set back makes nothing older.
             let isYoung = now - ended <= Int64(limits.days) * 86_400_000
-            guard room > 0, isWaiting || isYoung else { continue }
+            guard room > 0, isYoung else { continue }
             kept.insert(image.file)
             room -= 1
         }

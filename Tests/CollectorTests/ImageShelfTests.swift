@@ -53,6 +53,21 @@ struct ImageShelfTests {
         #expect(try versions(bench) == [[4, 5], [3, 4, 5], [2, 3, 4, 5]][most - 1])
     }
 
+    @Test("what is held and may still be published goes before all that only recomputes old decisions")
+    func heldFirst() throws {
+        let bench = try ImportBench()
+        try feed(bench, green)
+        try feed(bench, "red,", strict: true)
+        let register = ImageRegister(try bench.data.openSite().database)
+        for _ in 0..<3 {
+            let inForce = try #require(try register.inForce())
+            let next = ImageRevision(bench.data, of: inForce, as: try register.nextVersion())
+            try register.insert(try next.write(publishedAt: SystemClock.wallMilliseconds()) { _ in })
+        }
+        try prune(bench, ImageLimits(days: 8, most: 1))
+        #expect(try versions(bench) == [2, 5])
+    }
+
     @Test("what a killed import left goes, too, and not while another process imports")
     func leftBehind() throws {
         let bench = try ImportBench()
