@@ -265,6 +265,8 @@ public struct ActivationOffice {
         -> ChangeStore.Published?
     {
         let store = try ChangeStore(directory)
+        // Numbers of entries come again when only `site.sqlite` is restored from a backup.
+        let digest = try AuditTrail(database).digest(of: entry)
         var changes = decided.keys.sorted().compactMap { holder in
             decided[holder].map { HolderChange(HolderNumber(holder), activation: $0.state) }
         }
@@ -272,7 +274,7 @@ public struct ActivationOffice {
             do throws(ChangeStore.Refusal) {
                 // A space: no request of others has such a name.
                 return try store.publish(
-                    changes, request: "activation \(entry)", feedWords: decided.mapValues(\.feed),
+                    changes, request: "activation \(entry)", digest: digest, feedWords: decided.mapValues(\.feed),
                     now: SystemClock.wallMilliseconds())
             } catch {
                 switch error {
@@ -302,7 +304,7 @@ public struct ActivationOffice {
             throw CollectorFailure("publish", "entry \(entry)", "no image is in force")
         }
         let now = SystemClock.wallMilliseconds()
-        let revised = try ImageRevision(directory, of: inForce, as: try register.nextVersion())
+        let (revised, _) = try ImageRevision(directory, of: inForce, as: try register.nextVersion())
             .writeFolded(publishedAt: now) { slot in
                 if let decision = decided[slot.holder], !Self.isBarred(slot.activation.rawValue) {
                     slot.activation = decision.state

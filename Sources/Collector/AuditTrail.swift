@@ -1,3 +1,4 @@
+import Cryptography
 import Framing
 import Glibc
 import Posix
@@ -46,6 +47,20 @@ public struct AuditTrail {
         update.bind(1, detail)
         update.bind(2, entry)
         try update.run()
+    }
+
+    /// The SHA-256 of what stays of an entry whatever is added to it.
+    func digest(of entry: Int64) throws(CollectorFailure) -> [UInt8] {
+        let select = try database.prepare("SELECT at, who, what FROM audit WHERE id = ?")
+        select.bind(1, entry)
+        defer { select.reset() }
+        guard try select.step() else {
+            throw CollectorFailure("read", "entry \(entry) of audit", "there is none")
+        }
+        let words = "\(select.integer(0))\n\(select.text(1))\n\(select.text(2))"
+        do { return try SHA256.hash(Array(words.utf8)) } catch {
+            throw CollectorFailure("hash", "entry \(entry) of audit", error.reason)
+        }
     }
 
     /// A line an entry, the newest `count` of them in their order: number, time, who, what, and what of it.

@@ -108,8 +108,20 @@ extension ChangeStore {
             ON CONFLICT(holder, key) DO UPDATE SET
                 state = excluded.state, instant = excluded.instant, number = excluded.number
             """)
-        for key in StandingKeys.Key.allCases where key.state(of: after) != key.state(of: feed) {
+        // What stands and returned to the image's word stands with that.
+        let update = try database.prepare(
+            "UPDATE standing SET state = ?, instant = ?, number = ? WHERE holder = ? AND key = ?")
+        for key in StandingKeys.Key.allCases {
             let (state, instant) = key.state(of: after)
+            guard key.state(of: after) != key.state(of: feed) else {
+                update.bind(1, Int64(state))
+                update.bind(2, Int64(instant))
+                update.bind(3, Int64(clamping: number))
+                update.bind(4, Int64(change.holder))
+                update.bind(5, key.rawValue)
+                try update.run()
+                continue
+            }
             insert.bind(1, Int64(change.holder))
             insert.bind(2, key.rawValue)
             insert.bind(3, Int64(state))
@@ -137,7 +149,8 @@ struct NumberLeap {
     func leap(over ahead: ChangeDesk.Ahead, now: Int64) throws(CollectorFailure) -> String? {
         guard let lock = try directory.lockIfFree(directory.importLock) else { return nil }
         defer { withExtendedLifetime(lock) {} }
-        let newest = try ChangeStore(directory).newest()
+        let store = try ChangeStore(directory)
+        let newest = try store.newest()
         let register = ImageRegister(database)
         guard ahead.number > newest, let inForce = try register.inForce() else { return nil }
         let lane = ahead.lane.map { "lane \($0)" } ?? "a lane"
@@ -147,15 +160,40 @@ struct NumberLeap {
                 advice: "look at that lane: it is damaged, or lies")
         }
         let number = ahead.number + Self.margin
-        let image = try ImageRevision(directory, of: inForce, as: try register.nextVersion())
-            .writeFolded(publishedAt: now, changeNumber: number)
+        let version = try register.nextVersion()
+        for _ in 0..<Self.mostTries {
+            let (image, folded) = try ImageRevision(directory, of: inForce, as: version)
+                .writeFolded(publishedAt: now, changeNumber: number)
+            if let what = try insert(image, folded, ahead, lane, number, newest, store, now) {
+                return what + ". Urgent changes since the backup are lost: give them again"
+            }
+        }
+        throw CollectorFailure(
+            "go above", "change \(ahead.number)", "others publish changes all the time",
+            advice: "it is tried again; let a second pass without any")
+    }
+    private static let mostTries = 5
+
+    /// nil: a change came while the image was written, which has a number below its own and is not in it.
+    private func insert(
+        _ image: ImageRegister.Image, _ folded: UInt64, _ ahead: ChangeDesk.Ahead, _ lane: String, _ number: UInt64,
+        _ newest: UInt64, _ store: ChangeStore, _ now: Int64
+    ) throws(CollectorFailure) -> String? {
         let what =
             "\(lane) has change \(ahead.number), the newest here was \(newest): changes.sqlite is older than what was "
             + "published; image \(image.version) goes on above, at \(number)"
-        try database.transaction { () throws(CollectorFailure) in
-            try AuditTrail(database).add("serve", "changes were lost", what, at: now)
-            try register.insert(image)
+        do {
+            // Nobody publishes between the look and the entry.
+            return try store.transaction {
+                guard try store.newest() == folded else { return nil }
+                try database.transaction { () throws(CollectorFailure) in
+                    try AuditTrail(database).add("serve", "changes were lost", what, at: now)
+                    try ImageRegister(database).insert(image)
+                }
+                return what
+            }
+        } catch let failure as CollectorFailure { throw failure } catch {
+            throw CollectorFailure("put into force", image.file, "\(error)")
         }
-        return what + ". Urgent changes since the backup are lost: give them again"
     }
 }

@@ -101,6 +101,7 @@ public struct FeedImport {
         if !options.isDryRun { try ActivationOffice(directory).publishRecorded() }
         // Before the feed is read: a change that comes later lies on top of the image.
         let standing = try ChangeStore.standingKeys(directory)
+        let changeNumber = max(standing.changeNumber, try ImageRegister(database).changeNumberInForce(directory))
         let (reading, register) = try read(database, refused, badgeKey, standing, now: now, note, progress)
         let builder: ImageBuilder
         do throws(ImageBuildError) { builder = try reading.build() } catch {
@@ -127,7 +128,7 @@ public struct FeedImport {
         let version = try images.nextVersion()
         if !options.isDryRun {
             let digest = try write(
-                builder, version: version, change: standing.changeNumber, holders: holders, site: site,
+                builder, version: version, change: changeNumber, holders: holders, site: site,
                 secret: secret.key, badgeKey: badgeKey,
                 now: now)
             let image = ImageRegister.Image(

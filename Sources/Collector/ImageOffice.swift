@@ -57,6 +57,13 @@ public struct ImageOffice {
                 "publish", "image \(version)", "image \(inForce.version) is in force, of a later import",
                 advice: "import \(image.feed) again")
         }
+        // Numbers went above those that this image was made with, and would be given again behind it.
+        let reached = try register.changeNumberInForce(directory)
+        if reached > (try ChangeStore.standingKeys(directory).changeNumber) {
+            throw CollectorFailure(
+                "publish", "image \(version)", "changes.sqlite was restored since, and numbers went on at \(reached)",
+                advice: "import \(image.feed) again")
+        }
         // Whole and unchanged, or nobody is told of it.
         try PublishedImageFile("\(directory.images)/\(image.file)", digest: image.digest).forEachSlot { _ in }
         let now = SystemClock.wallMilliseconds()

@@ -43,6 +43,18 @@ struct ImageRegister {
         try list("WHERE published IS NOT NULL ORDER BY version DESC LIMIT 1").first
     }
 
+    /// Up to which change the image in force has them all. 0: there is none, or its file cannot be read; then whatever
+    /// makes the next one is the remedy.
+    func changeNumberInForce(_ directory: SiteDirectory) throws(CollectorFailure) -> UInt64 {
+        guard let image = try inForce() else { return 0 }
+        do {
+            return try PublishedImageFile("\(directory.images)/\(image.file)", digest: image.digest).header.changeNumber
+        } catch {
+            Log.error("image \(image.version): \(error.description)")
+            return 0
+        }
+    }
+
     func image(_ version: UInt64) throws(CollectorFailure) -> Image? {
         try list("WHERE version = \(version)").first
     }

@@ -47,15 +47,16 @@ struct ImageRevision {
         return revised
     }
 
-    /// The same with all changes on top of it taken in: lanes that have it need none of them. Of the image in force only.
+    /// The same with all changes on top of it taken in, and the last of those: lanes that have it need none of them. Of
+    /// the image in force only.
     func writeFolded(
         publishedAt now: Int64, changeNumber atLeast: UInt64 = 0,
         _ change: (inout ImageSlot) -> Void = { _ in }
-    ) throws(CollectorFailure) -> ImageRegister.Image {
+    ) throws(CollectorFailure) -> (image: ImageRegister.Image, folded: UInt64) {
         guard let (number, slots) = try ChangeStore(directory).onImage() else {
             throw CollectorFailure("take changes into", "an image", "none is in force")
         }
-        return try write(publishedAt: now, changeNumber: max(number, atLeast)) { slot in
+        let image = try write(publishedAt: now, changeNumber: max(number, atLeast)) { slot in
             if let changed = slots[slot.tag] {
                 if changed.isRemoved || changed.isConflict {
                     // It is nobody's: two would have to claim it.
@@ -66,6 +67,7 @@ struct ImageRevision {
             }
             change(&slot)
         }
+        return (image, number)
     }
 
     /// The SHA-256 of the new header.

@@ -90,6 +90,46 @@ struct ChangeRecoveryTests {
             try place.vaccine(0) == VaccineState.none && place.vaccine(1) == .partial && place.vaccine(2) == .partial)
     }
 
+    @Test("what was changed and changed back before the backup came stays as it was at last")
+    func takenBackTwice() throws {
+        let place = try Place()
+        _ = try place.change("a", to: .partial)
+        try place.save()
+        _ = try place.change("a", to: .full)
+        try place.restore(published: true)
+        #expect(try place.vaccine(0) == .full)
+        _ = try place.bench.publish(Place.holders)
+        place.bench.service.refresh()
+        #expect(try place.vaccine(0) == .full)
+    }
+
+    @Test("a feed that comes after a leap goes on above it, and nobody is ahead any more", arguments: [true, false])
+    func leapsOnce(isKept: Bool) throws {
+        let place = try Place()
+        _ = try place.change("a", to: .partial)
+        try place.save()
+        _ = try place.change("b", to: .partial)
+        try place.restore(published: false)
+        #expect(try place.bench.get("/v1/changes?after=2").status == 410)
+        place.bench.service.refresh()
+        #expect(try place.statement.changeNumber == 2 + NumberLeap.margin)
+        if !isKept {
+            try place.stopped {
+                for suffix in ["", "-wal", "-shm"] {
+                    try FileSystem.unlinkIfPresent(place.bench.data.changeDatabase + suffix)
+                }
+            }
+        }
+        _ = try place.bench.publish(Place.holders)
+        place.bench.service.refresh()
+        let statement = try place.statement
+        #expect(statement.imageVersion == 3 && statement.changeNumber == 2 + NumberLeap.margin)
+        let file = try PublishedImageFile(
+            place.bench.data.imageFile(version: 3), digest: statement.imageHeaderDigest)
+        #expect(file.header.changeNumber == 2 + NumberLeap.margin)
+        #expect(try place.change("c", to: .partial).first == 3 + NumberLeap.margin)
+    }
+
     @Test("lists that are damaged or missing are not taken back, and what comes before them is")
     func damaged() throws {
         let place = try Place()
