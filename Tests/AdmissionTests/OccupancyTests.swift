@@ -118,6 +118,22 @@ extension VirtualLane {
         #expect(lane.decision?.occupancy.count == 100)
     }
 
+    @Test("a passage whose record comes late takes one place")
+    func recordedLate() {
+        let lane = lane()
+        lane.hears(98)
+        lane.wait(1)
+        lane.present(1)
+        lane.isJournalFailing = true
+        lane.pulse()
+        lane.wait(3000)
+        lane.isJournalFailing = false
+        lane.wait(10_000)
+        #expect(lane.ends == [.passed])
+        lane.come(2)
+        #expect(lane.decision?.verdict == .admitted && lane.decision?.occupancy.count == 99)
+    }
+
     @Test("only a passage counts: who was let in and did not walk takes no place")
     func annulled() {
         let lane = lane()

@@ -63,6 +63,25 @@ import Testing
         #expect(try lane.said(of: 2) == ["unknown", "red"])
     }
 
+    @Test("a log of changes that cannot be read holds up no image, neither one that waited nor the first")
+    func unreadableLog() throws {
+        let waited = try CredentialLane()
+        let digest = try begun(waited)
+        try waited.state(2, digest, change: 2)
+        try #require(try eventually { (try? AppliedFile.read(waited.site.directory.applied))?.changeNumber == 1 })
+        waited.stop()
+        let first = try CredentialLane()
+        try first.site.image(2, chips: [1])
+        for lane in [waited, first] {
+            // Nobody can read a folder as a file, not even root.
+            _ = try FileSystem.unlinkIfPresent(lane.site.directory.changes)
+            try FileSystem.makeDirectories(lane.site.directory.changes, mode: 0o750)
+            try lane.start()
+            try lane.awaitTable(2, change: 0)
+            lane.stop()
+        }
+    }
+
     @Test("changes that do not come hold an image up for a bounded time")
     func bounded() throws {
         let lane = try CredentialLane()
