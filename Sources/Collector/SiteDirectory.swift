@@ -61,14 +61,24 @@ public struct SiteDirectory: Sendable {
         }
     }
 
-    /// Takes a lock for as long as the returned descriptor lives; fails at once when another process holds it.
+    /// Takes a lock for as long as the returned descriptor lives; fails when another process holds it for longer than a
+    /// moment. A moment: `serve` takes the import's lock for what a killed program left, and to remove old images.
     func lock(_ file: String) throws(CollectorFailure) -> Descriptor {
         try collecting { () throws(SystemFailure) in
             let descriptor = try Descriptor.open(file, [.readWrite, .create, .noFollow], mode: 0o600)
-            try descriptor.lockExclusively()
-            return descriptor
+            let end = SystemClock.deadline(milliseconds: Self.lockPatienceMilliseconds)
+            while true {
+                do throws(SystemFailure) {
+                    try descriptor.lockExclusively()
+                    return descriptor
+                } catch {
+                    guard error.code == EWOULDBLOCK, SystemClock.monotonicNanoseconds() < end else { throw error }
+                    _ = poll(nil, 0, 20)
+                }
+            }
         }
     }
+    private static let lockPatienceMilliseconds = 3000
 
     /// As `lock`; nil when another process holds it.
     func lockIfFree(_ file: String) throws(CollectorFailure) -> Descriptor? {

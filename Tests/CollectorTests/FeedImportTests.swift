@@ -1,8 +1,10 @@
 import Admission
 import Cryptography
 import Framing
+import Glibc
 import Posix
 import Storage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -144,6 +146,30 @@ struct FeedImportTests {
         #expect(try Ed25519.SigningKey(seed: keys[1].key).publicKey == keys[2].key)
         let second = SiteDirectory(bench.directory.file("second"))
         #expect(try SiteFounding.found(in: second) != bench.site)
+    }
+
+    @Test("a lock that another has for a moment is waited for")
+    func lockForAMoment() throws {
+        let bench = try ImportBench()
+        let held = Mutex<Descriptor?>(try bench.data.lock(bench.data.importLock))
+        let file = bench.data.importLock
+        let other = try NamedThread.start(name: "lock") {
+            // Until the import has opened it, too.
+            _ = try? eventually { Self.descriptors(of: file) > 1 }
+            held.withLock { $0 = nil }
+        }
+        try bench.publish([line("A", chip: "01020304")])
+        other.join()
+        #expect(bench.inForce == 1)
+    }
+
+    private static func descriptors(of file: String) -> Int {
+        let names = (try? FileSystem.list("/proc/self/fd")) ?? []
+        return names.count { name in
+            var buffer = [CChar](repeating: 0, count: 4096)
+            let count = readlink("/proc/self/fd/\(name)", &buffer, buffer.count)
+            return count > 0 && String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self) == file
+        }
     }
 
     @Test("two imports at once do not mix: the second is refused while the first runs")
