@@ -9,7 +9,8 @@ import Synchronization
 /// within a second. A statement says *as of* the last time that look succeeded, not the time of the request: a collector
 /// that cannot read its database does not claim to know what is current.
 final class Publisher: Sendable {
-    static let statementMilliseconds: Int64 = 10_000
+    /// The file in `published/` is replaced this often when it says nothing else than before.
+    static let shownMilliseconds: Int64 = 10_000
 
     struct Image: Sendable, Hashable {
         var version: UInt64
@@ -35,6 +36,14 @@ final class Publisher: Sendable {
         var checkedMilliseconds: Int64 = 0
         var occupancy: ZoneOccupancy?
         var statement: (bytes: [UInt8], asOfMilliseconds: Int64)?
+        /// When the file in `published/` is to be replaced though nothing changed.
+        var nextShownMilliseconds: Int64 = 0
+
+        /// The next statement says something else than its instant.
+        mutating func endStatement() {
+            statement = nil
+            nextShownMilliseconds = 0
+        }
     }
 
     private let directory: SiteDirectory
@@ -111,13 +120,13 @@ final class Publisher: Sendable {
                 ? nil : image.map { publication.changes(on: $0, through: number, former: former, now: now) }
             state.withLock {
                 if let said {
-                    if $0.changeNumber != number || $0.changes != said { $0.statement = nil }
+                    if $0.changeNumber != number || $0.changes != said { $0.endStatement() }
                     $0.changes = said
                 }
                 $0.changeNumber = number
                 $0.checkedMilliseconds = now
             }
-            try showStatement()
+            try showStatement(now: now)
             return nil
         }
         let path = "\(directory.images)/\(select.text(1))"
@@ -132,10 +141,10 @@ final class Publisher: Sendable {
             $0.changeNumber = number
             $0.changes = said
             $0.former = former
-            $0.statement = nil
+            $0.endStatement()
             $0.checkedMilliseconds = now
         }
-        try showStatement()
+        try showStatement(now: now)
         return image
     }
 
@@ -144,7 +153,7 @@ final class Publisher: Sendable {
         state.withLock {
             var occupancy = occupancy
             if let before = $0.occupancy {
-                if before.zones != occupancy.zones { $0.statement = nil }
+                if before.zones != occupancy.zones { $0.endStatement() }
                 // A lane that comes back after long makes what was said before no less true.
                 occupancy.asOf = max(before.asOf, occupancy.asOf)
             }
@@ -152,7 +161,15 @@ final class Publisher: Sendable {
         }
     }
 
-    private func showStatement() throws(CollectorFailure) {
+    private func showStatement(now: Int64) throws(CollectorFailure) {
+        let isDue = state.withLock {
+            let wait = $0.nextShownMilliseconds - now
+            // A clock that was set back is no reason to wait for it.
+            guard wait <= 0 || wait > Self.shownMilliseconds else { return false }
+            $0.nextShownMilliseconds = now + Self.shownMilliseconds
+            return true
+        }
+        guard isDue else { return }
         do throws(CryptographyFailure) {
             if let bytes = try statement() { publication.show(statement: bytes) }
         } catch {
@@ -160,20 +177,23 @@ final class Publisher: Sendable {
         }
     }
 
-    /// The newest statement, at most 10 s old as far as the database could be read; nil while there is no image.
+    /// The newest statement, as of the last look into the database; nil while there is no image. A lane learns from it what
+    /// time it is, and believes a clock that agrees with it within 2 s: what was signed some looks ago would not do.
     func statement() throws(CryptographyFailure) -> [UInt8]? {
         let (image, number, changes, checked, occupancy, held) = state.withLock {
             ($0.image, $0.changeNumber, $0.changes, $0.checkedMilliseconds, $0.occupancy, $0.statement)
         }
         guard let image else { return nil }
-        if let held, (0..<Self.statementMilliseconds).contains(checked - held.asOfMilliseconds) { return held.bytes }
+        if let held, held.asOfMilliseconds == checked { return held.bytes }
         let statement = Statement(
             site: site, imageVersion: image.version, changeNumber: number, asOf: .init(milliseconds: checked),
             imageHeaderDigest: image.digest, occupancy: occupancy, changes: changes)
         let signed = statement.signedPart
         let bytes = signed + (try key.sign(signed))
         state.withLock {
-            if $0.image == image, $0.changeNumber == number, $0.occupancy == occupancy {
+            if $0.image == image, $0.changeNumber == number, $0.occupancy == occupancy,
+                $0.checkedMilliseconds == checked
+            {
                 $0.statement = (bytes, checked)
             }
         }

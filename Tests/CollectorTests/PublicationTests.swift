@@ -138,4 +138,34 @@ struct PublicationTests {
         bench.service.refresh()
         #expect(try bench.statement.changes?.lists.last?.last == 3)
     }
+
+    @Test(
+        "a statement in an answer is as of the last look; its file is replaced each ten seconds and when it says more")
+    func age() throws {
+        let bench = try ServiceBench()
+        let holders = (0..<3).map { "H\($0)" }
+        _ = try bench.publish(holders)
+        let key = try bench.data.key(.siteSecret, bench.data.secretKeyFile)
+        let publisher = try Publisher(bench.data, site: bench.site, key: Ed25519.SigningKey(seed: key.key))
+        let start = SystemClock.wallMilliseconds()
+        /// After a look so many ms after the start, ms after the start of: the answered statement, the file.
+        func ages(_ elapsed: Int64) throws -> [Int64] {
+            _ = try publisher.refresh(now: start + elapsed)
+            let answered = try Statement.parse(try #require(try publisher.statement())).statement
+            let file = try Statement.parse(
+                FileSystem.read("\(bench.data.published)/v1/statement", limit: Statement.longest)
+            ).statement
+            return [answered.asOf.milliseconds - start, file.asOf.milliseconds - start]
+        }
+        #expect(try ages(0) == [0, 0])
+        #expect(try ages(1000) == [1000, 0])
+        #expect(try ages(9999) == [9999, 0])
+        #expect(try ages(10_000) == [10_000, 10_000])
+        try bench.change(holders, to: .partial)
+        #expect(try ages(11_000) == [11_000, 11_000])
+        #expect(try ages(12_000) == [12_000, 11_000])
+        // The clock was set back by an hour, and half an hour later forward again.
+        #expect(try ages(-3_600_000) == [-3_600_000, -3_600_000])
+        #expect(try ages(-1_800_000) == [-1_800_000, -1_800_000])
+    }
 }
