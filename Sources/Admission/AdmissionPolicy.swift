@@ -80,6 +80,8 @@ public struct AdmissionPolicy: Sendable, Hashable {
     public var imageWarnMilliseconds: Int64 = 5 * 3_600_000
     public var imageLimitMilliseconds: Int64 = 26 * 3_600_000
     public var whenStale = WhenStale.refuse
+    /// Whether lamps and display tell beforehand that what is known is too old to admit anybody.
+    public var showsStale = true
     public var whenClockDistrusted = WhenStale.refuse
 
     public var hours = OpeningHours.always

@@ -9,6 +9,8 @@ public enum LampState: UInt8, Sendable {
     case outOfService = 4
     case emergency = 5
     case locked = 6
+    /// Every badge is refused here at present, because what the lane knows is too old, or it knows nothing yet.
+    case stale = 7
 }
 
 /// What a visitor is told. The words are in Wording.
@@ -27,6 +29,7 @@ public enum LaneMessage: Sendable, Hashable {
     case heldOpen
     case locked
     case maintenance
+    case stale
 }
 
 /// One thing the shell must do. Effects are carried out in the order of their list: what stands first is done first.

@@ -71,6 +71,7 @@ extension LaneMachine {
             return (.working, .awaiting(pairing.missing.isEmpty ? proofs ?? [] : pairing.missing))
         case .waiting:
             if let refusal { return (.refused, .refused(refusal.reasons)) }
+            if isStale && mode == .normal { return (.stale, .stale) }
             return (.ready, mode == .heldOpen ? .heldOpen : .presentBadge)
         }
     }

@@ -349,6 +349,20 @@ public enum Freshness {
         return reasons
     }
 
+    /// Milliseconds until a limit is passed, at least 1; nil: one is.
+    static func rest(_ credentials: CredentialsInForce, policy: AdmissionPolicy, at instant: WallTime) -> Int64? {
+        let rest = min(
+            rest(of: policy.statementLimitMilliseconds, at: statementAge(credentials, at: instant)),
+            rest(of: policy.imageLimitMilliseconds, at: instant.milliseconds(since: credentials.imageIssuedAt)))
+        return rest < 0 ? nil : max(rest, rest &+ 1)
+    }
+
+    /// Of the age that stays: below 0 it is past the limit.
+    private static func rest(of limit: Int64, at age: Int64) -> Int64 {
+        let (rest, overflow) = limit.subtractingReportingOverflow(age)
+        return overflow ? .max : rest
+    }
+
     /// Milliseconds since what is in force was last said to be current.
     public static func statementAge(_ credentials: CredentialsInForce, at instant: WallTime) -> Int64 {
         instant.milliseconds(

@@ -142,6 +142,10 @@ public struct LaneMachine: Sendable {
 
     var refusal: (reasons: Reasons, until: MonotonicTime)?
     var outputs = Outputs.unknown
+    /// What is known is too old to admit anybody by it.
+    var isStale = false
+    /// It may become so then, when nothing comes.
+    private var freshUntil = MonotonicTime.never
     var recordedMode: LaneMode?
     var recordedCause = ModeCause.none
 
@@ -289,7 +293,7 @@ public struct LaneMachine: Sendable {
 
     /// When `timePassed` must be called at the latest.
     public var deadline: MonotonicTime {
-        var earliest = min(hourDeadline, ordersDeadline)
+        var earliest = min(hourDeadline, ordersDeadline, freshUntil)
         switch state {
         case .waiting: if nextCandidate != nil { earliest = min(earliest, gapUntil) }
         case .measuring(let measuring): earliest = min(earliest, measuring.deadline)
@@ -350,6 +354,7 @@ public struct LaneMachine: Sendable {
     private mutating func finish(_ step: inout Step) -> LaneEffects {
         leaveStateThatModeForbids(&step)
         beginNext(&step)
+        lookAtFreshness(step.moment)
         let (mode, cause) = mode
         if (recordedMode != mode || recordedCause != cause)
             && !(journalFault || (configuration.kind != .exit && journal >= .full))
@@ -365,6 +370,23 @@ public struct LaneMachine: Sendable {
         appendOutputs(step, to: &effects)
         if !recordsFirst { appendRecords(step, to: &effects) }
         return effects
+    }
+
+    private mutating func lookAtFreshness(_ moment: Moment) {
+        isStale = false
+        freshUntil = .never
+        guard policy.showsStale, configuration.kind != .exit else { return }
+        guard credentials.imageVersion != 0 else {
+            isStale = true
+            return
+        }
+        // A clock that is not trusted tells no ages; whoever is refused for that learns it at his badge.
+        guard policy.whenStale == .refuse, moment.clock == .trusted else { return }
+        guard let rest = Freshness.rest(credentials, policy: policy, at: moment.wall) else {
+            isStale = true
+            return
+        }
+        freshUntil = moment.monotonic.advanced(byMilliseconds: rest)
     }
 
     /// Judges the badge that waited, when the way is free.

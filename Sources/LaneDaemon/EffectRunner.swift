@@ -217,7 +217,7 @@ struct EffectRunner {
             case .working: (false, false, true)
             case .admitted: (true, false, false)
             case .refused, .locked: (false, true, false)
-            case .outOfService: (false, true, true)
+            case .outOfService, .stale: (false, true, true)
             case .emergency: (true, false, true)
             }
         gate.set(.lampGreen, green, at: now)

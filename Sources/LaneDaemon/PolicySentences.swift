@@ -115,7 +115,10 @@ struct PolicySentences {
         "The last statement may be \(duration(policy.statementLimitMilliseconds)) old (a warning from "
             + "\(duration(policy.statementWarnMilliseconds))), the image \(duration(policy.imageLimitMilliseconds)) "
             + "(\(duration(policy.imageWarnMilliseconds))); beyond that people are "
-            + (policy.whenStale == .refuse ? "refused." : "admitted all the same.")
+            + (policy.whenStale == .refuse ? "refused" : "admitted all the same")
+            + (policy.showsStale
+                ? "; lamps and display send them to another lane as long as nobody is admitted for that."
+                : "; lamps and display say nothing of it before a badge is shown.")
     }
 
     private var clock: String {

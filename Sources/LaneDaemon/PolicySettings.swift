@@ -80,6 +80,7 @@ struct PolicySettings {
             seconds(freshness, "image_warn_seconds", 60...2_592_000, \.imageWarnMilliseconds)
             seconds(freshness, "image_limit_seconds", 60...2_592_000, \.imageLimitMilliseconds)
             policy.whenStale = freshness.choice("when_stale", default: StaleName(policy.whenStale)).value
+            policy.showsStale = freshness.choice("lamps", default: StaleLampName(policy.showsStale)).value
         }
         policy.whenClockDistrusted =
             section.choice("clock_distrust", default: StaleName(policy.whenClockDistrusted)).value
@@ -298,6 +299,12 @@ struct PolicySettings {
         case refuse, admit
         init(_ value: WhenStale) { self = value == .refuse ? .refuse : .admit }
         var value: WhenStale { self == .refuse ? .refuse : .admit }
+    }
+
+    private enum StaleLampName: String, CaseIterable {
+        case stale, ready
+        init(_ isShown: Bool) { self = isShown ? .stale : .ready }
+        var value: Bool { self == .stale }
     }
 
     private enum ActionName: String, CaseIterable { case report, refuse }

@@ -41,7 +41,8 @@ final class CredentialSync: Errand {
 
     var summary: String {
         guard let named = schedule.named else { return "no statement yet" }
-        return "image \(named.version) is current" + (newestHeld == named ? "" : ", not here yet")
+        let asOf = statement.map { " as of \(Timestamp.format($0.asOf.milliseconds))" } ?? ""
+        return "image \(named.version) is current\(asOf)" + (newestHeld == named ? "" : ", not here yet")
     }
 
     var complaints: [String] {

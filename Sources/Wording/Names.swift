@@ -137,6 +137,7 @@ extension LampState {
         case .outOfService: Bilingual("暂停服务", "out of service")
         case .emergency: Bilingual("紧急开放", "emergency")
         case .locked: Bilingual("已锁闭", "locked")
+        case .stale: Bilingual("数据过旧", "data too old")
         }
     }
 
@@ -144,6 +145,7 @@ extension LampState {
     public var name: String {
         switch self {
         case .locked: "locked"
+        case .stale: "stale"
         case .ready: "ready"
         case .working: "working"
         case .admitted: "admitted"

@@ -14,7 +14,7 @@ public enum VisitorWording {
         case .measureAgain: Bilingual("请站稳，再测一次体温", "Please hold still, once more")
         case .admitted, .walkThrough: Bilingual("请通行", "Please walk through")
         case .refused(let reasons): refusal(reasons, servicePoint: servicePoint)
-        case .outOfService, .maintenance: otherLane
+        case .outOfService, .maintenance, .stale: otherLane
         case .locked: Bilingual("通道已关闭，请走其他通道", "Closed. Please use another lane")
         case .heldOpen: Bilingual("请刷证后通行", "Present your badge, walk through")
         case .emergency: Bilingual("紧急情况：请直接通行", "Emergency: walk straight through")

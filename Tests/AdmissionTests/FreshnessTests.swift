@@ -45,6 +45,39 @@ import Testing
         #expect(lane.decision?.reasons == .noImage)
     }
 
+    @Test("lamps and display turn when the last statement gets too old, without a badge, and back when one comes")
+    func lampsTurn() {
+        let lane = VirtualLane(
+            policy: Self.policy, credentials: makeCredentials(issuedSecondsAgo: 30_000, statementSecondsAgo: 21_590))
+        #expect(lane.machine.display.lamps == .ready)
+        lane.wait(10_000)
+        #expect(lane.machine.display == (.ready, .presentBadge))
+        lane.wait(1)
+        #expect(lane.machine.display == (.stale, .stale))
+        lane.adopt(makeCredentials(issuedSecondsAgo: 30_000, statementSecondsAgo: 0))
+        #expect(lane.machine.display == (.ready, .presentBadge))
+    }
+
+    @Test("a lane without an image sends people to another one, whatever its policy says of old ones; an exit does not")
+    func lampsOfNone() {
+        let admits = makePolicy { $0.whenStale = .admit }
+        #expect(VirtualLane(policy: admits, credentials: nil).machine.display == (.stale, .stale))
+        #expect(VirtualLane(makeConfiguration(.exit), credentials: nil).machine.display.lamps == .ready)
+    }
+
+    @Test("lamps stay ready where the policy admits on old knowledge or wants it so, and while no clock tells its age")
+    func lampsStayReady() {
+        let old = makeCredentials(issuedSecondsAgo: 900_000, statementSecondsAgo: 900_000)
+        #expect(VirtualLane(policy: Self.policy, credentials: old).machine.display.lamps == .stale)
+        for change in [{ $0.whenStale = .admit }, { $0.showsStale = false }] as [(inout AdmissionPolicy) -> Void] {
+            #expect(VirtualLane(policy: makePolicy(change), credentials: old).machine.display.lamps == .ready)
+        }
+        let lane = VirtualLane(policy: Self.policy, credentials: old)
+        lane.clock = .stepped
+        lane.handle(.clock(.stepped, stepMilliseconds: 5000))
+        #expect(lane.machine.display.lamps == .ready)
+    }
+
     @Test("stale knowledge is told beside what it says")
     func staleAndRed() {
         let lane = VirtualLane(

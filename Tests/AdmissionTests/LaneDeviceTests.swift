@@ -9,6 +9,7 @@ import Testing
         let lane = VirtualLane(makeConfiguration(kind, readers: 2), isUp: false)
         #expect(lane.told == ["release 0", "lamps outOfService", "message", "record mode outOfService"])
         #expect(lane.machine.mode.cause == .gateLost)
+        lane.adopt(makeCredentials())
         lane.handle(.deviceBack(.gate))
         #expect(lane.mode == (kind == .entry ? .outOfService : .freeExit))
         if kind == .entry { lane.handle(.deviceBack(.thermometer)) }
@@ -26,6 +27,7 @@ import Testing
     func everyReaderIsLookedFor() {
         for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] as [[UInt8]] {
             let lane = VirtualLane(makeConfiguration(readers: 3), isUp: false)
+            lane.adopt(makeCredentials())
             lane.handle(.deviceBack(.gate))
             lane.handle(.deviceBack(.thermometer))
             for (place, reader) in order.enumerated() {

@@ -255,6 +255,16 @@ private let layered = """
         #expect("\(try #require(failure))".contains("\(key): "))
     }
 
+    @Test("whether lamps tell of old knowledge is said, and told in a sentence", arguments: [nil, "stale", "ready"])
+    func freshnessLamps(word: String?) throws {
+        let settings = try read(word.map { "  freshness: { lamps: \($0) }" } ?? "  test_window_hours: 48")
+        #expect(settings.policy.showsStale == (word != "ready"))
+        let text = LaneSummary.text(settings)
+        #expect(text.contains("lamps and display send them to another lane") == (word != "ready"))
+        #expect(text.contains("lamps and display say nothing") == (word == "ready"))
+        #expect(throws: (any Error).self) { try read("  freshness: { lamps: blinking }") }
+    }
+
     @Test("sentences say what each kind needs, with figures")
     func sentences() throws {
         let settings = try read(layered + "\n  hours: [\"08:30-20:00+08:00\"]", to: "hall-4")

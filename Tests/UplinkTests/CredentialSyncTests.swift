@@ -106,6 +106,8 @@ struct CredentialSyncTests {
         #expect(try place.work { try place.incoming().contains("image-\(image.name).img") })
         #expect(try place.contents("image-\(image.name).img") == image.bytes)
         #expect(try place.contents("statement") == image.statement())
+        let statement = try #require(place.sync.statement)
+        #expect(place.sync.summary.contains("is current as of \(Timestamp.format(statement.asOf.milliseconds))"))
         #expect(try place.incoming().count == 2)
         var words: [UInt8] = []
         #expect(

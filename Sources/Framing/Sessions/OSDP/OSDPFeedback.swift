@@ -33,7 +33,7 @@ struct OSDPCapabilities: Sendable {
 
 /// The lane's state in LED, BUZ and TEXT commands (protocols.md A2; times in units of 100 ms).
 ///
-///     ready           amber                      out of service   red and amber in turn
+///     ready           amber                      out of service, stale   red and amber in turn
 ///     working         amber, blinking            emergency        green and amber in turn
 ///     admitted        green, one beep            refused          red, three beeps
 ///     locked          red
@@ -47,7 +47,7 @@ enum OSDPFeedback {
             case .working: (.amber, .black, 2)
             case .admitted: (.green, .green, 10)
             case .refused, .locked: (.red, .red, 10)
-            case .outOfService: (.red, .amber, 10)
+            case .outOfService, .stale: (.red, .amber, 10)
             case .emergency: (.green, .amber, 5)
             }
         // Reader 0, LED 0; the temporary state is cancelled; the permanent one is set.
@@ -59,7 +59,7 @@ enum OSDPFeedback {
         switch lamps {
         case .admitted: OSDPCommand(OSDPCode.buzzer, [0, 2, 2, 1, 1])
         case .refused: OSDPCommand(OSDPCode.buzzer, [0, 2, 1, 1, 3])
-        case .ready, .working, .outOfService, .emergency, .locked: nil
+        case .ready, .working, .outOfService, .emergency, .locked, .stale: nil
         }
     }
 
