@@ -47,9 +47,32 @@ CCHECKSUM_TARGET static inline uint32_t cchecksum_crc32c(uint32_t crc, const voi
     return (uint32_t)wide;
 }
 
+// Three stretches of `count` bytes, one behind the other, each with its own checksum: the instruction takes three clocks and
+// one can begin at every clock. `count` is a multiple of 8. The first begins with `crc`, the others with 0; none is inverted.
+CCHECKSUM_TARGET static inline void cchecksum_crc32c_of_three(
+    uint32_t crc, const void *bytes, size_t count, uint32_t *first, uint32_t *second, uint32_t *third) {
+    const uint8_t *a = (const uint8_t *)bytes, *b = a + count, *c = b + count;
+    uint64_t wide_a = crc, wide_b = 0, wide_c = 0;
+    for (size_t done = 0; done < count; done += 8) {
+        uint64_t word_a, word_b, word_c;
+        memcpy(&word_a, a + done, 8);
+        memcpy(&word_b, b + done, 8);
+        memcpy(&word_c, c + done, 8);
+        wide_a = CCHECKSUM_EIGHT(wide_a, word_a);
+        wide_b = CCHECKSUM_EIGHT(wide_b, word_b);
+        wide_c = CCHECKSUM_EIGHT(wide_c, word_c);
+    }
+    *first = (uint32_t)wide_a, *second = (uint32_t)wide_b, *third = (uint32_t)wide_c;
+}
+
 #else
 
 static inline int cchecksum_has_instruction(void) { return 0; }
+static inline void cchecksum_crc32c_of_three(
+    uint32_t crc, const void *bytes, size_t count, uint32_t *first, uint32_t *second, uint32_t *third) {
+    (void)bytes, (void)count;
+    *first = crc, *second = 0, *third = 0;
+}
 static inline uint32_t cchecksum_crc32c(uint32_t crc, const void *bytes, size_t count) {
     (void)bytes, (void)count;
     return crc;

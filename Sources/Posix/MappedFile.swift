@@ -37,10 +37,12 @@ public final class MappedFile: @unchecked Sendable {
         if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }
 
-    /// Reads every page in and keeps it in memory (mlock(2)), until unmapped.
-    public func lockInMemory() throws(SystemFailure) {
+    /// Reads every page in and keeps it in memory (mlock(2)), until unmapped. `part`: only the pages of these bytes.
+    public func lockInMemory(_ part: Range<Int>? = nil) throws(SystemFailure) {
+        let part = part ?? 0..<bytes.count
+        precondition(part.lowerBound >= 0 && part.upperBound <= bytes.count)
         guard let base = bytes.baseAddress else { return }
-        guard mlock(base, bytes.count) == 0 else {
+        guard mlock(base + part.lowerBound, part.count) == 0 else {
             throw SystemFailure(
                 "keep in memory", name, code: errno,
                 advice: "raise LimitMEMLOCK to at least \(bytes.count) bytes")
@@ -48,8 +50,8 @@ public final class MappedFile: @unchecked Sendable {
     }
 
     /// As `lockInMemory`; why not, where it cannot be done.
-    public func keptInMemory() -> SystemFailure? {
-        do { try lockInMemory() } catch { return error }
+    public func keptInMemory(_ part: Range<Int>? = nil) -> SystemFailure? {
+        do { try lockInMemory(part) } catch { return error }
         return nil
     }
 }

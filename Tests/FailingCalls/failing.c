@@ -10,7 +10,7 @@
 //                among the others' is chance
 //   FAIL_REPORT  at a normal end the number of calls counted is written to this file
 //
-// Counted: open, write, pwrite, fsync, fdatasync, ftruncate, fchmod, rename, unlink, mkdir.
+// Counted: open, write, pwrite, fsync, fdatasync, ftruncate, posix_fallocate, fchmod, rename, unlink, mkdir.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -213,6 +213,15 @@ SYNC(fdatasync)
 ON_DESCRIPTOR(ftruncate, off_t)
 ON_DESCRIPTOR(ftruncate64, off64_t)
 ON_DESCRIPTOR(fchmod, mode_t)
+
+// These return the errno instead of setting it.
+#define RESERVE(name, type)                                                             \
+    int name(int descriptor, type offset, type length) {                                \
+        if (pathOf(descriptor) && fails()) return errno;                                \
+        return REAL(name)(descriptor, offset, length);                                  \
+    }
+RESERVE(posix_fallocate, off_t)
+RESERVE(posix_fallocate64, off64_t)
 
 int unlink(const char *path) {
     if (concerns(path) && fails()) return -1;

@@ -4,7 +4,7 @@ import Posix
 
 /// Copies an image's body into a file of ours and verifies the copy while it is made:
 ///
-///     this thread    read → write → CRC-32C of the region → begin to put it on disk … → lock → fsync
+///     this thread    reserve → read → write → lock → CRC-32C of the region → begin to put it on disk … → fsync
 ///     image digest                   SHA-256 of the regions that are ready, behind it …
 ///
 /// Checked is what lies in the mapping of the copy, where lanes look badges up, and not what was read. A SHA-256 cannot be
@@ -33,8 +33,8 @@ struct ImageCopy {
     func make() throws(StorageError) -> Made {
         let length = header.headerLength + header.bodyLength
         let mapped = try storing { () throws(SystemFailure) in
-            // A mapping has the length that the file has when it is made.
-            try copy.truncate(to: Int64(length))
+            // A mapping has the length that the file has when it is made. Reserved at once, its blocks cost a third less.
+            try copy.allocate(bytes: Int64(length))
             return try MappedFile(copy)
         }
         let body = UnsafeRawBufferPointer(rebasing: mapped.bytes[header.headerLength...])
@@ -44,10 +44,14 @@ struct ImageCopy {
         defer { piece.deallocate() }
 
         var begun = 0
+        var notLocked: SystemFailure?
         for region in header.regionChecksums.indices {
             let start = region * ImageHeader.regionSize
             let end = min(start + ImageHeader.regionSize, body.count)
-            try move(header.headerLength + start..<header.headerLength + end, by: piece, expecting: length)
+            let place = header.headerLength + start..<header.headerLength + end
+            try move(place, by: piece, expecting: length)
+            // Before it is looked at: so its pages are found in one go.
+            if notLocked == nil { notLocked = mapped.keptInMemory(place) }
             guard CredentialImage.checksum(of: region, in: body) == header.regionChecksums[region] else {
                 throw .image(path: path, .damagedRegion(region))
             }
@@ -58,7 +62,7 @@ struct ImageCopy {
             }
         }
         copy.beginWriting(begun..<length)
-        let notLocked = mapped.keptInMemory()
+        if notLocked == nil { notLocked = mapped.keptInMemory(0..<header.headerLength) }
         try storing { () throws(SystemFailure) in
             try copy.setMode(LaneDirectory.fileMode)
             // On disk under its partial name, while the digest of the rest is computed; it counts when it is renamed.
