@@ -28,7 +28,7 @@ final class ChangeSync: Errand {
     private var random = SystemRandomNumberGenerator()
     private var due: MonotonicTime
     private var exchange: Exchange?
-    private var receiver: ChangeListReceiver?
+    private var receiver: ListReceiver?
     /// The SHA-256 of the list that is being fetched under its name.
     private var expectedDigest: [UInt8]?
     private var askedAt = MonotonicTime(nanoseconds: 0)
@@ -92,7 +92,7 @@ final class ChangeSync: Errand {
     private func ask(behind number: UInt64, _ now: MonotonicTime) throws(TransferFailure) {
         through = number
         askedAt = now
-        let receiver = ChangeListReceiver()
+        let receiver = ListReceiver("change list", longest: ChangeList.longest)
         self.receiver = receiver
         exchange = try client.start(
             Request(
@@ -125,7 +125,7 @@ final class ChangeSync: Errand {
             return
         }
         askedAt = now
-        let receiver = ChangeListReceiver()
+        let receiver = ListReceiver("change list", longest: ChangeList.longest)
         self.receiver = receiver
         expectedDigest = list.digest
         exchange = try client.start(

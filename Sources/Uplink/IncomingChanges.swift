@@ -53,17 +53,3 @@ struct IncomingChanges: Sendable {
         }
     }
 }
-
-/// Takes a change list as it arrives, as long as one may be.
-final class ChangeListReceiver: BodyReceiver {
-    private(set) var bytes: [UInt8] = []
-
-    func begin(_ head: AnswerHead) throws(TransferFailure) {}
-
-    func take(_ part: UnsafeRawBufferPointer) throws(TransferFailure) {
-        guard bytes.count + part.count <= ChangeList.longest else {
-            throw TransferFailure(.tooLarge, "a change list of more than \(ChangeList.longest) bytes")
-        }
-        bytes.append(contentsOf: part)
-    }
-}

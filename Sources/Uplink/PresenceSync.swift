@@ -17,7 +17,7 @@ final class PresenceSync: Errand {
     private var random = SystemRandomNumberGenerator()
     private var due: MonotonicTime
     private var exchange: Exchange?
-    private var receiver: PresenceListReceiver?
+    private var receiver: ListReceiver?
     private var asked = PresenceMark.none
     private var isWanted = false
     private var report = FailureReport("fetching who is inside")
@@ -52,7 +52,7 @@ final class PresenceSync: Errand {
                 return
             }
             asked = mark
-            let receiver = PresenceListReceiver()
+            let receiver = ListReceiver("presence list", longest: PresenceList.longest)
             self.receiver = receiver
             exchange = try client.start(
                 Request(
@@ -109,19 +109,5 @@ final class PresenceSync: Errand {
 
     private func say(_ level: Log.Level, _ line: String?) {
         if let line { Log.write(level, line) }
-    }
-}
-
-/// Takes a presence list as it arrives, as long as one may be.
-final class PresenceListReceiver: BodyReceiver {
-    private(set) var bytes: [UInt8] = []
-
-    func begin(_ head: AnswerHead) throws(TransferFailure) {}
-
-    func take(_ part: UnsafeRawBufferPointer) throws(TransferFailure) {
-        guard bytes.count + part.count <= PresenceList.longest else {
-            throw TransferFailure(.tooLarge, "a presence list of more than \(PresenceList.longest) bytes")
-        }
-        bytes.append(contentsOf: part)
     }
 }
