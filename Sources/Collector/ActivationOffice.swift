@@ -227,6 +227,9 @@ public struct ActivationOffice {
             left.append((select.integer(0), select.isNull(1) ? nil : UInt64(clamping: select.integer(1))))
         }
         var done: [Int64: Publication] = [:]
+        guard !left.isEmpty else { return done }
+        try NumberLeap(directory: directory, database: database)
+            .heal(by: AuditTrail.operatorName, now: SystemClock.wallMilliseconds())
         for (entry, image) in left {
             let publication = try publish(entry, image)
             try database.transaction { () throws(CollectorFailure) in
@@ -265,7 +268,7 @@ public struct ActivationOffice {
         -> ChangeStore.Published?
     {
         let store = try ChangeStore(directory)
-        // Numbers of entries come again when only `site.sqlite` is restored from a backup.
+        // Numbers of entries come again when only `site.sqlite` is restored from a backup: the name tells them apart.
         let digest = try AuditTrail(database).digest(of: entry)
         var changes = decided.keys.sorted().compactMap { holder in
             decided[holder].map { HolderChange(HolderNumber(holder), activation: $0.state) }
@@ -274,7 +277,8 @@ public struct ActivationOffice {
             do throws(ChangeStore.Refusal) {
                 // A space: no request of others has such a name.
                 return try store.publish(
-                    changes, request: "activation \(entry)", digest: digest, feedWords: decided.mapValues(\.feed),
+                    changes, request: "activation \(entry) \(Hexadecimal.text(digest))", digest: digest,
+                    feedWords: decided.mapValues(\.feed),
                     now: SystemClock.wallMilliseconds())
             } catch {
                 switch error {
@@ -330,18 +334,20 @@ public struct ActivationOffice {
         defer { sets.deallocate() }
         _ = sets.initialize(from: image.header.zoneSets)
         let base = image.header.validityBaseSeconds
-        // What urgent changes say is what holds: nobody is activated whom one suspended.
-        let standing = try ChangeStore.standingKeys(directory)
+        // What lanes decide by is what holds: nobody is activated whom an urgent change suspended.
+        let changed = try ChangeStore.slots(directory, behind: image.header.changeNumber)
         var found: [UInt32: Activation] = [:]
         var seen: Credential?
         try image.forEachSlot { slot in
-            guard !slot.isConflict, number == nil || slot.holder == number,
-                let credential = slot.credential(
-                    zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base)
+            guard !slot.isConflict, number == nil || slot.holder == number else { return }
+            var now = slot
+            now.take(changed[slot.tag])
+            guard !now.isConflict,
+                let credential = now.credential(zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base)
             else { return }
-            let merged = standing.merged(credential, onTopOf: image.header.changeNumber)
-            seen = merged
-            if isMeant(merged) { found[slot.holder] = credential.activation }
+            seen = credential
+            // With the word of the image: what is decided is decided of that.
+            if isMeant(credential) { found[slot.holder] = slot.activation }
         }
         return (found, seen)
     }

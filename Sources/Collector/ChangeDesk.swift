@@ -15,6 +15,7 @@ final class ChangeDesk: Sendable {
     /// What other processes published is found within this time.
     private static let periodMilliseconds = 200
     private static let mostListsKept = 64
+    private static let mostDoubted = 256
 
     private struct Waiting: Sendable {
         var request: HTTPRequest
@@ -124,6 +125,8 @@ final class ChangeDesk: Sendable {
         var waiting: [Waiting] = []
         var lists: [UInt64: HTTPResponse] = [:]
         var listsUpTo: UInt64 = 0
+        var kept = Kept()
+        var doubted: Set<String> = []
         let poll = PollSet(capacity: 1)
         while true {
             let (asked, posted, isStopping) = queue.withLock { queue in
@@ -154,9 +157,12 @@ final class ChangeDesk: Sendable {
                         }
                         continue
                     }
-                    if one.after > newest { note(Ahead(number: one.after, lane: one.lane)) }
+                    if one.after > newest { note(one, newest, &doubted) }
                     if lists.count >= Self.mostListsKept { lists = [:] }
-                    if lists[one.after] == nil { lists[one.after] = try list(after: one.after, store) }
+                    if lists[one.after] == nil {
+                        try keep(&kept, through: newest, store)
+                        lists[one.after] = try list(after: one.after, store)
+                    }
                     if let made = lists[one.after] { one.request.answer(made) }
                 }
                 waiting = rest
@@ -175,8 +181,45 @@ final class ChangeDesk: Sendable {
         }
     }
 
-    private func note(_ new: Ahead) {
+    /// Of all lanes that are ahead the farthest counts, but for one that says what cannot be: it hides no other. The log
+    /// names such a lane once.
+    private func note(_ one: Waiting, _ newest: UInt64, _ doubted: inout Set<String>) {
+        let new = Ahead(number: one.after, lane: one.lane)
+        guard new.number - newest <= NumberLeap.farthest else {
+            let lane = one.lane.map { "lane \($0)" } ?? "a lane"
+            if doubted.count >= Self.mostDoubted { doubted = [] }
+            guard doubted.insert(lane).inserted else { return }
+            let failure = CollectorFailure(
+                "believe", lane, "it has change \(new.number), and the newest here is \(newest)",
+                advice: "look at that lane: it is damaged, or lies")
+            return Log.error("changes: \(failure.description)")
+        }
         ahead.withLock { if $0.map({ $0.number < new.number }) ?? true { $0 = new } }
+    }
+
+    /// Which changes stand in `published/`.
+    private struct Kept {
+        var through: UInt64 = 0
+        var failure: String?
+    }
+
+    /// Before any lane has a change, a list with it stands in `published/`. What the image in force has is in its file. A
+    /// disk that does not take a list is logged, and does not keep it from lanes.
+    private func keep(_ kept: inout Kept, through newest: UInt64, _ store: ChangeStore) throws(CollectorFailure) {
+        kept.through = max(kept.through, store.image?.header.changeNumber ?? 0)
+        while kept.through < newest, var list = try store.cut(after: kept.through) {
+            // The same however often it is made, but never from the future.
+            list.issuedAt.milliseconds = min(list.issuedAt.milliseconds, SystemClock.wallMilliseconds())
+            let bytes = try list.signed(by: key)
+            do throws(CollectorFailure) {
+                _ = try published.put(list: bytes)
+                (kept.through, kept.failure) = (list.last, nil)
+            } catch {
+                if kept.failure != error.description { Log.error("published files: \(error.description)") }
+                kept.failure = error.description
+                return
+            }
+        }
     }
 
     private static func nothing(_ newest: UInt64) -> HTTPResponse {
@@ -192,7 +235,10 @@ final class ChangeDesk: Sendable {
                 advice: "fetch the image", headers: [("Lanekeeper-Change-Number", String(newest))])
         case .list(let list):
             let bytes = try list.signed(by: key)
-            let digest = try published.put(list: bytes)
+            let digest: [UInt8]
+            do throws(CryptographyFailure) { digest = try SHA256.hash(bytes) } catch {
+                throw CollectorFailure("name", "a change list", error.reason)
+            }
             return HTTPResponse(
                 200, "application/octet-stream", bytes,
                 headers: [
@@ -252,6 +298,7 @@ final class ChangeDesk: Sendable {
                 422, "nothing was changed: \(problems.count) problems",
                 problems.map { ChangeRequest.Problem(index: $0.index, field: "holder", reason: $0.reason) },
                 advice: "put them right and send all again")
+        case .behind: return .error(503, refusal.reason, advice: refusal.advice, headers: [("Retry-After", "2")])
         case .failure(let failure):
             Log.error(failure.description)
             return .error(503, failure.description, advice: failure.advice, headers: [("Retry-After", "5")])

@@ -1,5 +1,6 @@
 import Admission
 import Cryptography
+import Framing
 import Posix
 
 /// `lanekeeper-collector changes FILE.csv`: urgent changes from a file, whole or not at all. The columns are
@@ -40,20 +41,23 @@ public struct ChangeFile {
         guard !changes.isEmpty else {
             throw CollectorFailure("change what stands in", path, "it has no rows", advice: "see docs/formats.md")
         }
+        if try store.isBehind() {
+            // As `serve` does when it begins.
+            let lock = try directory.lock(directory.importLock)
+            defer { withExtendedLifetime(lock) {} }
+            try NumberLeap(directory: directory, database: directory.openSite().database)
+                .heal(by: AuditTrail.operatorName, now: now)
+        }
         let digest: [UInt8]
         do { digest = try SHA256.hash(bytes) } catch { throw CollectorFailure("read", path, error.reason) }
         do throws(ChangeStore.Refusal) {
             let published = try store.publish(
-                changes, request: "file \(hexadecimal(digest.prefix(16)))", digest: digest, now: now)
+                changes, request: "file \(Hexadecimal.text(digest.prefix(16)))", digest: digest, now: now)
             return Summary(rows: changes.count, published: published)
         } catch {
             if case .failure(let failure) = error { throw failure }
             throw CollectorFailure("change what stands in", path, error.reason, advice: error.advice)
         }
-    }
-
-    private func hexadecimal(_ bytes: ArraySlice<UInt8>) -> String {
-        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     private func read(

@@ -9,18 +9,21 @@ import Storage
 //
 //     `published/` is newer     a list stands there before any lane has it, and is signed: what is missing is read back,
 //                               and nothing is lost
-//     a lane is ahead           what it has was made here once and is not known any more. A new image goes above its
-//                               number, as this collector knows the site; whoever gave the lost changes gives them again
+//     a list is damaged         what comes behind it cannot be laid on what is here. Nothing gets a number up to the newest
+//                               that lists and the statement show, until an image goes above it (`NumberLeap`)
+//     a lane is ahead           what it has was made here once and is not known any more: an image goes above that
+//     the image is ahead        it has changes that are missing here: lanes know them, the next feed would not
 
 extension ChangeStore {
-    /// Reads back changes that `published/` has and this database does not. How many.
-    func takeBack(from directory: PublishedDirectory) throws(CollectorFailure) -> Int {
-        let lists = try publishedLists(in: directory)
-        guard !lists.isEmpty else { return 0 }
+    /// Reads back changes that `published/` has and this database does not. How many; and the newest that was given, as far
+    /// as `published/` shows it.
+    func takeBack(from directory: PublishedDirectory) throws(CollectorFailure) -> (count: Int, reached: UInt64) {
+        let (lists, reached) = try shown(in: directory)
+        guard !lists.isEmpty else { return (0, reached) }
         do {
             return try transaction {
                 try lookAtImage()
-                var newest = UInt64(clamping: try database.integer("SELECT coalesce(max(number), 0) FROM change"))
+                var newest = try lastNumber()
                 var count = 0
                 for list in lists where list.last > newest {
                     let folded = image?.header.changeNumber ?? 0
@@ -36,31 +39,45 @@ extension ChangeStore {
                 }
                 // They are laid on the image again.
                 if count > 0 { try database.execute("UPDATE mark SET image = 0") }
-                return count
+                return (count, reached)
             }
         } catch let failure as CollectorFailure { throw failure } catch {
             throw CollectorFailure("take changes back into", database.path, "\(error)")
         }
     }
 
-    /// The lists with changes that are missing here, in their order, as far as they are whole and the site's.
-    private func publishedLists(in directory: PublishedDirectory) throws(CollectorFailure) -> [ChangeList] {
-        // Whoever cannot read them cannot have given them to lanes either.
-        let names = (try? FileSystem.list("\(directory.path)/v1/\(PublishedDirectory.Kind.lists.rawValue)")) ?? []
-        let known = UInt64(clamping: try database.integer("SELECT coalesce(max(number), 0) FROM change"))
-        let candidates = names.filter { $0.utf8.count == 64 }.map { directory.file(.lists, $0) }.filter { path in
+    /// The lists with changes that are missing here, in their order, as far as they are whole and the site's; and the newest
+    /// change of which those or the statement speak.
+    private func shown(in directory: PublishedDirectory) throws(CollectorFailure) -> (
+        lists: [ChangeList], reached: UInt64
+    ) {
+        // Both before the database: what stands there stood in the database first.
+        let names = try directory.listNames()
+        var reached = stated(in: directory)
+        let known = try lastNumber()
+        let candidates = names.map { directory.file(.lists, $0) }.filter { path in
             Self.lastChange(of: path).map { $0 > known } ?? false
         }
-        guard !candidates.isEmpty else { return [] }
+        guard !candidates.isEmpty else { return ([], reached) }
         let newest = try newest()
         var lists: [ChangeList] = []
         for path in candidates {
             do {
                 let list = try ChangeList.verified(FileSystem.read(path, limit: ChangeList.longest), trusting: trust)
+                reached = max(reached, list.last)
                 if list.last > newest { lists.append(list) }
             } catch { Log.error("\(path): \(error); nothing is taken back from it") }
         }
-        return lists.sorted { ($0.first, $1.last) < ($1.first, $0.last) }
+        return (lists.sorted { ($0.first, $1.last) < ($1.first, $0.last) }, reached)
+    }
+
+    /// The change number of the statement there; 0 when it has none, or is not the site's.
+    private func stated(in directory: PublishedDirectory) -> UInt64 {
+        guard let bytes = try? FileSystem.read(directory.statement, limit: Statement.longest),
+            let parsed = try? Statement.parse(bytes), parsed.statement.site == trust.site,
+            (try? trust.key.verify(parsed.signature, of: parsed.signedPart)) == true
+        else { return 0 }
+        return parsed.statement.changeNumber
     }
 
     /// By the beginning of a list's file, not verified yet.
@@ -131,69 +148,31 @@ extension ChangeStore {
             try insert.run()
         }
     }
-}
 
-/// Goes above a number that a lane has and this collector never gave, as far as it knows.
-struct NumberLeap {
-    /// Beyond what the lane said: others may have been a little further.
-    static let margin: UInt64 = 1000
-    /// A lane that says more is not believed: numbers must not run out.
-    static let farthest: UInt64 = 1 << 32
-    /// A lane that lies makes an image at most so often.
-    static let periodMilliseconds: Int64 = 600_000
+    // MARK: What the image has and this database has not
 
-    let directory: SiteDirectory
-    let database: Database
-
-    /// What was done, in a sentence; nil: nothing was to be done, or another process works on images just now.
-    func leap(over ahead: ChangeDesk.Ahead, now: Int64) throws(CollectorFailure) -> String? {
-        guard let lock = try directory.lockIfFree(directory.importLock) else { return nil }
-        defer { withExtendedLifetime(lock) {} }
-        let store = try ChangeStore(directory)
-        let newest = try store.newest()
-        let register = ImageRegister(database)
-        guard ahead.number > newest, let inForce = try register.inForce() else { return nil }
-        let lane = ahead.lane.map { "lane \($0)" } ?? "a lane"
-        guard ahead.number - newest <= Self.farthest else {
-            throw CollectorFailure(
-                "believe", lane, "it has change \(ahead.number), and the newest here is \(newest)",
-                advice: "look at that lane: it is damaged, or lies")
-        }
-        let number = ahead.number + Self.margin
-        let version = try register.nextVersion()
-        for _ in 0..<Self.mostTries {
-            let (image, folded) = try ImageRevision(directory, of: inForce, as: version)
-                .writeFolded(publishedAt: now, changeNumber: number)
-            if let what = try insert(image, folded, ahead, lane, number, newest, store, now) {
-                return what + ". Urgent changes since the backup are lost: give them again"
-            }
-        }
-        throw CollectorFailure(
-            "go above", "change \(ahead.number)", "others publish changes all the time",
-            advice: "it is tried again; let a second pass without any")
+    /// The first and last change that stand in the image in force, which has them up to `folded`, and not here; nil: none, or
+    /// that was noted before. Only an older database has fewer than the image.
+    func missing(folded: UInt64) throws(CollectorFailure) -> ClosedRange<UInt64>? {
+        let last = try lastNumber()
+        guard folded > last else { return nil }
+        let select = try database.prepare("SELECT 1 FROM request WHERE name = ?")
+        select.bind(1, Self.noteOfLoss(through: folded))
+        defer { select.reset() }
+        return try select.step() ? nil : last + 1...folded
     }
-    private static let mostTries = 5
 
-    /// nil: a change came while the image was written, which has a number below its own and is not in it.
-    private func insert(
-        _ image: ImageRegister.Image, _ folded: UInt64, _ ahead: ChangeDesk.Ahead, _ lane: String, _ number: UInt64,
-        _ newest: UInt64, _ store: ChangeStore, _ now: Int64
-    ) throws(CollectorFailure) -> String? {
-        let what =
-            "\(lane) has change \(ahead.number), the newest here was \(newest): changes.sqlite is older than what was "
-            + "published; image \(image.version) goes on above, at \(number)"
-        do {
-            // Nobody publishes between the look and the entry.
-            return try store.transaction {
-                guard try store.newest() == folded else { return nil }
-                try database.transaction { () throws(CollectorFailure) in
-                    try AuditTrail(database).add("serve", "changes were lost", what, at: now)
-                    try ImageRegister(database).insert(image)
-                }
-                return what
-            }
-        } catch let failure as CollectorFailure { throw failure } catch {
-            throw CollectorFailure("put into force", image.file, "\(error)")
-        }
+    /// Notes that these are lost, so that it is said once. In a transaction of this database.
+    func noteLoss(_ numbers: ClosedRange<UInt64>, now: Int64) throws(CollectorFailure) {
+        let insert = try database.prepare("INSERT OR REPLACE INTO request VALUES(?,?,?,?,?)")
+        insert.bind(1, Self.noteOfLoss(through: numbers.upperBound))
+        insert.bind(2, [] as [UInt8])
+        insert.bind(3, Int64(clamping: numbers.lowerBound))
+        insert.bind(4, Int64(clamping: numbers.upperBound - numbers.lowerBound) + 1)
+        insert.bind(5, now)
+        try insert.run()
     }
+
+    /// A space: no request of others has such a name.
+    private static func noteOfLoss(through number: UInt64) -> String { "lost through \(number)" }
 }

@@ -24,6 +24,8 @@ public final class ChangeStore: @unchecked Sendable {
     let database: Database
     private let siteDatabase: Database
     private(set) var image: CredentialImage?
+    /// The newest number that was given, as far as `published/` showed it at the beginning.
+    private(set) var reached: UInt64 = 0
 
     public init(_ directory: SiteDirectory) throws(CollectorFailure) {
         self.directory = directory
@@ -40,7 +42,8 @@ public final class ChangeStore: @unchecked Sendable {
         } catch { throw CollectorFailure("use", directory.publicKeyFile, error.reason) }
         database = try Self.open(directory, site: publicKey.site)
         siteDatabase = try directory.openSite().database
-        let count = try takeBack(from: PublishedDirectory(directory))
+        let count: Int
+        (count, reached) = try takeBack(from: PublishedDirectory(directory))
         if count > 0 {
             Log.warning(
                 "\(database.path) is older than what was published: \(count) changes are taken back from "
@@ -89,6 +92,8 @@ public final class ChangeStore: @unchecked Sendable {
         case otherRequest
         case noImage
         case full(identifiers: Int)
+        /// Numbers were given that are not known here: `changes.sqlite` is from a backup.
+        case behind(newest: UInt64, reached: UInt64)
         case failure(CollectorFailure)
 
         public var reason: String {
@@ -99,6 +104,8 @@ public final class ChangeStore: @unchecked Sendable {
             case .noImage: "there is no image that could be changed"
             case .full(let identifiers):
                 "\(identifiers) identifiers would differ from the image; lanes keep \(ChangeStore.mostStanding)"
+            case .behind(let newest, let reached):
+                "published/ shows change \(reached), and the newest here is \(newest): changes.sqlite is from a backup"
             case .failure(let failure): failure.description
             }
         }
@@ -108,6 +115,8 @@ public final class ChangeStore: @unchecked Sendable {
             case .problems: "nothing was changed; put them right and send all again"
             case .otherRequest: "give each request a name of its own"
             case .noImage, .full: "publish an image, which takes changes in: `lanekeeper-collector import`"
+            case .behind:
+                "`serve` makes an image that goes on above, within a second or two; or import a feed. Then ask again"
             case .failure(let failure): failure.advice
             }
         }
@@ -324,9 +333,12 @@ public final class ChangeStore: @unchecked Sendable {
     // MARK: Numbers and rows
 
     private func newestNumber(on image: CredentialImage) throws(CollectorFailure) -> UInt64 {
-        max(
-            UInt64(clamping: try database.integer("SELECT coalesce(max(number), 0) FROM change")),
-            image.header.changeNumber)
+        max(try lastNumber(), image.header.changeNumber)
+    }
+
+    /// The newest change in this database; 0: none.
+    func lastNumber() throws(CollectorFailure) -> UInt64 {
+        UInt64(clamping: try database.integer("SELECT coalesce(max(number), 0) FROM change"))
     }
 
     /// Gives the badges the next numbers. Returns the first of them.
@@ -338,7 +350,9 @@ public final class ChangeStore: @unchecked Sendable {
         guard !isBounded || standing + badges.count <= Self.mostStanding else {
             throw Refusal.full(identifiers: standing + badges.count)
         }
-        let first = try newestNumber(on: image) + 1
+        let newest = try newestNumber(on: image)
+        guard badges.isEmpty || newest >= reached else { throw Refusal.behind(newest: newest, reached: reached) }
+        let first = newest + 1
         let insert = try database.prepare("INSERT INTO change VALUES(?,?,?,?,?,?,?)")
         for (place, badge) in badges.enumerated() {
             var slot = ImageSlot(removed: badge.tag)
@@ -390,7 +404,10 @@ public final class ChangeStore: @unchecked Sendable {
                     DELETE FROM request WHERE made < \(now - 30 * 86_400_000)
                     """)
             }
-        } catch let failure as CollectorFailure { throw failure } catch {
+        } catch let failure as CollectorFailure { throw failure } catch let refusal as Refusal {
+            throw CollectorFailure(
+                "lay changes on an image in", database.path, refusal.reason, advice: refusal.advice)
+        } catch {
             throw CollectorFailure("lay changes on an image in", database.path, "\(error)")
         }
     }
@@ -475,9 +492,11 @@ public final class ChangeStore: @unchecked Sendable {
     /// The newest change there is, be it in the image in force only.
     func newest() throws(CollectorFailure) -> UInt64 {
         try lookAtImage()
-        let number = UInt64(clamping: try database.integer("SELECT coalesce(max(number), 0) FROM change"))
-        return max(number, image?.header.changeNumber ?? 0)
+        return max(try lastNumber(), image?.header.changeNumber ?? 0)
     }
+
+    /// Whether numbers were given that are not known here, and nobody has gone above them yet.
+    func isBehind() throws(CollectorFailure) -> Bool { try reached > newest() }
 
     /// What comes behind change `after`, as much of it as one list holds.
     func list(after number: UInt64, now: Int64) throws(CollectorFailure) -> Answer {
@@ -546,21 +565,33 @@ public final class ChangeStore: @unchecked Sendable {
             return try transaction {
                 try lookAtImage()
                 guard let image else { return nil }
-                var slots: [BadgeTag: ImageSlot] = [:]
-                let select = try database.prepare(
-                    "SELECT slot FROM change WHERE number > ? ORDER BY number")
-                select.bind(1, Int64(clamping: image.header.changeNumber))
-                while try select.step() {
-                    let slot = select.withBlob(0) {
-                        $0.count == ImageSlot.size ? ImageSlot.at(0, in: $0) : nil
-                    }
-                    if let slot { slots[slot.tag] = slot }
-                }
+                let slots = try Self.slots(in: database, behind: image.header.changeNumber)
                 return (try newestNumber(on: image), slots)
             }
         } catch let failure as CollectorFailure { throw failure } catch {
             throw CollectorFailure("read changes in", database.path, "\(error)")
         }
+    }
+
+    /// What the changes behind `number` say of identifiers, of each the newest. Empty when there never was a change.
+    static func slots(
+        _ directory: SiteDirectory, behind number: UInt64
+    ) throws(CollectorFailure) -> [BadgeTag: ImageSlot] {
+        guard let database = try openIfThere(directory) else { return [:] }
+        return try slots(in: database, behind: number)
+    }
+
+    private static func slots(
+        in database: Database, behind number: UInt64
+    ) throws(CollectorFailure) -> [BadgeTag: ImageSlot] {
+        var slots: [BadgeTag: ImageSlot] = [:]
+        let select = try database.prepare("SELECT slot FROM change WHERE number > ? ORDER BY number")
+        select.bind(1, Int64(clamping: number))
+        while try select.step() {
+            let slot = select.withBlob(0) { $0.count == ImageSlot.size ? ImageSlot.at(0, in: $0) : nil }
+            if let slot { slots[slot.tag] = slot }
+        }
+        return slots
     }
 
     /// Changes whenever another process has published.
@@ -569,15 +600,20 @@ public final class ChangeStore: @unchecked Sendable {
     /// What stands of urgent changes when an image is made: its rows go through `merged`, and its header says
     /// `changeNumber`. Empty when there never was a change.
     public static func standingKeys(_ directory: SiteDirectory) throws(CollectorFailure) -> StandingKeys {
+        guard let database = try openIfThere(directory) else { return StandingKeys() }
+        // One look: no change that is counted may be missing among the keys.
+        return try database.transaction { () throws(CollectorFailure) in try keys(in: database) }
+    }
+
+    /// nil: there never was a change.
+    private static func openIfThere(_ directory: SiteDirectory) throws(CollectorFailure) -> Database? {
         let isThere = try collecting { () throws(SystemFailure) in
             try FileSystem.statusIfPresent(directory.changeDatabase) != nil
         }
-        guard isThere else { return StandingKeys() }
+        guard isThere else { return nil }
         let database = try Database(directory.changeDatabase, .readWrite)
         try database.useWriteAheadLog()
-        guard try database.integer("PRAGMA user_version") == ChangeSchema.version else { return StandingKeys() }
-        // One look: no change that is counted may be missing among the keys.
-        return try database.transaction { () throws(CollectorFailure) in try keys(in: database) }
+        return try database.integer("PRAGMA user_version") == ChangeSchema.version ? database : nil
     }
 
     private static func keys(in database: Database) throws(CollectorFailure) -> StandingKeys {

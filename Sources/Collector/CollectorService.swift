@@ -19,6 +19,8 @@ public final class CollectorService {
     private let imageLimits: ImageLimits
     private var pruned: Int64 = 0
     private var leapt: Int64 = 0
+    /// What a backup left open is made good; nobody brings one in while `serve` runs.
+    private var isHealed = false
     /// What fails just now, by what was attempted.
     private var failures: [String: String] = [:]
     private var lock: Descriptor?
@@ -89,6 +91,11 @@ public final class CollectorService {
         let now = SystemClock.wallMilliseconds()
         // What cannot be stored is not counted: then what is known grows old.
         if intake.isWhole { publisher.tell(intake.snapshot.occupancy(now: now)) }
+        if !isHealed {
+            attempt("a restored changes.sqlite") { () throws(CollectorFailure) in
+                isHealed = try publisher.heal(now: now)
+            }
+        }
         attempt("the credential office") { () throws(CollectorFailure) in try publisher.publishDecisions() }
         attempt("changes") { () throws(CollectorFailure) in
             guard let ahead = changes.takeAhead(), !(0..<NumberLeap.periodMilliseconds).contains(now - leapt) else {

@@ -98,10 +98,18 @@ public struct FeedImport {
         }
         let now = SystemClock.wallMilliseconds()
         let refused = RefusedRows(besideFeed: feed, isWritten: !options.isDryRun)
-        if !options.isDryRun { try ActivationOffice(directory).publishRecorded() }
+        if !options.isDryRun {
+            // An image in force that cannot be read is no reason to make no other.
+            do {
+                try NumberLeap(directory: directory, database: database).heal(by: AuditTrail.operatorName, now: now)
+            } catch { Log.error("a restored changes.sqlite: \(error.description)") }
+            try ActivationOffice(directory).publishRecorded()
+        }
         // Before the feed is read: a change that comes later lies on top of the image.
         let standing = try ChangeStore.standingKeys(directory)
-        let changeNumber = max(standing.changeNumber, try ImageRegister(database).changeNumberInForce(directory))
+        let folded = try ImageRegister(database).changeNumberInForce(directory)
+        let changed = try ChangeStore.slots(directory, behind: folded)
+        let changeNumber = max(standing.changeNumber, folded)
         let (reading, register) = try read(database, refused, badgeKey, standing, now: now, note, progress)
         let builder: ImageBuilder
         do throws(ImageBuildError) { builder = try reading.build() } catch {
@@ -121,7 +129,7 @@ public struct FeedImport {
         try register.flush()
         let images = ImageRegister(database)
         let inForce = try images.inForce()
-        let changes = changes(against: inForce, standing, builder, at: now)
+        let changes = changes(against: inForce, changed, builder, at: now)
         let reasons = options.rules.reasons(
             reading.frame, rows: reading.rows, made: reading.madeMilliseconds, changes: changes, inForce: inForce,
             now: now)
@@ -173,7 +181,7 @@ public struct FeedImport {
 
     /// nil: there is nothing in force.
     private func changes(
-        against inForce: ImageRegister.Image?, _ standing: StandingKeys, _ builder: borrowing ImageBuilder,
+        against inForce: ImageRegister.Image?, _ changed: [BadgeTag: ImageSlot], _ builder: borrowing ImageBuilder,
         at now: Int64
     ) -> Result<ImageChanges, CollectorFailure>? {
         guard let inForce else { return nil }
@@ -186,7 +194,7 @@ public struct FeedImport {
             let image = try PublishedImageFile("\(directory.images)/\(inForce.file)", digest: inForce.digest)
             // With what lies on top of it: that was not the feed's doing.
             let before = try HolderKeys(
-                of: image, at: WallTime(milliseconds: now), standing: standing, windows: options.windows)
+                of: image, at: WallTime(milliseconds: now), changed: changed, windows: options.windows)
             return ImageChanges(from: before, of: inForce.version, to: after)
         }
     }

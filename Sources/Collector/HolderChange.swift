@@ -109,16 +109,12 @@ public struct StandingKeys: Sendable {
     ///
     /// - Parameters:
     ///   - decided: what the office decided of his fourth key: to hear that is no news of the feed.
-    ///   - image: `credential` is of an image that has changes up to this one; newer ones lie on top of it.
-    func merged(
-        _ credential: Credential, decided: Activation? = nil, onTopOf image: UInt64 = .max
-    ) -> Credential {
+    func merged(_ credential: Credential, decided: Activation? = nil) -> Credential {
         guard let keys = holders[credential.holder.number] else { return credential }
         var merged = credential
         for (key, standing) in keys {
-            let isNewest =
-                key == .activation && (standing.number > image || decided.map { $0 == credential.activation } ?? false)
-            guard isNewest || Self.holds(standing, key, against: credential) else { continue }
+            let isAgreed = key == .activation && decided.map { $0 == credential.activation } ?? false
+            guard isAgreed || Self.holds(standing, key, against: credential) else { continue }
             switch key {
             case .code:
                 merged.healthCode = HealthCode(rawValue: standing.state) ?? .unknown

@@ -27,9 +27,9 @@ struct HolderKeys {
         self.windows = windows
     }
 
-    /// `standing`: what urgent changes say on top of the image.
+    /// `changed`: what urgent changes on top of the image say of its identifiers.
     init(
-        of image: PublishedImageFile, at instant: WallTime, standing: StandingKeys = StandingKeys(),
+        of image: PublishedImageFile, at instant: WallTime, changed: [BadgeTag: ImageSlot] = [:],
         windows: KeyWindows = KeyWindows()
     ) throws(CollectorFailure) {
         self.init(at: instant, windows: windows)
@@ -38,9 +38,9 @@ struct HolderKeys {
         _ = sets.initialize(from: image.header.zoneSets)
         let base = image.header.validityBaseSeconds
         try image.forEachSlot {
-            add(
-                $0, zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base, standing: standing,
-                onTopOf: image.header.changeNumber)
+            var slot = $0
+            slot.take(changed[slot.tag])
+            add(slot, zoneSets: UnsafeBufferPointer(sets), validityBaseSeconds: base)
         }
     }
 
@@ -54,13 +54,11 @@ struct HolderKeys {
     }
 
     mutating func add(
-        _ slot: ImageSlot, zoneSets: UnsafeBufferPointer<UInt64>, validityBaseSeconds: Int64,
-        standing: StandingKeys = StandingKeys(), onTopOf image: UInt64 = .max
+        _ slot: ImageSlot, zoneSets: UnsafeBufferPointer<UInt64>, validityBaseSeconds: Int64
     ) {
         guard !slot.isConflict,
-            let said = slot.credential(zoneSets: zoneSets, validityBaseSeconds: validityBaseSeconds)
+            let credential = slot.credential(zoneSets: zoneSets, validityBaseSeconds: validityBaseSeconds)
         else { return }
-        let credential = standing.merged(said, onTopOf: image)
         let number = Int(slot.holder)
         if number >= states.count {
             states.append(

@@ -55,6 +55,11 @@ struct ImageRegister {
         }
     }
 
+    /// Of the image that was in force before that version; nil: none was.
+    func digestInForce(before version: UInt64) throws(CollectorFailure) -> [UInt8]? {
+        try list("WHERE published IS NOT NULL AND version < \(version) ORDER BY version DESC LIMIT 1").first?.digest
+    }
+
     func image(_ version: UInt64) throws(CollectorFailure) -> Image? {
         try list("WHERE version = \(version)").first
     }

@@ -57,15 +57,8 @@ struct ImageRevision {
             throw CollectorFailure("take changes into", "an image", "none is in force")
         }
         let image = try write(publishedAt: now, changeNumber: max(number, atLeast)) { slot in
-            if let changed = slots[slot.tag] {
-                if changed.isRemoved || changed.isConflict {
-                    // It is nobody's: two would have to claim it.
-                    slot = ImageSlot(conflicting: slot.tag)
-                    return
-                }
-                slot.takeKeys(of: changed)
-            }
-            change(&slot)
+            slot.take(slots[slot.tag])
+            if !slot.isConflict { change(&slot) }
         }
         return (image, number)
     }
@@ -109,5 +102,18 @@ struct ImageRevision {
         } catch let failure as CollectorFailure { throw failure } catch let failure as SystemFailure {
             throw CollectorFailure(failure)
         } catch { throw CollectorFailure("sign an image of", former.path, "\(error)") }
+    }
+}
+
+extension ImageSlot {
+    /// As it is with what a change says of this identifier; nil: none says anything.
+    mutating func take(_ changed: ImageSlot?) {
+        guard let changed else { return }
+        if changed.isRemoved || changed.isConflict {
+            // It is nobody's: two would have to claim it.
+            self = ImageSlot(conflicting: tag)
+        } else {
+            takeKeys(of: changed)
+        }
     }
 }

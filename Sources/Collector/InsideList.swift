@@ -221,9 +221,11 @@ final class InsideList: Sendable {
         else { return }
         // Asked before: a change that comes meanwhile is looked at once more.
         let changeNumber = publisher.changeNumber
+        let file = try PublishedImageFile(image.path, digest: image.digest)
+        // As lanes decide: the image, and the changes on top of it.
         let keys = try HolderKeys(
-            of: PublishedImageFile(image.path, digest: image.digest), at: WallTime(milliseconds: now),
-            standing: ChangeStore.standingKeys(directory), windows: windows)
+            of: file, at: WallTime(milliseconds: now),
+            changed: ChangeStore.slots(directory, behind: file.header.changeNumber), windows: windows)
         let name = try work.site.prepare("SELECT id FROM holder WHERE number = ?")
         var found: [Person] = []
         var (onSite, count) = (0, 0)

@@ -11,6 +11,7 @@ final class Publication: @unchecked Sendable {
     // Unchecked: used by the one thread that refreshes.
 
     private static let longestCut: UInt64 = 4096
+    private static let tidyMilliseconds: Int64 = 60_000
 
     private let directory: PublishedDirectory
     private let changes: ChangeStore
@@ -24,11 +25,15 @@ final class Publication: @unchecked Sendable {
     }
     private var known: [Cut: PublishedChanges.List] = [:]
     private var writtenStatement: [UInt8] = []
+    private var shelf: ListShelf
     private var tidied: Int64 = 0
+    /// By the newest statement.
+    private var named: Set<String> = []
     private var failure: String?
 
     init(_ directory: SiteDirectory, _ changes: ChangeStore, key: Ed25519.SigningKey) {
         self.directory = PublishedDirectory(directory)
+        shelf = ListShelf(self.directory)
         self.changes = changes
         self.key = key
     }
@@ -52,14 +57,17 @@ final class Publication: @unchecked Sendable {
             }
             let lists = try lists(through: number, now: now)
             said?.lists = lists
-            if !(0..<60_000).contains(now - tidied) {
-                let names = Set(lists.map(\.digestHex))
-                try collecting { () throws(SystemFailure) in try directory.tidy(keeping: names, now: now) }
-                tidied = now
-            }
+            named = Set(lists.map(\.digestHex))
             failure = nil
         } catch { complain(error) }
         return said
+    }
+
+    /// Removes lists that no statement has named for long. To be called as often as one likes.
+    func tidy(now: Int64) {
+        guard isWell, image != nil, !(0..<Self.tidyMilliseconds).contains(now - tidied) else { return }
+        tidied = now
+        do throws(CollectorFailure) { try shelf.tidy(keeping: named, now: now) } catch { complain(error) }
     }
 
     private func begin(_ image: Publisher.Image) throws(CollectorFailure) {
@@ -131,7 +139,7 @@ final class Publication: @unchecked Sendable {
         list.issuedAt.milliseconds = min(list.issuedAt.milliseconds, now)
         let bytes = try list.signed(by: key)
         return PublishedChanges.List(
-            first: list.first, last: list.last, digest: try directory.putSurely(list: bytes))
+            first: list.first, last: list.last, digest: try directory.put(list: bytes))
     }
 
     private func missing(behind number: UInt64) -> CollectorFailure {

@@ -1,5 +1,6 @@
 import Cryptography
 import Framing
+import Glibc
 import Posix
 
 /// `DIR/published`: what any HTTP server may give out in the collector's place, under the collector's own paths.
@@ -12,8 +13,7 @@ import Posix
 struct PublishedDirectory: Sendable {
     /// Images that keep their names here: the one in force, and the one before for whoever is fetching it.
     static let mostImages = 2
-    /// A list that no statement names any more goes after this.
-    static let listPatienceMilliseconds: Int64 = 600_000
+    private static let mostNames = 1_000_000
 
     let path: String
 
@@ -46,16 +46,9 @@ struct PublishedDirectory: Sendable {
         }
     }
 
-    /// Its name, the SHA-256. A list stands here before any lane has it, so that its numbers are not given twice even when
-    /// `changes.sqlite` comes back from a backup; a disk that does not take it is logged, and does not keep it from lanes.
+    /// Its name, the SHA-256. A list stands here before any lane has what is in it, so that its numbers are not given twice
+    /// even when `changes.sqlite` comes back from a backup.
     func put(list bytes: [UInt8]) throws(CollectorFailure) -> [UInt8] {
-        let digest = try name(of: bytes)
-        do throws(SystemFailure) { try write(list: bytes, digest) } catch { Log.error("published files: \(error)") }
-        return digest
-    }
-
-    /// As `put(list:)`; throws when it does not stand there.
-    func putSurely(list bytes: [UInt8]) throws(CollectorFailure) -> [UInt8] {
         let digest = try name(of: bytes)
         try collecting { () throws(SystemFailure) in try write(list: bytes, digest) }
         return digest
@@ -78,15 +71,23 @@ struct PublishedDirectory: Sendable {
         try FileSystem.replace(statement, with: bytes, mode: 0o640)
     }
 
-    /// Removes lists that no statement has named for some time.
-    func tidy(keeping lists: Set<String>, now: Int64) throws(SystemFailure) {
-        for name in try FileSystem.list("\(path)/v1/lists") where !lists.contains(name) {
-            guard let status = try FileSystem.statusIfPresent(file(.lists, name)) else { continue }
-            // A file from the future of a clock that was set back would stay for ever.
-            guard abs(now - status.modifiedNanoseconds / 1_000_000) > Self.listPatienceMilliseconds else {
-                continue
+    /// The names of all lists that are here.
+    func listNames() throws(CollectorFailure) -> [String] {
+        let path = "\(path)/v1/\(Kind.lists.rawValue)"
+        do throws(SystemFailure) {
+            return try FileSystem.list(path, limit: Self.mostNames).filter { $0.utf8.count == 64 }
+        } catch {
+            switch error.code {
+            // Whoever may not read them cannot have given them to lanes either.
+            case ENOENT, ENOTDIR, EACCES: return []
+            default:
+                throw CollectorFailure(
+                    "list", path, SystemFailure.text(of: error.code),
+                    advice: "numbers of changes stand there that must not be given again; mend it, or move it away and "
+                        + "let a lane connect before anything is changed")
             }
-            try FileSystem.unlinkIfPresent(file(.lists, name))
         }
     }
+
+    func remove(list name: String) throws(SystemFailure) { try FileSystem.unlinkIfPresent(file(.lists, name)) }
 }

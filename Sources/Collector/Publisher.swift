@@ -89,6 +89,11 @@ final class Publisher: Sendable {
         try NumberLeap(directory: directory, database: database).leap(over: ahead, now: now)
     }
 
+    /// As `NumberLeap.healIfFree`.
+    func heal(now: Int64) throws(CollectorFailure) -> Bool {
+        try NumberLeap(directory: directory, database: database).healIfFree(by: "serve", now: now)
+    }
+
     /// Removes images that are kept no longer.
     func prune(_ limits: ImageLimits, now: Int64) throws(CollectorFailure) {
         try ImageShelf(directory, database, limits).pruneIfFree(now: now)
@@ -127,6 +132,7 @@ final class Publisher: Sendable {
                 $0.checkedMilliseconds = now
             }
             try showStatement(now: now)
+            publication.tidy(now: now)
             return nil
         }
         let path = "\(directory.images)/\(select.text(1))"
@@ -134,7 +140,10 @@ final class Publisher: Sendable {
         let image = Image(
             version: version, digest: select.blob(2), path: path, bytes: size, issuedMilliseconds: select.integer(3),
             identifiers: select.integer(4), holders: select.integer(5), conflicts: select.integer(6))
-        let former = Set(self.image.map { [Hexadecimal.text($0.digest)] } ?? [])
+        // After a restart, too, somebody may be fetching the one before.
+        var before = self.image?.digest
+        if before == nil { before = try ImageRegister(database).digestInForce(before: version) }
+        let former = Set(before.map { [Hexadecimal.text($0)] } ?? [])
         let said = publication.changes(on: image, through: number, former: former, now: now)
         state.withLock {
             $0.image = image
@@ -145,6 +154,7 @@ final class Publisher: Sendable {
             $0.checkedMilliseconds = now
         }
         try showStatement(now: now)
+        publication.tidy(now: now)
         return image
     }
 

@@ -157,8 +157,10 @@ struct ActivationOfficeTests {
         #expect(try bench.state("b") == .inactive)
     }
 
-    @Test("an image held while the office works comes into force with what the office decided since")
-    func heldMeanwhile() throws {
+    @Test(
+        "an image held while the office works comes into force with what the office decided since",
+        arguments: [false, true])
+    func heldMeanwhile(asImage: Bool) throws {
         let bench = try OfficeBench()
         var strict = FeedImport.Options()
         strict.rules.mostLosingPercent = 0
@@ -168,10 +170,21 @@ struct ActivationOfficeTests {
         #expect(try bench.state("b") == .activated)
         try bench.feed(["b": "suspended"], options: strict)
         #expect(bench.imports.inForce == 2, "b would lose what the office gave him")
-        _ = try bench.office.turn(.activated, "late", by: "alice")
+        let office = try ActivationOffice(bench.imports.data, mostChanged: asImage ? 0 : 40_000)
+        let decision = try office.turn(.activated, "late", by: "alice")
+        if asImage { #expect(decision.publication == .image(4)) }
         let images = try ImageOffice(bench.imports.data)
         #expect(try images.lines(heldOnly: true).first?.hasPrefix("3\tHELD") == true)
-        #expect(try images.publish(3, by: "alice") == 3)
+        // Behind a newer one it needs a number above that.
+        #expect(try images.publish(3, by: "alice") == (asImage ? 5 : 3))
+        #expect(bench.imports.inForce == (asImage ? 5 : 3))
+        if asImage {
+            guard case .found(let late) = try bench.imports.lookup(.chip, [1, 2, 3, 3], version: 5) else {
+                Issue.record("late is gone")
+                return
+            }
+            #expect(late.activation == .activated)
+        }
         #expect(try bench.states == [.inactive, .suspended, .inactive, .activated, .suspended, .revoked])
     }
 
@@ -241,7 +254,70 @@ struct ActivationOfficeTests {
         #expect(throws: CollectorFailure.self) { try ActivationOffice(imports.data).activateReady(by: "alice") }
     }
 
-    @Test("killed at any step, a decision is made by nobody or in force for every lane")
+    @Test("who is ready is judged as lanes do, by image and changes, when an older changes.sqlite came back")
+    func restored() throws {
+        let bench = try OfficeBench()
+        func change(_ vaccine: VaccineState) throws {
+            let number = try #require(try bench.imports.holder([1, 2, 3, 0], version: 1))
+            _ = try ChangeStore(bench.imports.data).publish(
+                [HolderChange(HolderNumber(number), vaccine: vaccine)], now: SystemClock.wallMilliseconds())
+        }
+        let copy = bench.imports.directory.file("copy.sqlite")
+        try change(.partial)
+        try Database(bench.imports.data.changeDatabase, .readWrite).execute("VACUUM INTO '\(copy)'")
+        try change(.full)
+        // The image has both changes; the copy knows of the first alone.
+        try bench.feed()
+        try ServiceBench.restore(bench.imports.data.changeDatabase, from: copy)
+        #expect(try bench.office.activateReady(by: "alice", isDryRun: true).turned == 2)
+        #expect(try bench.office.activateReady(by: "alice").turned == 2)
+        #expect(try bench.states == ready)
+    }
+
+    @Test("an entry whose number comes again, when site.sqlite is restored, is another decision")
+    func numberAgain() throws {
+        let bench = try OfficeBench()
+        #expect(try bench.office.turn(.activated, "a", by: "alice").entry == 1)
+        // As a copy from before has it.
+        try bench.imports.data.openSite().database.execute(
+            """
+            DELETE FROM audit; DELETE FROM activation; DELETE FROM unpublished;
+            DELETE FROM sqlite_sequence WHERE name = 'audit'
+            """)
+        let decision = try bench.office.turn(.activated, "b", by: "bob")
+        #expect(decision.entry == 1 && decision.publication == .changes(first: 3, last: 4))
+        #expect(try bench.state("b") == .activated && bench.unpublished == 0)
+    }
+
+    @Test("a decision whose image was made before somebody was killed is in force by that image, once")
+    func killedBehindImage() throws {
+        let bench = try OfficeBench()
+        let database = try bench.imports.data.openSite().database
+        _ = try ActivationOffice(bench.imports.data, mostChanged: 1).activateReady(by: "alice")
+        #expect(bench.imports.inForce == 2)
+        // Killed when the image stood in the register, and not yet told that it was done.
+        try database.execute(
+            "INSERT INTO unpublished VALUES(1, 2); UPDATE audit SET detail = '2 badges activated' WHERE id = 1")
+        try ActivationOffice.publishLeft(bench.imports.data, database)
+        #expect(try bench.unpublished == 0 && bench.states == ready)
+        #expect(bench.imports.inForce == 2)
+        #expect(try AuditTrail.lines(bench.imports.data, count: 1)[0].hasSuffix("2 badges activated, image 2"))
+        // Killed before: the image is made now.
+        let other = try OfficeBench()
+        let left = try other.imports.data.openSite().database
+        try left.transaction { () throws(CollectorFailure) in
+            try AuditTrail(left).add("alice", "activate --ready", "2 badges activated", at: 1)
+            for holder in 1...2 {
+                try left.execute("INSERT INTO activation(holder, state, feed, audit) VALUES(\(holder), 1, 0, 1)")
+            }
+            try left.execute("INSERT INTO unpublished VALUES(1, NULL)")
+        }
+        let done = try ActivationOffice(other.imports.data, mostChanged: 1).publishRecorded()
+        #expect(done == [1: .image(2)])
+        #expect(try other.unpublished == 0 && other.states == ready)
+    }
+
+    @Test("killed at any step, a decision published as changes is made by nobody or in force for every lane")
     func killed() throws {
         let program = try BuiltProgram.path("lanekeeper-collector")
         let library = "\(FileSystem.parent(of: program))/libFailingCalls.so"

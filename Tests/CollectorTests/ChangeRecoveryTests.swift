@@ -1,5 +1,6 @@
 import Admission
 import Framing
+import Glibc
 import Posix
 import Storage
 import TestSupport
@@ -10,11 +11,12 @@ import Testing
 /// A collector whose `changes.sqlite` comes back from a backup.
 private final class Place {
     let bench: ServiceBench
-    private var backup: [UInt8] = []
+    private let copy: String
     static let holders = ["a", "b", "c"]
 
     init() throws {
         bench = try ServiceBench()
+        copy = bench.directory.file("copy.sqlite")
         _ = try bench.publish(Self.holders)
         bench.service.refresh()
     }
@@ -27,41 +29,57 @@ private final class Place {
         return published
     }
 
-    /// With the collector stopped: SQLite writes its log into the file when the last connection closes.
-    func stopped(_ body: () throws -> Void) throws {
-        bench.service.stop()
-        let database = try Database(bench.data.changeDatabase, .readWrite)
-        try database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        try body()
-        try bench.restart()
+    /// Another feed, which says what the first one said.
+    func bring() throws {
+        _ = try bench.publish(Self.holders)
         bench.service.refresh()
     }
 
     func save() throws {
-        try stopped { backup = try FileSystem.read(bench.data.changeDatabase, limit: 1 << 24) }
+        let database = try Database(bench.data.changeDatabase, .readWrite)
+        try database.execute("VACUUM INTO '\(copy)'")
     }
 
-    func restore(published: Bool) throws {
-        try stopped {
-            for suffix in ["-wal", "-shm"] { try FileSystem.unlinkIfPresent(bench.data.changeDatabase + suffix) }
-            try FileSystem.replace(bench.data.changeDatabase, with: backup, mode: 0o640)
-            let lists = "\(bench.data.published)/v1/lists"
-            if !published { for name in try FileSystem.list(lists) { try FileSystem.unlink("\(lists)/\(name)") } }
-        }
+    /// `published`: whether `published/` still shows what was given; `meanwhile`: before the collector is back.
+    func restore(published: Bool, meanwhile: () throws -> Void = {}) throws {
+        try bench.restart(between: {
+            try ServiceBench.restore(bench.data.changeDatabase, from: copy)
+            if !published { try bench.forgetPublishedChanges() }
+            try meanwhile()
+        })
+        bench.service.refresh()
+    }
+
+    func lose() throws {
+        try bench.restart(between: {
+            for suffix in ["", "-wal", "-shm"] { try FileSystem.unlinkIfPresent(bench.data.changeDatabase + suffix) }
+        })
+        bench.service.refresh()
     }
 
     var statement: Statement { get throws { try Statement.parse(try bench.get("/v1/statement").body).statement } }
 
+    var losses: [String] {
+        get throws { try AuditTrail.lines(bench.data, count: 99).filter { $0.contains("\tchanges were lost\t") } }
+    }
+
+    /// What a lane says that has all that the statement names.
     func vaccine(_ index: Int) throws -> VaccineState? {
-        let store = try ChangeStore(bench.data)
-        try store.layOnImage(now: SystemClock.wallMilliseconds())
-        _ = try store.newest()
-        let image = try #require(store.image)
+        let statement = try statement
+        let badge = try #require(BadgeKey(bytes: try bench.data.key(.badge, bench.data.badgeKeyFile).key))
+        let trust = try SiteTrust(
+            site: bench.site, publicKey: try bench.data.key(.sitePublic, bench.data.publicKeyFile).key,
+            badgeKeyFingerprint: badge.fingerprint)
+        let image = try CredentialImage(
+            bench.data.imageFile(version: statement.imageVersion), trusting: trust,
+            at: Moment(
+                monotonic: MonotonicTime(nanoseconds: 0), wall: WallTime(milliseconds: 0), clock: .behindFloor))
         var overlay = ChangeOverlay(on: image.header)
-        while let list = try store.cut(after: overlay.changeNumber) {
+        for named in statement.changes?.lists ?? [] {
+            let list = try ChangeList.verified(try bench.get("/v1/lists/\(named.digestHex)").body, trusting: trust)
             overlay = try #require(ChangeOverlay(overlay, with: list))
         }
-        let badge = try #require(BadgeKey(bytes: try bench.data.key(.badge, bench.data.badgeKeyFile).key))
+        try #require(overlay.changeNumber == statement.changeNumber)
         let identifier = try #require(Identifier(.chip, bytes: [1, 2, 0, UInt8(index)]))
         guard case .found(let credential) = BadgeTable(image: image, overlay: overlay).lookup(badge.tag(of: identifier))
         else { return nil }
@@ -84,8 +102,7 @@ struct ChangeRecoveryTests {
         #expect(after.changeNumber == before.changeNumber && after.changes?.chain == before.changes?.chain)
         #expect(try place.vaccine(0) == VaccineState.none && place.vaccine(1) == .partial)
         #expect(try place.change("c", to: .partial).first == before.changeNumber + 1)
-        _ = try place.bench.publish(Place.holders)
-        place.bench.service.refresh()
+        try place.bring()
         #expect(
             try place.vaccine(0) == VaccineState.none && place.vaccine(1) == .partial && place.vaccine(2) == .partial)
     }
@@ -98,8 +115,7 @@ struct ChangeRecoveryTests {
         _ = try place.change("a", to: .full)
         try place.restore(published: true)
         #expect(try place.vaccine(0) == .full)
-        _ = try place.bench.publish(Place.holders)
-        place.bench.service.refresh()
+        try place.bring()
         #expect(try place.vaccine(0) == .full)
     }
 
@@ -113,15 +129,8 @@ struct ChangeRecoveryTests {
         #expect(try place.bench.get("/v1/changes?after=2").status == 410)
         place.bench.service.refresh()
         #expect(try place.statement.changeNumber == 2 + NumberLeap.margin)
-        if !isKept {
-            try place.stopped {
-                for suffix in ["", "-wal", "-shm"] {
-                    try FileSystem.unlinkIfPresent(place.bench.data.changeDatabase + suffix)
-                }
-            }
-        }
-        _ = try place.bench.publish(Place.holders)
-        place.bench.service.refresh()
+        if !isKept { try place.lose() }
+        try place.bring()
         let statement = try place.statement
         #expect(statement.imageVersion == 3 && statement.changeNumber == 2 + NumberLeap.margin)
         let file = try PublishedImageFile(
@@ -130,20 +139,152 @@ struct ChangeRecoveryTests {
         #expect(try place.change("c", to: .partial).first == 3 + NumberLeap.margin)
     }
 
-    @Test("lists that are damaged or missing are not taken back, and what comes before them is")
-    func damaged() throws {
+    /// Changes 1 to 3 are published, each in a list of its own, and the second of those is no use any more.
+    private func broken(_ how: String) throws -> (place: Place, breaking: () throws -> Void) {
         let place = try Place()
         try place.save()
         for holder in Place.holders { _ = try place.change(holder, to: .partial) }
         let lists = try #require(try place.statement.changes?.lists)
         try #require(lists.map(\.last) == [1, 2, 3])
-        let path = PublishedDirectory(place.bench.data).file(.lists, lists[1].digestHex)
-        var bytes = try FileSystem.read(path, limit: 1 << 20)
-        bytes[90] ^= 1
-        try FileSystem.replace(path, with: bytes, mode: 0o640)
+        let directory = PublishedDirectory(place.bench.data)
+        let path = directory.file(.lists, lists[1].digestHex)
+        return (
+            place,
+            {
+                switch how {
+                case "damaged":
+                    var bytes = try FileSystem.read(path, limit: 1 << 20)
+                    bytes[90] ^= 1
+                    try FileSystem.replace(path, with: bytes, mode: 0o640)
+                case "missing": try FileSystem.unlink(path)
+                default: for name in try directory.listNames() { try directory.remove(list: name) }
+                }
+            }
+        )
+    }
+
+    @Test(
+        "what comes behind a list that is damaged or missing is lost, and its numbers are given to nobody else",
+        arguments: [("damaged", 1), ("missing", 1), ("all missing", 0)])
+    func damaged(how: String, back: UInt64) throws {
+        let (place, breaking) = try broken(how)
+        try place.restore(published: true, meanwhile: breaking)
+        let above = 3 + NumberLeap.margin
+        #expect(try place.statement.imageVersion == 2 && place.statement.changeNumber == above)
+        #expect(try place.vaccine(0) == (back > 0 ? .partial : .full))
+        #expect(try place.vaccine(1) == .full && place.vaccine(2) == .full)
+        #expect(try place.losses.count == 1)
+        #expect(try place.losses.first?.contains("published/ shows change 3, the newest here was \(back)") == true)
+        #expect(try place.change("b", to: .partial).first == above + 1)
+        #expect(try place.vaccine(1) == .partial)
+        try place.bench.restart()
+        #expect(try place.statement.imageVersion == 2 && place.losses.count == 1)
+    }
+
+    @Test("without `serve`, too, no number is given twice: a file of changes goes above, a store alone gives none")
+    func damagedOffline() throws {
+        let (place, breaking) = try broken("damaged")
+        try place.restore(published: true) {
+            try breaking()
+            let store = try ChangeStore(place.bench.data)
+            let change = HolderChange(try #require(try store.holder("b")), vaccine: VaccineState.none)
+            #expect {
+                try store.publish([change], now: SystemClock.wallMilliseconds())
+            } throws: {
+                guard case .behind(newest: 1, reached: 3)? = $0 as? ChangeStore.Refusal else { return false }
+                return true
+            }
+            let file = place.bench.directory.file("changes.csv")
+            try FileSystem.replace(file, with: Array("holder,vaccine\nb,none\n".utf8), mode: 0o600)
+            let said = try ChangeFile(data: place.bench.data, file: file).run { Issue.record("\($0)") }
+            #expect(said.published.first == 4 + NumberLeap.margin && said.published.count == 1)
+        }
+        #expect(try place.vaccine(0) == .partial && place.vaccine(1) == VaccineState.none && place.losses.count == 1)
+    }
+
+    @Test("lists that cannot be listed are not taken for none")
+    func unreadable() throws {
+        let place = try Place()
+        _ = try place.change("a", to: .partial)
+        let lists = "\(place.bench.data.published)/v1/lists"
+        try FileSystem.rename(lists, to: lists + "2")
+        #expect(symlink("lists", lists) == 0)
+        #expect(throws: CollectorFailure.self) { try ChangeStore(place.bench.data) }
+    }
+
+    @Test("a change that a lane has before any statement names it is read back")
+    func beforeTheStatement() throws {
+        let place = try Place()
+        try place.save()
+        let store = try ChangeStore(place.bench.data)
+        let b = try #require(try store.holder("b"))
+        _ = try store.publish([HolderChange(b, vaccine: .partial)], now: SystemClock.wallMilliseconds())
+        #expect(try place.bench.get("/v1/changes?after=0").status == 200)
         try place.restore(published: true)
-        #expect(try place.statement.changeNumber == 1)
-        #expect(try place.vaccine(0) == .partial && place.vaccine(1) == .full)
+        #expect(try place.statement.imageVersion == 1 && place.statement.changeNumber == 1)
+        #expect(try place.vaccine(1) == .partial && place.losses.isEmpty)
+    }
+
+    @Test(
+        "changes that only the image has are said to be lost, once, before a feed takes them back",
+        arguments: ["serve", "import"])
+    func onlyInTheImage(who: String) throws {
+        let place = try Place()
+        _ = try place.change("a", to: .partial)
+        try place.save()
+        _ = try place.change("b", to: .partial)
+        _ = try place.change("c", to: .partial)
+        try place.bring()
+        try place.restore(published: false) {
+            if who == "import" { _ = try place.bench.publish(Place.holders) }
+        }
+        #expect(try place.losses.count == 1)
+        #expect(
+            try place.losses.first?.contains(
+                "changes 2 to 3 stand in image 2 and not in changes.sqlite, which is older than that") == true)
+        // Numbers go on.
+        #expect(try place.statement.changeNumber == 3)
+        #expect(try place.vaccine(0) == .partial)
+        if who == "serve" { #expect(try place.vaccine(1) == .partial) }
+        try place.bench.restart()
+        try place.bring()
+        #expect(try place.losses.count == 1 && place.vaccine(0) == .partial && place.vaccine(1) == .full)
+    }
+
+    @Test("a change that comes while the image of a leap is written keeps the image out of force, and is in the next")
+    func changedMeanwhile() throws {
+        let place = try Place()
+        let store = try ChangeStore(place.bench.data)
+        let database = try place.bench.data.openSite().database
+        let register = ImageRegister(database)
+        let leap = NumberLeap(directory: place.bench.data, database: database)
+        func made() throws -> (image: ImageRegister.Image, folded: UInt64) {
+            try ImageRevision(place.bench.data, of: #require(try register.inForce()), as: register.nextVersion())
+                .writeFolded(publishedAt: SystemClock.wallMilliseconds(), changeNumber: 2000)
+        }
+        func entered(_ made: (image: ImageRegister.Image, folded: UInt64)) throws -> Bool {
+            try leap.enter(
+                made.image, ifStill: made.folded, lost: 2...2000, store, by: "test", saying: "a lane has change 1000",
+                now: SystemClock.wallMilliseconds())
+        }
+        let early = try made()
+        _ = try place.change("b", to: .partial)
+        #expect(try !entered(early))
+        #expect(try register.inForce()?.version == 1 && place.losses.isEmpty)
+        #expect(try entered(made()))
+        place.bench.service.refresh()
+        #expect(try place.statement.imageVersion == 2 && place.statement.changeNumber == 2000)
+        #expect(try place.vaccine(1) == .partial)
+    }
+
+    @Test("a lane that says what cannot be hides none that is ahead")
+    func lyingLane() throws {
+        let place = try Place()
+        for number in [Int64.max, 2, Int64.max] {
+            #expect(try place.bench.get("/v1/changes?after=\(number)").status == 410)
+        }
+        place.bench.service.refresh()
+        #expect(try place.statement.changeNumber == 2 + NumberLeap.margin)
     }
 
     @Test("a lane that is ahead of all that is known makes the collector go on above its number, with a new image")

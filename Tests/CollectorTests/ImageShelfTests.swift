@@ -26,6 +26,27 @@ struct ImageShelfTests {
 
     private var green: String { "green,\(Timestamp.format(SystemClock.wallMilliseconds() - 60_000))" }
 
+    @Test("an image's days run from when another took its place, of a held one from when it was made")
+    func daysBegin() throws {
+        let bench = try ImportBench()
+        try feed(bench, green)
+        try feed(bench, "red,", strict: true)
+        for _ in 0..<2 { try feed(bench, green) }
+        // 1 was in force from the tenth day before today to the fifth, 3 until today; 2 was held on the ninth.
+        let today = SystemClock.wallMilliseconds()
+        let database = try bench.data.openSite().database
+        for (version, column, days) in [(1, "published", 10), (3, "published", 5), (2, "issued", 9)] {
+            try database.execute(
+                "UPDATE image SET \(column) = \(today - Int64(days) * day) WHERE version = \(version)")
+        }
+        try prune(bench, ImageLimits(days: 10, most: 60))
+        #expect(try versions(bench) == [1, 2, 3, 4])
+        try prune(bench, ImageLimits(days: 8, most: 60))
+        #expect(try versions(bench) == [1, 3, 4])
+        try prune(bench, ImageLimits(days: 4, most: 60))
+        #expect(try versions(bench) == [3, 4])
+    }
+
     @Test("what was in force stays for some days, what is in force and what is held for good")
     func days() throws {
         let bench = try ImportBench()
@@ -39,18 +60,18 @@ struct ImageShelfTests {
         let lines = try ImageOffice(bench.data).lines(heldOnly: false)
         #expect(lines.first?.hasSuffix("\tno longer kept") == true, "\(lines)")
         #expect(try ImageOffice(bench.data).publish(4, by: "alice") == 4)
-        // Held once, and overtaken: it goes by its age.
+        // It took the place of 3, which goes by its age.
         try prune(bench, ImageLimits(days: 0, most: 60), after: 1)
         #expect(try versions(bench) == [4])
     }
 
-    @Test("never more than so many, the newest first; the one in force in any case", arguments: [1, 2, 3])
+    @Test("never more than so many, the newest first; the one in force in any case", arguments: [0, 1, 2, 3])
     func most(_ most: Int) throws {
         let bench = try ImportBench()
         for _ in 0..<4 { try feed(bench, green) }
         try feed(bench, "red,", strict: true)
         try prune(bench, ImageLimits(days: 8, most: most))
-        #expect(try versions(bench) == [[4, 5], [3, 4, 5], [2, 3, 4, 5]][most - 1])
+        #expect(try versions(bench) == [[4], [4, 5], [3, 4, 5], [2, 3, 4, 5]][most])
     }
 
     @Test("what is held and may still be published goes before all that only recomputes old decisions")

@@ -48,14 +48,20 @@ struct PublicationTests {
         #expect(
             try FileSystem.read("\(bench.data.published)/v1/statement", limit: 1 << 20)
                 == bench.get("/v1/statement").body)
-        for unknown in [
-            "/v1/images/", "/v1/images", "/v1/images/\(path.suffix(63))",
-            "/v1/images/\(path.suffix(63))g",
-            "/v1/images/\(path.suffix(64).uppercased())x", "/v1/lists/\(path.suffix(64))",
-            "/v1/images/../statement",
-        ] {
-            #expect(try bench.get(unknown).status == 404, "\(unknown)")
+        // Each names a file that is there; none is a name that a statement gives.
+        let digest = String(path.suffix(64))
+        let images = "\(bench.data.published)/v1/images"
+        let names = [
+            digest.uppercased(), String(digest.dropLast()) + "g", String(digest.dropLast()), digest + "0",
+            String(repeating: "./", count: 26) + "../statement",
+        ]
+        try #require(names[0] != digest)
+        for name in names.dropLast() { try FileSystem.replace("\(images)/\(name)", with: [1], mode: 0o640) }
+        for name in names + ["", "../images/\(digest)"] {
+            #expect(try FileSystem.statusIfPresent("\(images)/\(name)") != nil, "\(name)")
+            #expect(try bench.get("/v1/images/\(name)").status == 404, "\(name)")
         }
+        #expect(try bench.get("/v1/lists/\(digest)").status == 404)
         #expect(
             try bench.get("/v1/images/\(String(repeating: "0", count: 64))").headers["cache-control"]
                 == "no-store")
@@ -104,22 +110,82 @@ struct PublicationTests {
         try bench.restart()
         bench.service.refresh()
         #expect(try bench.statement.changes == said)
-        let directory = PublishedDirectory(bench.data)
-        let names = Set(try FileSystem.list("\(directory.path)/v1/lists"))
-        let now = SystemClock.wallMilliseconds()
-        try directory.tidy(keeping: [], now: now)
-        #expect(try Set(FileSystem.list("\(directory.path)/v1/lists")) == names, "they are young")
-        let kept = try #require(names.first)
-        try directory.tidy(
-            keeping: [kept], now: now + PublishedDirectory.listPatienceMilliseconds + 60_000)
-        #expect(try FileSystem.list("\(directory.path)/v1/lists") == [kept])
+        let images = "\(PublishedDirectory(bench.data).path)/v1/images"
         for _ in 0..<3 {
             _ = try bench.publish(holders)
             bench.service.refresh()
         }
-        #expect(
-            try FileSystem.list("\(directory.path)/v1/images").count == PublishedDirectory.mostImages)
+        let named = try FileSystem.list(images)
+        #expect(named.count == PublishedDirectory.mostImages)
         #expect(try bench.statement.changes?.lists == [])
+        // Somebody may be fetching the one before: it stays.
+        try bench.restart()
+        #expect(try FileSystem.list(images) == named)
+    }
+
+    @Test("a list stays for ten minutes from when no statement names it any more, however old its file is")
+    func shelf() throws {
+        let bench = try ServiceBench()
+        let directory = PublishedDirectory(bench.data)
+        let names = try (0..<3).map { Hexadecimal.text(try directory.put(list: [UInt8($0)])) }.sorted()
+        let (hour, patience) = (3_600_000 as Int64, ListShelf.patienceMilliseconds)
+        let end = SystemClock.wallMilliseconds() + hour
+        var shelf = ListShelf(directory)
+        try shelf.tidy(keeping: Set(names), now: end - hour / 2)
+        try shelf.tidy(keeping: [names[0]], now: end)
+        try shelf.tidy(keeping: [names[0]], now: end + patience)
+        #expect(try directory.listNames() == names)
+        // Named again, it waits anew.
+        try shelf.tidy(keeping: [names[0], names[1]], now: end + patience)
+        try shelf.tidy(keeping: [names[0]], now: end + patience + 1)
+        #expect(try directory.listNames() == [names[0], names[1]])
+        // A clock that was set back: the patience begins there.
+        try shelf.tidy(keeping: [names[0]], now: end - hour)
+        try shelf.tidy(keeping: [names[0]], now: end - hour + patience + 1)
+        #expect(try directory.listNames() == [names[0]])
+    }
+
+    @Test("of more unnamed lists than are kept the longest unnamed go")
+    func fullShelf() throws {
+        let bench = try ServiceBench()
+        let directory = PublishedDirectory(bench.data)
+        var shelf = ListShelf(directory)
+        var names: [String] = []
+        for number in 0..<3 {
+            names.append(Hexadecimal.text(try directory.put(list: [UInt8(number)])))
+            try shelf.tidy(keeping: [], now: Int64(number), most: 2)
+        }
+        #expect(try Set(directory.listNames()) == Set(names.dropFirst()))
+    }
+
+    @Test("unnamed lists go also while nothing changes")
+    func shelfAtWork() throws {
+        let bench = try ServiceBench()
+        _ = try bench.publish(["a"])
+        let secret = try bench.data.key(.siteSecret, bench.data.secretKeyFile)
+        let publisher = try Publisher(bench.data, site: bench.site, key: Ed25519.SigningKey(seed: secret.key))
+        let directory = PublishedDirectory(bench.data)
+        _ = try directory.put(list: [1])
+        let now = SystemClock.wallMilliseconds()
+        _ = try publisher.refresh(now: now)
+        _ = try publisher.refresh(now: now + ListShelf.patienceMilliseconds)
+        #expect(try directory.listNames().count == 1)
+        _ = try publisher.refresh(now: now + ListShelf.patienceMilliseconds + 60_000)
+        #expect(try directory.listNames() == [])
+    }
+
+    @Test("what lanes ask for behind different changes is not written each time")
+    func answeredLists() throws {
+        let bench = try ServiceBench()
+        let holders = (0..<20).map { "H\($0)" }
+        _ = try bench.publish(holders)
+        try bench.change(holders, to: .partial)
+        for after in 0..<20 {
+            let answer = try bench.get("/v1/changes?after=\(after)")
+            #expect(answer.status == 200)
+            #expect(try answer.headers["etag"] == "\"\(Hexadecimal.text(SHA256.hash(answer.body)))\"")
+        }
+        #expect(try PublishedDirectory(bench.data).listNames().count == 1)
     }
 
     @Test("a directory that cannot be written keeps no statement back, and no list is named then")

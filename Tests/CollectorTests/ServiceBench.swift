@@ -34,9 +34,26 @@ final class ServiceBench {
         return try CollectorSettings(ConfigurationReader(contents: Array(text.utf8), path: "collector.yaml"))
     }
 
-    func restart() throws {
+    /// `between`: done while nothing runs; `change`: of its configuration.
+    func restart(_ change: (inout CollectorSettings) -> Void = { _ in }, between: () throws -> Void = {}) throws {
         service.stop()
-        service = try CollectorService(try Self.settings(data))
+        try between()
+        var settings = try Self.settings(data)
+        change(&settings)
+        service = try CollectorService(settings)
+    }
+
+    /// Puts a copy of a database in the place of what is there. Nothing may have it open.
+    static func restore(_ database: String, from copy: String) throws {
+        for suffix in ["-wal", "-shm"] { try FileSystem.unlinkIfPresent(database + suffix) }
+        try FileSystem.replace(database, with: FileSystem.read(copy, limit: 1 << 24), mode: 0o600)
+    }
+
+    /// Forgets what `published/` shows of changes.
+    func forgetPublishedChanges() throws {
+        let directory = PublishedDirectory(data)
+        for name in try directory.listNames() { try directory.remove(list: name) }
+        try FileSystem.unlinkIfPresent(directory.statement)
     }
 
     func wire() throws -> Wire { try Wire(port: service.port) }
