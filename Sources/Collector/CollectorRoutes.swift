@@ -148,7 +148,9 @@ final class CollectorRoutes: HTTPRoutes {
         case "/v1/tallies":
             request.answer(
                 .json(
-                    TallyJSON(intake.snapshot, settings, inside: inside.snapshot).tallies(now: now)))
+                    TallyJSON(
+                        intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil }
+                    ).tallies(now: now)))
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
         case "/v1/changes":
@@ -157,10 +159,15 @@ final class CollectorRoutes: HTTPRoutes {
             case .mayNot(let refusal): request.answer(refusal)
             }
         case "/v1/inside", "/v1/inside.csv": request.answer(whoIsInside(request.head, now))
-        case "/v1/alerts": request.answer(.json(Alerts(inside: inside.snapshot).json(now: now)))
+        case "/v1/alerts":
+            request.answer(inside.snapshot.map { .json(Alerts(inside: $0).json(now: now)) } ?? Self.notLookedYet)
         case "/v1/image": request.answer(ImageAnswer(request.head, publisher.image).response)
         case "/v1/statement": request.answer(statement)
-        case "/v1/presence": presence.list(request)
+        case "/v1/presence":
+            switch gate.lane(request.head, now: now) {
+            case .lane(let identity): presence.list(request, of: identity?.lane.text)
+            case .mayNot(let refusal): request.answer(refusal)
+            }
         case "/healthz": request.answer(health)
         default:
             request.answer(
@@ -198,13 +205,13 @@ final class CollectorRoutes: HTTPRoutes {
         archive.list(RecordArchive.Query(lane: query["lane"], after: after, limit: limit), for: request)
     }
 
+    private static let notLookedYet = HTTPResponse.error(
+        503, "nobody has looked yet who is inside", advice: "ask again in a second; is an image published?",
+        headers: [("Retry-After", "1")])
+
     /// A viewer hears how many; names are for operators.
     private func whoIsInside(_ head: HTTPHead, _ now: Int64) -> HTTPResponse {
-        guard let snapshot = inside.snapshot else {
-            return .error(
-                503, "nobody has looked yet who is inside", advice: "ask again in a second; is an image published?",
-                headers: [("Retry-After", "1")])
-        }
+        guard let snapshot = inside.snapshot else { return Self.notLookedYet }
         if head.path.hasSuffix(".csv") { return HTTPResponse(200, "text/csv; charset=utf-8", snapshot.csv) }
         var isOperator = false
         if case .may = gate.person(head, needs: .operator, now: now) { isOperator = true }

@@ -274,6 +274,11 @@ final class InsideList: Sendable {
 }
 
 extension InsideList.Snapshot {
+    /// Beyond that it says nothing of now: a look is made every minute.
+    static let longestMilliseconds: Int64 = 180_000
+
+    func isKnown(at now: Int64) -> Bool { now - asOfMilliseconds <= Self.longestMilliseconds }
+
     /// `isNamed`: who they are, too.
     func json(isNamed: Bool) -> JSONText {
         .object(
@@ -301,20 +306,31 @@ extension InsideList.Snapshot {
     }
 }
 
-/// `GET /v1/alerts`: what somebody has to look at just now. Counts, no names.
+/// `GET /v1/alerts`: what somebody has to look at, as of the last look. Counts, no names.
 struct Alerts {
-    private let inside: InsideList.Snapshot?
+    private let inside: InsideList.Snapshot
 
-    init(inside: InsideList.Snapshot?) { self.inside = inside }
+    init(inside: InsideList.Snapshot) { self.inside = inside }
 
     func json(now: Int64) -> JSONText {
         .object([
-            ("as_of", .text(Timestamp.format(now))), ("as_of_ms", .number(now)),
-            ("alerts", .array(inside.flatMap(Self.insideWithoutKeys).map { [$0] } ?? [])),
+            ("as_of", .text(Timestamp.format(inside.asOfMilliseconds))), ("as_of_ms", .number(inside.asOfMilliseconds)),
+            ("alerts", .array([insideNotKnown(now), insideWithoutKeys].compactMap { $0 })),
         ])
     }
 
-    private static func insideWithoutKeys(_ inside: InsideList.Snapshot) -> JSONText? {
+    private func insideNotKnown(_ now: Int64) -> JSONText? {
+        guard !inside.isKnown(at: now) else { return nil }
+        let since = inside.asOfMilliseconds
+        return .object([
+            ("kind", .text("inside-not-known")), ("since", .text(Timestamp.format(since))),
+            ("since_ms", .number(since)),
+            ("text", .text("nobody has looked since then whether the keys of those inside turn")),
+            ("advice", .text("the collector's log says what fails: `who is inside: …`")),
+        ])
+    }
+
+    private var insideWithoutKeys: JSONText? {
         guard let since = inside.sinceMilliseconds else { return nil }
         return .object([
             ("kind", .text("inside-without-keys")), ("since", .text(Timestamp.format(since))),

@@ -7,15 +7,14 @@ import Synchronization
 /// Tells lanes who is where: numbered, signed lists, on a thread of its own. `InsideList` says who passed; a lane asks for
 /// what came behind the number that it has, or for everybody who is inside.
 ///
-/// A list is made once and given to all who ask the same in the same second. A whole one is made every 5 s at most, and so
-/// many are given a second at most: hundreds of lanes that begin at once are told to ask again.
+/// A list is made once and given to all who ask the same in the same second. A whole one is made every 5 s at most. How
+/// often they are given says `PresenceTurns`: who asks too often is told to ask again.
 final class PresenceDesk: Sendable {
     /// Passages that are kept for lists of what changed; a lane farther behind gets a whole list.
     static let mostKept = 262_144
     static let mostWaiting = 4096
-    static let wholeListsASecond = 8
     static let wholeListMilliseconds: Int64 = 5000
-    private static let mostListsKept = 64
+    private static let mostBytesKept = 32 << 20
 
     /// Where a holder's newest passage led to.
     struct Passage: Sendable {
@@ -28,6 +27,8 @@ final class PresenceDesk: Sendable {
     private struct Question: Sendable {
         var request: HTTPRequest
         var mark: PresenceMark
+        /// nil: without TLS nobody says who he is.
+        var lane: String?
     }
 
     private struct Queue: Sendable {
@@ -71,7 +72,7 @@ final class PresenceDesk: Sendable {
     }
 
     /// `GET /v1/presence?numbering=HEX&after=N`; without them a whole list.
-    func list(_ request: HTTPRequest) {
+    func list(_ request: HTTPRequest, of lane: String?) {
         let query = request.head.query
         if let unknown = query.keys.first(where: { !["numbering", "after"].contains($0) }) {
             return request.answer(.error(400, "'\(unknown)' is not known here", advice: "numbering and after are"))
@@ -87,7 +88,7 @@ final class PresenceDesk: Sendable {
         let mark = PresenceMark(numbering: numbering, number: after)
         let isTaken = queue.withLock {
             guard !$0.isStopping, $0.questions.count < Self.mostWaiting else { return false }
-            $0.questions.append(Question(request: request, mark: mark))
+            $0.questions.append(Question(request: request, mark: mark, lane: lane))
             return true
         }
         guard isTaken else { return request.answer(Self.later("more is asked at once than is answered", seconds: 2)) }
@@ -104,8 +105,9 @@ final class PresenceDesk: Sendable {
         var book = start
         let poll = PollSet(capacity: 1)
         var lists: [PresenceMark: HTTPResponse] = [:]
+        var bytesKept = 0
         var whole: (response: HTTPResponse, made: UInt64)?
-        var (given, givenSince): (Int, UInt64) = (0, 0)
+        var turns = PresenceTurns()
         while true {
             let (questions, passages, asOf, isStopping) = queue.withLock { queue in
                 defer {
@@ -116,25 +118,28 @@ final class PresenceDesk: Sendable {
             }
             // Whoever still waits when the collector stops is answered by the server.
             if isStopping { return }
-            if book.take(passages, asOf: asOf) { lists = [:] }
+            if book.take(passages, asOf: asOf) { (lists, bytesKept) = ([:], 0) }
             let now = SystemClock.monotonicNanoseconds()
-            if now - givenSince >= 1_000_000_000 { (given, givenSince) = (0, now) }
             for question in questions {
                 guard book.isKnown else {
                     question.request.answer(Self.later("nobody has looked yet who is inside", seconds: 1))
                     continue
                 }
+                let goesOn = book.goesOn(from: question.mark)
+                if let wait = turns.wait(of: question.lane, forWhole: !goesOn, now: now) {
+                    question.request.answer(Self.later(wait.reason, seconds: wait.seconds))
+                    continue
+                }
                 do throws(CollectorFailure) {
-                    if book.goesOn(from: question.mark) {
-                        if lists.count >= Self.mostListsKept { lists = [:] }
+                    if goesOn {
                         if lists[question.mark] == nil {
-                            lists[question.mark] = Self.response(try book.list(behind: question.mark.number))
+                            let list = try book.list(behind: question.mark.number)
+                            if bytesKept + list.count > Self.mostBytesKept { (lists, bytesKept) = ([:], 0) }
+                            bytesKept += list.count
+                            lists[question.mark] = Self.response(list)
                         }
                         if let made = lists[question.mark] { question.request.answer(made) }
-                    } else if given >= Self.wholeListsASecond {
-                        question.request.answer(Self.later("many lanes ask for everybody at once", seconds: 1))
                     } else {
-                        given += 1
                         if whole.map({ now - $0.made > UInt64(Self.wholeListMilliseconds) * 1_000_000 }) ?? true {
                             whole = (Self.response(try book.wholeList()), now)
                         }

@@ -27,6 +27,7 @@ struct ScreenDocument {
         <noscript><p class="alarm">\(both(.needsScript))</p></noscript>
         <main>
         <p id="alert" class="alarm" role="alert" hidden><b id="without-keys">–</b> \(both(.insideWithoutKeys))</p>
+        <p id="not-known" class="trouble" role="status" hidden>\(both(.insideNotKnown))</p>
         <section class="figures">
         \(figure("in", .inToday, [("in-all", .allDays), ("holders", .distinctHoldersToday)]))
         \(figure("out", .outToday, [("out-all", .allDays), ("refused", .refusedToday)]))

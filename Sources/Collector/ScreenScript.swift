@@ -67,9 +67,10 @@ enum ScreenScript {
           show('vehicles', tallies.total.on_site_vehicles);
           show('vehicles-in', tallies.today.vehicles_in);
           show('vehicles-out', tallies.today.vehicles_out);
-          const withoutKeys = tallies.inside_without_keys || 0;
-          show('without-keys', withoutKeys);
-          byId('alert').hidden = withoutKeys === 0;
+          const withoutKeys = tallies.inside_without_keys;
+          byId('not-known').hidden = withoutKeys !== null;
+          show('without-keys', withoutKeys ?? 0);
+          byId('alert').hidden = (withoutKeys ?? 0) === 0;
           const lanes = tallies.lanes.slice().sort((a, b) =>
             b.today.passed - a.today.passed || (a.lane < b.lane ? -1 : 1));
           byId('lanes').replaceChildren(...lanes.map((lane) => showLane(lane, tallies.as_of_ms)));

@@ -18,7 +18,7 @@ struct TallyJSON {
     private let settings: CollectorSettings
     private let inside: InsideList.Snapshot?
 
-    /// `inside`: who of those on site has no keys any more; nil: nobody has looked yet.
+    /// `inside`: who of those on site has no keys any more; nil: nobody has looked yet, or not for long.
     init(_ snapshot: Intake.Snapshot, _ settings: CollectorSettings, inside: InsideList.Snapshot? = nil) {
         self.inside = inside
         self.snapshot = snapshot

@@ -3,7 +3,7 @@ public enum ScreenWording: String, CaseIterable, Sendable {
     case title, inToday, outToday, peopleOnSite, vehiclesOnSite, vehiclesInToday, vehiclesOutToday, allDays,
         distinctHoldersToday, refusedToday, lanes
     case lane, admitted, passed, refused, lastSeen, missing, secondsAgo, minutesAgo, hoursAgo, updated, staleSince
-    case noLanes, needsScript, tampered, insideWithoutKeys
+    case noLanes, needsScript, tampered, insideWithoutKeys, insideNotKnown
 
     public var wording: Bilingual {
         switch self {
@@ -32,6 +32,7 @@ public enum ScreenWording: String, CaseIterable, Sendable {
         case .noLanes: Bilingual("尚无通道上报", "No lane has reported yet")
         case .tampered: Bilingual("机箱或读卡器被打开", "COVER OPEN")
         case .insideWithoutKeys: Bilingual("在场人员证件条件已失效", "on site whose keys no longer turn")
+        case .insideNotKnown: Bilingual("在场人员证件条件：暂时未知", "whose keys turn on site is not known just now")
         case .needsScript: Bilingual("此页面需要启用 JavaScript", "This page needs JavaScript")
         }
     }

@@ -1,4 +1,5 @@
 import Admission
+import Foundation
 import Framing
 import Posix
 import TestSupport
@@ -126,6 +127,24 @@ struct InsideListTests {
         #expect(try bench.list { holders, _ in holders.compactMap { $0["holder"] as? String } == ["P1"] })
     }
 
+    @Test("lanes are told nobody inside of whom only a clock that was not trusted says so")
+    func untrustedPresence() throws {
+        let bench = try InsideBench()
+        try bench.publish()
+        try bench.pass(1, 1, minutes: 1, clock: .behindFloor)
+        try bench.pass(2, 2, minutes: 2)
+        #expect(try bench.list { $1["on_site"] as? Int == 2 })
+        var inside: [UInt32] = []
+        #expect(
+            try eventually {
+                let answer = try bench.bench.get("/v1/presence")
+                guard answer.status == 200 else { return false }
+                inside = try PresenceList.parse(answer.body).list.entries.map(\.holder)
+                return !inside.isEmpty
+            })
+        #expect(inside == [2])
+    }
+
     @Test("an alert begins with the first of them and ends with the last, and says since when and what to do")
     func alert() throws {
         let bench = try InsideBench()
@@ -135,7 +154,9 @@ struct InsideListTests {
                 return answer.status == 200 && body(answer.json["alerts"] as? [[String: Any]] ?? [["no": "list"]])
             }
         }
-        #expect(try alerts { $0.isEmpty })
+        // Nobody has looked: that is not to say that all is well.
+        #expect(try bench.bench.get("/v1/alerts").status == 503)
+        #expect(try bench.bench.get("/v1/tallies").json["inside_without_keys"] is NSNull)
         try bench.publish()
         for holder: UInt32 in 1...3 { try bench.pass(holder, UInt64(holder), minutes: Int64(holder)) }
         #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 3 })
@@ -157,6 +178,56 @@ struct InsideListTests {
         #expect(try bench.bench.get("/v1/tallies").json["inside_without_keys"] as? Int == 2)
         try bench.publish()
         #expect(try alerts { $0.isEmpty })
+    }
+
+    @Test("what was seen more than three minutes ago is not said of now, and an alert tells since when")
+    func notKnown() throws {
+        let snapshot = InsideList.Snapshot(
+            imageVersion: 1, asOfMilliseconds: morning, onSite: 3, sinceMilliseconds: nil, count: 0, people: [])
+        func alerts(_ seconds: Int64) throws -> [String: Any] {
+            let bytes = Alerts(inside: snapshot).json(now: morning + seconds * 1000).bytes
+            return try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+        }
+        let fresh = try alerts(180)
+        #expect(fresh["as_of_ms"] as? Int64 == morning && (fresh["alerts"] as? [Any])?.isEmpty == true)
+        let old = try #require(try alerts(181)["alerts"] as? [[String: Any]])
+        #expect(old.count == 1 && old[0]["kind"] as? String == "inside-not-known")
+        #expect(old[0]["since_ms"] as? Int64 == morning)
+        #expect(snapshot.isKnown(at: morning + 180_000) && !snapshot.isKnown(at: morning + 180_001))
+    }
+
+    @Test("keys are judged as lanes do, by image and changes, not by what stands for the next image")
+    func asLanesDo() throws {
+        let bench = try InsideBench()
+        try bench.publish()
+        try bench.pass(1, 1, minutes: 1)
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 1 })
+        // An older copy of changes.sqlite may say of a key what no lane has.
+        try Database(bench.bench.data.changeDatabase, .readWrite).execute(
+            """
+            INSERT INTO standing(holder, key, state, instant, feed, number)
+            VALUES(1, \(StandingKeys.Key.activation.rawValue), \(Activation.suspended.rawValue), 0,
+                \(Activation.activated.rawValue), 5)
+            """)
+        try bench.pass(2, 2, minutes: 2)
+        #expect(try bench.list { $1["on_site"] as? Int == 2 })
+        #expect(try bench.list { $0.isEmpty && $1["count"] as? Int == 0 })
+    }
+
+    @Test("keys are judged by the site's own windows")
+    func windows() throws {
+        let bench = try InsideBench()
+        try bench.publish()
+        try bench.pass(1, 1, minutes: 1)
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 1 })
+        // His test was sampled and his code assessed an hour ago.
+        for (windows, missing) in [
+            (KeyWindows(testHours: 0, assessmentHours: 2), "test"),
+            (KeyWindows(testHours: 2, assessmentHours: 0), "green-code"),
+        ] {
+            try bench.bench.restart { $0.windows = windows }
+            #expect(try bench.list { holders, _ in holders.first?["keys"] as? [String] == [missing] })
+        }
     }
 
     @Test("names are for operators; a viewer hears how many, by key")

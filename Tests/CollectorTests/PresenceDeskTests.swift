@@ -91,7 +91,41 @@ extension PresenceList {
         #expect(list.zones.count == PresenceList.mostZones && list.entries.count == PresenceList.mostZones)
     }
 
-    @Test("a collector tells who passed at a lane within seconds, to lanes alone, and refuses what it does not know")
+    @Test("whole lists are given to each lane in its turn, and so many a second in all")
+    func turns() {
+        var turns = PresenceTurns()
+        let second: UInt64 = 1_000_000_000
+        func given(_ lane: String?, _ now: UInt64, whole: Bool = true) -> Bool {
+            turns.wait(of: lane, forWhole: whole, now: now) == nil
+        }
+        // One that asks all the time takes one place of eight.
+        #expect(given("greedy", 5 * second))
+        for _ in 0..<100 { #expect(!given("greedy", 5 * second)) }
+        for number in 1..<8 { #expect(given("lane-\(number)", 5 * second)) }
+        #expect(!given("lane-8", 5 * second))
+        #expect(turns.wait(of: "lane-9", forWhole: true, now: 5 * second)?.seconds == 1)
+        #expect(given("lane-8", 6 * second) && !given("greedy", 6 * second))
+        #expect(turns.wait(of: "greedy", forWhole: true, now: 6 * second)?.seconds == 4)
+        #expect(!given("greedy", 10 * second - 1) && given("greedy", 10 * second))
+        // Lists of what changed are bounded for each lane alone.
+        #expect(given("greedy", 10 * second, whole: false))
+        #expect(!given("greedy", 10 * second + 1, whole: false) && given("lane-1", 10 * second + 1, whole: false))
+        #expect(given("greedy", 10 * second + second / 2, whole: false))
+        // Where nobody says who he is, all are bounded together.
+        for place in 0..<16 { #expect(given(nil, 20 * second) == (place < 8)) }
+        for _ in 0..<100 { #expect(given(nil, 20 * second, whole: false)) }
+    }
+
+    @Test("more lanes than there can be do not fill the memory, and stay bounded together")
+    func manyTurns() {
+        var turns = PresenceTurns()
+        for number in 0..<10_000 { #expect(turns.wait(of: "lane-\(number)", forWhole: false, now: 1) == nil) }
+        #expect(turns.lanes <= PresenceTurns.mostLanes)
+        #expect((0..<16).count { turns.wait(of: "new-\($0)", forWhole: true, now: 1) == nil } == 8)
+        #expect(turns.wait(of: "lane-1", forWhole: false, now: 1_000_000_000) == nil && turns.lanes < 20)
+    }
+
+    @Test("a collector tells who passed at a lane within seconds, and refuses what it does not know")
     func served() throws {
         let bench = try ServiceBench()
         let record = makeRecord(ended(holder: 7), sequence: 1, to: "ring", at: SystemClock.wallMilliseconds())
