@@ -169,22 +169,34 @@ extension LaneMachine {
         UInt32(clamping: min(milliseconds / 1000 + (milliseconds % 1000 > 0 ? 1 : 0), Int64(OccupancyNote.most)))
     }
 
-    /// Whether the rules in force want to know who is inside by other lanes.
-    public var asksWhoIsInside: Bool {
-        guard configuration.kind != .exit, configuration.to != .outside else { return false }
-        return HolderKind.allCases.contains {
-            let rule = policy.antiPassback(for: $0)
-            return rule.action != .off && rule.scope == .acrossLanes
-        }
-    }
-
     /// For a lane that starts: what its journal says of an earlier passage. Without a trusted clock, and beyond the start
     /// of the monotonic clock, nobody knows how long ago it was, and it is not remembered.
     public mutating func remember(_ holder: HolderNumber, passedAt passage: WallTime, at moment: Moment) {
         let age = moment.wall.milliseconds(since: passage)
         guard moment.clock == .trusted, age >= 0, age <= Int64(clamping: moment.monotonic.nanoseconds / 1_000_000)
         else { return }
-        passedHolders.add(holder, at: moment.monotonic.advanced(byMilliseconds: -age))
+        let instant = moment.monotonic.advanced(byMilliseconds: -age)
+        // A journal that opened late says nothing of what this lane has seen since it began.
+        let seen = [passedHolders.passage(of: holder), leftHolders.passage(of: holder)].compactMap { $0 }
+        guard seen.allSatisfy({ $0 < instant }) else { return }
+        leftHolders.forget(holder)
+        passedHolders.add(holder, at: instant)
+    }
+
+    /// For a lane that starts: what its journal says of somebody who left by it, or whose passages it was made to forget;
+    /// nobody: everybody's. It counts since the beginning of the monotonic clock when it was before that, and from now on
+    /// when nobody knows when it was: somebody is let in who would have been refused, never the other way round.
+    public mutating func remember(_ holder: HolderNumber, leftAt left: WallTime?, at moment: Moment) {
+        let age = left.map { moment.wall.milliseconds(since: $0) } ?? -1
+        let isKnown = moment.clock == .trusted && age >= 0
+        let instant = isKnown ? moment.monotonic.advanced(byMilliseconds: -age) : moment.monotonic
+        guard holder != .nobody else {
+            everybodyForgotten = max(everybodyForgotten ?? instant, instant)
+            return
+        }
+        // Who passed here before he left is not told any more: that was since.
+        guard passedHolders.passage(of: holder) == nil else { return }
+        leftHolders.add(holder, at: max(instant, leftHolders.passage(of: holder) ?? instant))
     }
 
     /// Whether passages that still count had to make room for newer ones: more people pass here within the time than can

@@ -45,6 +45,11 @@ public struct CacheComparison: Codable, Sendable, Equatable {
         }
         if statement.imageVersion == imageVersion && statement.imageDigest != imageDigest {
             (state, text) = (.different, "the collector's image \(imageVersion) is another one than the lane's")
+        } else if statement.imageVersion == imageVersion, let number = cache.overlay?.differsAt {
+            (state, text) = (
+                .different,
+                "the collector's changes up to \(number) are others than the lane's. Was it restored from a backup?"
+            )
         } else if statement.imageVersion > imageVersion {
             fallBehind(statement, "the collector has image \(statement.imageVersion)")
         } else if statement.changeNumber > changeNumber {

@@ -46,8 +46,13 @@ public struct CacheReply: Codable, Sendable, Equatable {
         public var room: Int
         /// When the newest list was issued; nil without any.
         public var issuedAtMilliseconds: Int64?
+        /// The newest statement on this image names other changes up to this one; nil: none that is known.
+        public var differsAt: UInt64?
 
-        public init(changeNumber: UInt64, identifiers: Int, room: Int, issuedAtMilliseconds: Int64?) {
+        public init(
+            changeNumber: UInt64, identifiers: Int, room: Int, issuedAtMilliseconds: Int64?, differsAt: UInt64? = nil
+        ) {
+            self.differsAt = differsAt
             self.changeNumber = changeNumber
             self.identifiers = identifiers
             self.room = room

@@ -11,8 +11,11 @@ struct CacheFigures: Sendable {
     var changeNumber: UInt64
     var changedIdentifiers: Int
     var changesIssuedAt: WallTime?
+    /// The newest statement names other changes than these up to this one.
+    var differsAt: UInt64?
 
-    init(_ table: BadgeTable) {
+    init(_ table: BadgeTable, differsAt: UInt64? = nil) {
+        self.differsAt = differsAt
         imageDigest = table.image.headerDigest
         notLocked = table.image.notLocked?.description
         changeNumber = table.changeNumber
@@ -45,7 +48,7 @@ enum CacheAnswer {
         reply.overlay = CacheReply.Overlay(
             changeNumber: figures.changeNumber, identifiers: figures.changedIdentifiers,
             room: ChangeOverlay.mostIdentifiers - figures.changedIdentifiers,
-            issuedAtMilliseconds: figures.changesIssuedAt?.milliseconds)
+            issuedAtMilliseconds: figures.changesIssuedAt?.milliseconds, differsAt: figures.differsAt)
         reply.freshness = CacheReply.Freshness(
             state: StatusAnswer.freshness(inForce, policy, at: wall),
             statementAgeMilliseconds: Freshness.statementAge(inForce, at: wall),

@@ -47,7 +47,8 @@ struct ControlDesk {
 
     /// A lane that hangs is told as that, with what was known of it last.
     private func status() -> ControlReply {
-        let answer = StatusAnswer(lane: settings, version: version, startedAtMilliseconds: startedAtMilliseconds)
+        let answer = StatusAnswer(
+            lane: settings, version: version, startedAtMilliseconds: startedAtMilliseconds, refused: refused.all)
         let reply = ask(nil) { .status(answer.reply($0)) }
         guard case .error = reply, let hang = progress.hang(), let snapshot = progress.snapshot else { return reply }
         return .status(

@@ -13,6 +13,8 @@ enum CredentialNews: Sendable {
     case statement(Statement, isLive: Bool)
     /// Who is where now.
     case presence(PresenceTable)
+    /// Statements on this image do not count, or count again: nil.
+    case disagreement(Disagreement?)
 }
 
 /// Takes over what the uplink brought: copies it, verifies the copy, keeps it, and only then hands it to the lane. The
@@ -28,6 +30,8 @@ final class CredentialThread: Sendable {
         var retention = ImageRetention()
         /// So long a newer image waits for the changes that belong on it.
         var pairingMilliseconds = 30_000
+        /// After an image was damaged as it was read it is looked at again: the next time it may not be.
+        var secondLookMilliseconds: Int64 = 60_000
     }
 
     private let settings: Settings
@@ -38,6 +42,8 @@ final class CredentialThread: Sendable {
     private let handedBack: Mutex<HandedBack>
     /// Whether the lane trusts its clock: an image from the future is refused only by one that is trusted.
     let clockIsTrusted = Atomic<Bool>(false)
+    /// As `ClockKeeper.isSure`: then a statement from the future is wrong, and not the clock.
+    private let clockIsSure = Atomic<Bool>(false)
     let refusedFiles = RefusedFiles()
     private let presenceIsWanted = Atomic<Bool>(false)
 
@@ -70,6 +76,15 @@ final class CredentialThread: Sendable {
         stopping.store(true, ordering: .releasing)
         wake.signal()
     }
+
+    /// What the lane thinks of its clock.
+    func clock(isTrusted: Bool, isSure: Bool) {
+        clockIsTrusted.store(isTrusted, ordering: .relaxed)
+        // What was believed before is looked at with other eyes.
+        if clockIsSure.exchange(isSure, ordering: .relaxed) != isSure { wake.signal() }
+    }
+
+    var isClockSure: Bool { clockIsSure.load(ordering: .relaxed) }
 
     /// Whether the lane's rules ask who is inside by other lanes.
     func want(presence: Bool) {
@@ -116,21 +131,19 @@ private final class CredentialLoop {
     private var waiting: (image: CredentialImage, deadline: UInt64)?
     /// What the disk said last when an image could not be taken over.
     private var diskComplaint = ""
-    private var statementIsNotKept = false
-    /// The first statement that named an image not in force, so that further changes do not make it wait for longer.
-    private var announcement: Statement?
     private var changes: StandingChanges
     /// The lane's box was full.
     private var isOwed = false
     private var presence: StandingPresence
     private var presenceWasWanted: Bool?
     private var presenceIsOwed = false
-    private var newestStatement: Statement?
-    private var refused: [String: FileStatus] = [:]
-    /// The clock as it was when an image was refused for its date: another clock judges it again.
-    private var clockOfRefusal: ClockReading?
-    /// What the lane uses and `applied` does not say yet; after a failure it is written at `nextConfirmation`.
-    private var unconfirmed: AppliedMark?
+    private var statement: StandingStatement
+    private var comparison = ChainComparison()
+    private var toldDisagreement: Disagreement?
+    private var settled = SettledFiles()
+    /// What the lane uses, and what `applied` says; after a failure it is written at `nextConfirmation`.
+    private var inUse: AppliedMark?
+    private var confirmed: AppliedMark?
     private var nextConfirmation: UInt64 = 0
     private var nextLook: UInt64 = 0
     private var earliestLook: UInt64 = 0
@@ -145,7 +158,8 @@ private final class CredentialLoop {
         self.wake = wake
         self.owner = owner
         changes = StandingChanges(settings.directory, trusting: settings.trust, refused: owner.refusedFiles)
-        presence = StandingPresence(settings.directory, trusting: settings.trust)
+        presence = StandingPresence(settings.directory, trusting: settings.trust, refused: owner.refusedFiles)
+        statement = StandingStatement(settings.directory, trusting: settings.trust, refused: owner.refusedFiles)
     }
 
     func run() {
@@ -159,9 +173,12 @@ private final class CredentialLoop {
                 let after = SystemClock.monotonicNanoseconds()
                 earliestLook = after + UInt64(CredentialThread.shortestPeriodMilliseconds) * 1_000_000
                 let period = isWell ? CredentialThread.periodMilliseconds : CredentialThread.retryMilliseconds
-                nextLook = after + UInt64(period) * 1_000_000
+                nextLook = min(after + UInt64(period) * 1_000_000, settled.nextLook(after: after))
                 if let waiting { nextLook = min(nextLook, waiting.deadline) }
-                if unconfirmed != nil { nextLook = min(nextLook, nextConfirmation) }
+                // One that is due and did not begin waits for a statement.
+                if let attempt = comparison.nextAttempt, attempt > after { nextLook = min(nextLook, attempt) }
+                confirm()
+                if confirmed != mark { nextLook = min(nextLook, nextConfirmation) }
             }
             set.removeAll()
             set.add(wake.raw, .readable)
@@ -171,7 +188,9 @@ private final class CredentialLoop {
             }
             _ = wake.drain()
             confirm()
+            if owner.isClockSure, forgetWhatIsAhead() { asked = true }
             if isOwed { hand() }
+            tellDisagreement()
             if presenceIsOwed { handPresence() }
             if owner.wantsPresence != presenceWasWanted { takePresence() }
             if set[door].contains(.readable), hearLook() { asked = true }
@@ -179,23 +198,36 @@ private final class CredentialLoop {
     }
 
     private var installer: ImageInstaller { ImageInstaller(settings.directory, trusting: settings.trust) }
-    private var keptStatement: String { "\(settings.directory.path)/statement" }
 
-    /// The clock is not trusted either while it is behind what the site signed: the lane hears of that a moment later.
-    private func moment() -> Moment {
+    /// A clock that is not sure is not trusted either while it is behind what the site signed: the lane hears of that a
+    /// moment later.
+    private func clock() -> ClockReading {
         let wall = WallTime(milliseconds: SystemClock.wallMilliseconds())
-        let isBehind = newestStatement.map {
+        let isSure = owner.isClockSure
+        let isBehind = statement.newest.map {
             wall.advanced(byMilliseconds: ClockKeeper.agreementMilliseconds) < $0.asOf
         }
-        let isTrusted = owner.clockIsTrusted.load(ordering: .relaxed) && isBehind != true
-        return Moment(monotonic: .now(), wall: wall, clock: isTrusted ? .trusted : .behindFloor)
+        let isTrusted = owner.clockIsTrusted.load(ordering: .relaxed) && (isSure || isBehind != true)
+        return ClockReading(
+            moment: Moment(monotonic: .now(), wall: wall, clock: isTrusted ? .trusted : .behindFloor), isSure: isSure)
+    }
+
+    private func moment() -> Moment { clock().moment }
+
+    /// The lane does the same with what it was given.
+    private func forgetWhatIsAhead() -> Bool {
+        let clock = clock()
+        let forgotten = (statement.forgetWhatIsAhead(of: clock), presence.forgetWhatIsAhead(of: clock))
+        if forgotten.0 { comparison.forgetAgreement() }
+        return forgotten.0 || forgotten.1
     }
 
     /// The newest image that was verified before, and the newest statement. Both are verified again.
     private func startWithWhatIsKept() {
         // Statements first: a controller that starts in 1970 learns from them that its image is not from the future.
-        readStatement(keptStatement, isLive: false)
-        readStatement(settings.directory.statement, isLive: false)
+        let clock = clock()
+        statement.start(at: clock) { [news] in news.post(.statement($0, isLive: false)) }
+        defer { if let said = statement.newest { compare(with: said) } }
         do {
             let (image, refused) = try installer.loadNewest(at: moment())
             for problem in refused { Log.error("kept image: \(problem)") }
@@ -235,16 +267,18 @@ private final class CredentialLoop {
     /// Looks through `incoming`: the statement first, which says what time it is, then an image that is newer than ours,
     /// then changes on top of it. False when the disk refused to take them.
     private func look() -> Bool {
-        readStatement(settings.directory.statement, isLive: true)
-        if let before = clockOfRefusal, !before.agrees(with: ClockReading(moment())) {
-            clockOfRefusal = nil
-            refused = [:]
+        let clock = clock()
+        statement.takeIncoming(at: clock) { said in
+            // The lane is not to count it for a moment.
+            compare(with: said)
+            return toldDisagreement == comparison.disagreement && news.post(.statement(said, isLive: true))
         }
         owner.refusedFiles.forgetMissing(in: settings.directory.incoming)
         let isTaken = takeImage()
         takePresence()
         let found = changes.takeIncoming(at: moment())
         if found == .changed { hand() }
+        if let said = statement.newest { compare(with: said) }
         endWaiting()
         return isTaken && found != .failed
     }
@@ -256,7 +290,8 @@ private final class CredentialLoop {
     /// here side by side. Were the image in force first, a code that turned red on the image before would be green again
     /// until the changes are here, too.
     private func lacksChanges(_ image: CredentialImage) -> Bool {
-        guard let overlay = changes.overlay, let announcement, announcement.imageVersion == image.version,
+        guard let overlay = changes.overlay, let announcement = statement.announcement,
+            announcement.imageVersion == image.version,
             announcement.imageHeaderDigest == image.headerDigest
         else { return false }
         // A lane that lacks changes which the image has taken in wins more by it than it may lose.
@@ -267,7 +302,8 @@ private final class CredentialLoop {
         let period = UInt64(settings.pairingMilliseconds) * 1_000_000
         waiting = (image, SystemClock.monotonicNanoseconds() + period)
         Log.notice(
-            "image \(image.version) waits for the changes up to \(announcement?.changeNumber ?? 0) that belong on it")
+            "image \(image.version) waits for the changes up to \(statement.announcement?.changeNumber ?? 0) that belong on it"
+        )
     }
 
     private func endWaiting() {
@@ -313,11 +349,12 @@ private final class CredentialLoop {
     private func takeImage() -> Bool {
         do {
             guard let path = try installer.newestIncoming(above: newestVersion) else { return true }
-            let status = try FileSystem.statusIfPresent(path)
-            guard refused[path] == nil || refused[path] != status else { return true }
+            guard let status = try FileSystem.statusIfPresent(path), !settled.has(path, status, at: clock()) else {
+                return true
+            }
             do {
                 let image = try installer.install(from: path, newerThan: newestVersion, at: moment())
-                refused = [:]
+                settled.forgetAll()
                 owner.refusedFiles.forget(path)
                 diskComplaint = ""
                 if newest != nil, lacksChanges(image) {
@@ -336,13 +373,10 @@ private final class CredentialLoop {
                     owner.refusedFiles.add(path, failure.description)
                     return false
                 }
-                Log.error("image refused, the one in force stays: \(error)")
                 owner.refusedFiles.add(path, Self.reason(error))
-                // From the future of a clock that may be wrong, as in 1970: it is judged anew at the next look.
-                if case .image(_, .issuedInFuture) = error { return true }
-                if refused.count >= 64 { refused = [:] }
-                refused[path] = status
-                if case StorageError.image(_, .issuedInFuture) = error { clockOfRefusal = ClockReading(moment()) }
+                if settled.settle(path, status, Self.kind(error), again(error), at: clock()) {
+                    Log.error("image refused, the one in force stays: \(error)")
+                }
             }
             return true
         } catch {
@@ -355,47 +389,64 @@ private final class CredentialLoop {
         if case .image(_, let refusal) = error { refusal.reason } else { "\(error)" }
     }
 
-    private func readStatement(_ path: String, isLive: Bool) {
-        do {
-            let status = try FileSystem.statusIfPresent(path)
-            guard status != nil, refused[path] != status else { return }
-            do {
-                let file = try Descriptor.open(path, [.read, .nonblocking, .noFollow])
-                guard try file.status().kind == .regular else {
-                    throw SystemFailure("read", path, code: 22, advice: "a statement is a regular file")
-                }
-                let bytes = try file.readAll(limit: Statement.longest)
-                let statement = try StatementFile.verify(bytes, trusting: settings.trust)
-                owner.refusedFiles.forget(path)
-                if let known = newestStatement, statement.asOf <= known.asOf { return }
-                if announcement?.imageVersion != statement.imageVersion { announcement = statement }
-                // A lane whose box is full reads it again.
-                guard news.post(.statement(statement, isLive: isLive)) else { return }
-                newestStatement = statement
-                if path != keptStatement { keep(bytes) }
-            } catch {
-                let refusal = (error as? StatementRefusal).map { StorageError.statement(path: path, $0) }
-                Log.error("statement refused: \(refusal?.description ?? "\(error)")")
-                if path != keptStatement {
-                    owner.refusedFiles.add(path, (error as? StatementRefusal)?.reason ?? "\(error)")
-                }
-                if refused.count >= 64 { refused = [:] }
-                refused[path] = status
-            }
-        } catch { Log.error("statement: \(error)") }
+    /// Without its figures: from how far in the future it is differs every time.
+    private static func kind(_ error: StorageError) -> String {
+        if case .image(_, .issuedInFuture) = error { "in the future" } else { reason(error) }
     }
 
-    /// For the next start. A disk that does not take it makes no statement old.
-    private func keep(_ statement: [UInt8]) {
-        do { try FileSystem.replace(keptStatement, with: statement, mode: LaneDirectory.fileMode) } catch {
-            if !statementIsNotKept { Log.error("statement: not kept for the next start: \(error)") }
-            statementIsNotKept = true
+    /// What a disk or a memory may have done is looked at again, here and then there: an uplink whose image is not taken
+    /// fetches it anew.
+    private func again(_ error: StorageError) -> SettledFiles.Again {
+        switch error {
+        case .image(_, .issuedInFuture(let ahead)):
+            .byTheClock(milliseconds: ahead - CredentialImage.farthestFutureMilliseconds)
+        case .image(_, .damagedRegion), .image(_, .damagedBody), .image(_, .notVerifiable):
+            .after(milliseconds: settings.secondLookMilliseconds)
+        case .system: .after(milliseconds: Int64(CredentialThread.retryMilliseconds))
+        default: .whenItChanges
+        }
+    }
+
+    // MARK: The same changes as the site's?
+
+    /// Whether the changes on the image are those that the statement names by their chain. If not, the uplink is made to
+    /// fetch them once more, by what `applied` says; they come into force together when they are all here and right.
+    private func compare(with said: Statement) {
+        guard let image = newest, said.imageHeaderDigest == image.headerDigest, let chain = said.changes?.chain else {
             return
         }
-        statementIsNotKept = false
+        let now = SystemClock.monotonicNanoseconds()
+        if let agrees = changes.agree(at: said.changeNumber, with: chain) {
+            if agrees { changes.giveUpAnew() }
+            comparison.found(agrees, said, on: image)
+        }
+        guard comparison.disagreement != nil else { return tellDisagreement() }
+        switch changes.agreeAnew(at: said.changeNumber, with: chain) {
+        case true?:
+            do {
+                try changes.adoptAnew()
+                comparison.found(true, said, on: image)
+                hand()
+            } catch { Log.error("changes fetched once more: \(error)") }
+        case false?:
+            Log.error("changes: fetched once more, they are again not those that the collector's statement names")
+            changes.giveUpAnew()
+        case nil: break
+        }
+        tellDisagreement()
+        if comparison.disagreement != nil, changes.numberAnew == nil, comparison.beginsAttempt(now: now) {
+            changes.fetchAnew(on: image)
+        }
+    }
+
+    private func tellDisagreement() {
+        let disagreement = comparison.disagreement
+        guard toldDisagreement != disagreement, news.post(.disagreement(disagreement)) else { return }
+        toldDisagreement = disagreement
     }
 
     private func goLive(_ image: CredentialImage) {
+        comparison = ChainComparison()
         if let failure = image.notLocked { Log.warning("image \(image.version) is not locked in memory: \(failure)") }
         newest = image
         hand()
@@ -423,13 +474,21 @@ private final class CredentialLoop {
         presenceIsOwed = !news.post(.presence(table))
     }
 
+    /// What `applied` is to say: what the lane uses. While changes are fetched once more their number is what the uplink
+    /// goes on from.
+    private var mark: AppliedMark? {
+        var mark = inUse
+        if let inUse, let anew = changes.numberAnew { mark?.changeNumber = min(inUse.changeNumber, anew) }
+        return mark
+    }
+
     /// After the lane began to use a table, `applied` says so; only then does the uplink report it.
     private func confirm() {
-        if let mark = owner.takeHandedBack() { unconfirmed = mark }
-        guard let mark = unconfirmed, SystemClock.monotonicNanoseconds() >= nextConfirmation else { return }
+        if let used = owner.takeHandedBack() { inUse = used }
+        guard let mark, mark != confirmed, SystemClock.monotonicNanoseconds() >= nextConfirmation else { return }
         do {
             try AppliedFile.write(mark, to: settings.directory.applied)
-            unconfirmed = nil
+            confirmed = mark
         } catch {
             if nextConfirmation == 0 { Log.error("\(error)") }
             let period = UInt64(CredentialThread.retryMilliseconds) * 1_000_000
@@ -438,21 +497,5 @@ private final class CredentialLoop {
             return
         }
         nextConfirmation = 0
-    }
-}
-
-/// The wall clock at a look, beside the clock that never steps.
-private struct ClockReading {
-    let trust: ClockTrust
-    let offsetMilliseconds: Int64
-
-    init(_ moment: Moment) {
-        trust = moment.clock
-        offsetMilliseconds = moment.wall.milliseconds - Int64(moment.monotonic.nanoseconds / 1_000_000)
-    }
-
-    func agrees(with other: ClockReading) -> Bool {
-        trust == other.trust
-            && (offsetMilliseconds - other.offsetMilliseconds).magnitude <= ClockKeeper.agreementMilliseconds
     }
 }

@@ -72,7 +72,7 @@ struct EffectRunner {
             } catch { Log.error("journal: \(error)") }
         }
         machine.recovered(earlier, nextSequence: opened.journal.nextSequence)
-        for passage in recovery.passages { machine.remember(passage.holder, passedAt: passage.wall, at: moment) }
+        machine.remember(recovery.passages, at: moment)
         unrecorded.nextAttempt = MonotonicTime(nanoseconds: 0)
         give(.journal(opened.journal.state), at: moment)
     }

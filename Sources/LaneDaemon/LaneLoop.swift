@@ -23,6 +23,7 @@ final class LaneLoop {
     private var table: BadgeTable?
     private var statement: Statement?
     private var holders: PresenceTable?
+    private var disagreement: Disagreement?
     private var isStopping = false
     private var isTapped = false
     private var supervisor: WatchdogPulse
@@ -48,7 +49,7 @@ final class LaneLoop {
 
     /// Runs until a signal asks to stop.
     func run(unfinished: Outcome?, beside: Outcome?) throws(SystemFailure) {
-        tellCredentialThread(clock.keeper.trust)
+        tellCredentialThread()
         publish()
         parts.progress.beginTurn()
         runner.start(unfinished: unfinished, beside: beside, at: clock.moment())
@@ -121,7 +122,7 @@ final class LaneLoop {
 
     private func give(_ input: LaneInput) {
         switch input {
-        case .clock(let trust, _): tellCredentialThread(trust)
+        case .clock: tellCredentialThread()
         case .deviceLost(let device), .deviceBack(let device):
             presence.changed(device, clock.moment().wall)
             nextPublication = .now()
@@ -130,8 +131,8 @@ final class LaneLoop {
         runner.give(input, at: clock.moment())
     }
 
-    private func tellCredentialThread(_ trust: ClockTrust) {
-        parts.credentials.clockIsTrusted.store(trust == .trusted, ordering: .relaxed)
+    private func tellCredentialThread() {
+        parts.credentials.clock(isTrusted: clock.keeper.trust == .trusted, isSure: clock.keeper.isSure)
     }
 
     private func lookAtFire() {
@@ -263,7 +264,9 @@ final class LaneLoop {
 
     private func carryOut(_ act: TechnicianAct) {
         give(.technician(act))
-        if act.what == .confirmedClock, let input = clock.confirmed() { give(input) }
+        guard act.what == .confirmedClock else { return }
+        if let input = clock.confirmed() { give(input) }
+        lookAtKnowledge()
     }
 
     private func take(_ news: CredentialNews) {
@@ -275,12 +278,26 @@ final class LaneLoop {
             // The old table goes back to the thread that made it: unmapping takes time.
             parts.credentials.retire(old, inForce: new)
         case .statement(let new, let isLive):
+            // The credential thread heard that the clock is sure while this was under way, and forgets it, too.
+            if clock.contradicts(new.asOf) { return }
             if let input = clock.signedTime(new.asOf, isLive: isLive) { give(input) }
             statement = new
             putInForce()
             if let occupancy = new.occupancy { learn(occupancy) }
-        case .presence(let new): holders = new
+        case .disagreement(let new):
+            disagreement = new
+            putInForce()
+        case .presence(let new): holders = clock.contradicts(new.asOf) ? nil : new
         }
+    }
+
+    /// Lets go of what was believed while the clock was not sure, and contradicts it now that it is.
+    private func lookAtKnowledge() {
+        tellCredentialThread()
+        if let holders, clock.contradicts(holders.asOf) { self.holders = nil }
+        if let statement, clock.contradicts(statement.asOf) { self.statement = nil }
+        // Where it did not count before it does not now.
+        if let asOf = runner.credentials.statementAsOf, clock.contradicts(asOf) { putInForce() }
     }
 
     /// Tells the machine what its decisions stand on. A statement counts for the image it names, and only once the changes
@@ -290,11 +307,15 @@ final class LaneLoop {
         let header = table.image.header
         var asOf = runner.credentials.imageVersion == header.version ? runner.credentials.statementAsOf : nil
         // By its digest: after a collector was restored from a backup another image may have its number.
-        if let statement, statement.imageVersion == header.version,
+        if let disagreement = disagreementInForce {
+            asOf = disagreement.agreedAsOf
+        } else if let statement, statement.imageVersion == header.version,
             statement.imageHeaderDigest == table.image.headerDigest, statement.changeNumber <= table.changeNumber
         {
             asOf = statement.asOf
         }
+        // Without one the image's own issue counts, which is older.
+        if let told = asOf, clock.contradicts(told) { asOf = nil }
         let to = parts.configuration.to
         runner.adopt(
             CredentialsInForce(
@@ -302,6 +323,12 @@ final class LaneLoop {
                 statementAsOf: asOf, destinationZoneBit: to == .outside ? 0 : header.zoneBit(to)),
             at: clock.moment()
         ) { table.lookup($0) }
+    }
+
+    /// Nothing while the table in force is not the one that was compared.
+    private var disagreementInForce: Disagreement? {
+        guard let disagreement, let table, disagreement.imageDigest == table.image.headerDigest else { return nil }
+        return disagreement
     }
 
     /// How full the zone is that this lane leads to; nobody is inside where everybody may be.
@@ -327,7 +354,8 @@ final class LaneLoop {
             gateFailure: parts.gate.failure?.description, gateSince: presence.since(.gate),
             fireFailure: parts.fire.failureText, journal: runner.journalStatus, image: table?.image.header,
             statement: statement, presenceAsOf: holders?.asOf, total: runner.total, recent: runner.recent,
-            presentation: presentation, cache: table.map { CacheFigures($0) },
+            presentation: presentation,
+            cache: table.map { CacheFigures($0, differsAt: disagreementInForce?.changeNumber) },
             held: presentation.flatMap { asked in
                 table.map { HeldBadge(image: $0.image.lookup(asked.tag), overlay: $0.overlay.lookup(asked.tag)) }
             })
@@ -340,6 +368,7 @@ final class LaneLoop {
             Log.warning("wall clock: \(clock.keeper.trust)")
             give(input)
         }
+        lookAtKnowledge()
     }
 
     private func lookAtJournal() {

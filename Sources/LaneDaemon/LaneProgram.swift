@@ -57,9 +57,7 @@ public enum LaneProgram {
             configuration: settings.lane, policy: settings.policy, nextSequence: opened?.journal.nextSequence ?? 1,
             hourTotals: opened?.recovery.hourTotals ?? LaneTotals(), at: clock.moment())
         let start = clock.moment()
-        for passage in opened?.recovery.passages ?? [] {
-            machine.remember(passage.holder, passedAt: passage.wall, at: start)
-        }
+        machine.remember(opened?.recovery.passages ?? [], at: start)
         if let order = store.order { machine.resume(order, at: clock.moment()) }
         let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
         let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)

@@ -12,7 +12,16 @@ package struct StandingChanges {
     private let trust: SiteTrust
     private var log: ChangeLog?
     /// nil until there is an image.
-    package private(set) var overlay: ChangeOverlay?
+    private var laid: LaidChanges?
+    package var overlay: ChangeOverlay? { laid?.overlay }
+    /// The same fetched once more, from the image on, beside what is in force.
+    private var anew: Anew?
+
+    private struct Anew {
+        var laid: LaidChanges
+        /// As the site signed them.
+        var lists: [[UInt8]] = []
+    }
     /// Lists that were taken over or refused: not looked at again until the file changes.
     private var settled: [String: FileStatus] = [:]
     /// Refusals that a later look may take back, so that they are said once.
@@ -37,6 +46,7 @@ package struct StandingChanges {
     /// - Parameter former: the image in force until now, nil at a start.
     package mutating func lie(on image: CredentialImage, after former: CredentialImage? = nil) throws(StorageError) {
         log = nil
+        anew = nil
         // A newer image behind the one in force: the site counts anew, and what was said before it counts no more.
         let isRewound = former.map { image.header.changeNumber < $0.header.changeNumber } ?? false
         let size = (try? FileSystem.statusIfPresent(directory.changes))??.size ?? 0
@@ -71,11 +81,62 @@ package struct StandingChanges {
             if isRewound { opened = try ChangeLog.keep(above: .max, in: directory, trusting: trust) }
         }
         log = opened.log
-        overlay = made
+        laid = LaidChanges(on: image, overlay: made, of: opened.lists)
     }
 
     /// Without the log: what a lane begins with whose disk does not let it be read.
-    mutating func beginWithout(_ image: CredentialImage) { overlay = ChangeOverlay(on: image.header) }
+    mutating func beginWithout(_ image: CredentialImage) {
+        laid = LaidChanges(on: image)
+        anew = nil
+    }
+
+    // MARK: The same changes as the site's?
+
+    /// Whether these are the changes up to `number` that have this chain; nil: they are not all here, or later ones were
+    /// compared already.
+    mutating func agree(at number: UInt64, with chain: [UInt8]) -> Bool? {
+        laid?.chain(at: number).map { $0 == chain }
+    }
+
+    /// The change up to which all that lies on the image was fetched once more; nil while that is not wanted.
+    var numberAnew: UInt64? { anew?.laid.number }
+
+    /// What lies on the image is to be fetched once more: what is in force stays until that is here.
+    mutating func fetchAnew(on image: CredentialImage) {
+        anew = Anew(laid: LaidChanges(on: image))
+        // What came before lies there until the uplink has removed it, and is what is doubted.
+        for (path, name) in incoming() where name.last <= laid?.number ?? 0 {
+            if let status = try? FileSystem.statusIfPresent(path) { remember(status, of: path) }
+        }
+    }
+
+    mutating func giveUpAnew() { anew = nil }
+
+    /// As `agree`, of what was fetched once more.
+    mutating func agreeAnew(at number: UInt64, with chain: [UInt8]) -> Bool? {
+        anew?.laid.chain(at: number).map { $0 == chain }
+    }
+
+    /// What was fetched once more is in force instead, on disk first.
+    mutating func adoptAnew() throws(StorageError) {
+        guard let anew else { return }
+        // No descriptor of the file that is replaced.
+        log = nil
+        log = try ChangeLog.replace(with: anew.lists, in: directory, trusting: trust).log
+        laid = anew.laid
+        self.anew = nil
+    }
+
+    private mutating func layAnew(_ list: ChangeList, _ bytes: [UInt8]) -> Bool {
+        guard let number = numberAnew, list.last > number, list.first <= number + 1 else { return false }
+        guard anew?.laid.lay(list) == true else {
+            Log.error("changes: what is fetched once more is too much for a lane; what is in force stays")
+            anew = nil
+            return false
+        }
+        anew?.lists.append(bytes)
+        return true
+    }
 
     package enum Look {
         case nothing
@@ -96,10 +157,9 @@ package struct StandingChanges {
             }
             guard let status, settled[path] != status else { continue }
             do {
-                try takeOver(path, name, at: moment)
+                if try takeOver(path, name, at: moment) { result = .changed }
                 remember(status, of: path)
                 refused.forget(path)
-                result = .changed
             } catch {
                 if case .changes(_, let refusal) = error {
                     // Without an image, or with another clock, it may be right.
@@ -146,10 +206,11 @@ package struct StandingChanges {
         }.prefix(Self.mostFiles).map { $0 }
     }
 
+    /// False when what is in force has it already, and only what is fetched once more takes it.
     private mutating func takeOver(
         _ path: String, _ name: (first: UInt64, last: UInt64), at moment: Moment
-    ) throws(StorageError) {
-        guard let earlier = overlay else { throw .changes(path: path, .noImage) }
+    ) throws(StorageError) -> Bool {
+        guard var next = laid else { throw .changes(path: path, .noImage) }
         let bytes: [UInt8]
         do {
             let file = try Descriptor.open(path, [.read, .nonblocking, .noFollow])
@@ -165,17 +226,20 @@ package struct StandingChanges {
             if moment.clock == .trusted && ahead > CredentialImage.farthestFutureMilliseconds {
                 throw .issuedInFuture(byMilliseconds: ahead)
             }
-            let inForce = earlier.changeNumber
+            let inForce = next.number
+            if layAnew(list, bytes), list.last <= inForce { return false }
             guard list.last > inForce else { throw .nothingNew(last: list.last, inForce: inForce) }
             guard list.first <= inForce + 1 else { throw .gap(first: list.first, inForce: inForce) }
         } catch { throw .changes(path: path, error) }
-        guard let next = ChangeOverlay(earlier, with: list) else {
+        guard next.lay(list) else {
             throw .changes(path: path, .full(limit: ChangeOverlay.mostIdentifiers))
         }
         try openedLog().append(bytes)
-        overlay = next
+        laid = next
         Log.notice(
-            "changes \(list.first) to \(list.last): in force, \(next.identifiers) identifiers differ from the image")
+            "changes \(list.first) to \(list.last): in force, \(next.overlay.identifiers) identifiers differ from the "
+                + "image")
+        return true
     }
 
     private mutating func openedLog() throws(StorageError) -> ChangeLog {

@@ -18,8 +18,10 @@ struct StandingPresence {
     private var settled: FileStatus?
     private var said: FileStatus?
     private var marked: PresenceMark??
+    private let refused: RefusedFiles
 
-    init(_ directory: LaneDirectory, trusting trust: SiteTrust) {
+    init(_ directory: LaneDirectory, trusting trust: SiteTrust, refused: RefusedFiles = RefusedFiles()) {
+        self.refused = refused
         self.directory = directory
         self.trust = trust
     }
@@ -50,6 +52,7 @@ struct StandingPresence {
             needsWholeList = false
             earlier = table
             table = next
+            refused.forget(directory.incomingPresence)
             return next
         } catch {
             switch error {
@@ -58,6 +61,8 @@ struct StandingPresence {
             case .gap, .otherNumbering, .otherZones, .tooMany: needsWholeList = true
             default: break
             }
+            // The other ones lie there until the uplink brings the next.
+            if Self.level(of: error) == .error { refused.add(directory.incomingPresence, error.reason) }
             if said != status {
                 said = status
                 Log.write(
@@ -67,6 +72,18 @@ struct StandingPresence {
             }
             return nil
         }
+    }
+
+    /// Lets go of a table that was believed while the clock was not sure, and contradicts it now that it is: every rightly
+    /// dated list would be an older one. True when there was one; a whole list is asked for.
+    mutating func forgetWhatIsAhead(of clock: ClockReading) -> Bool {
+        guard let ahead = table.flatMap({ clock.contradiction(of: $0.asOf) }) else { return false }
+        Log.warning(
+            "what is known of who is inside is forgotten: it is as of \(ahead / 1000) s in the future of a clock that is "
+                + "sure; look at the collector's clock")
+        (table, earlier, settled, needsWholeList) = (nil, nil, nil, false)
+        mark(PresenceMark.none)
+        return true
     }
 
     private func bytes() throws(PresenceRefusal) -> [UInt8] {

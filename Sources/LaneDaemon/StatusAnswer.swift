@@ -10,6 +10,8 @@ struct StatusAnswer {
     let lane: LaneSettings
     let version: String
     let startedAtMilliseconds: Int64
+    /// In `uplink/incoming`.
+    var refused: [CacheReply.Refused] = []
 
     func reply(_ snapshot: LaneSnapshot) -> StatusReply {
         let machine = snapshot.machine
@@ -169,21 +171,20 @@ struct StatusAnswer {
             alarms.append(
                 "no badge has the zone \(machine.configuration.to.text): check lane.to against the feed's zones")
         }
+        if let number = snapshot.cache?.differsAt {
+            alarms.append(
+                "the changes up to \(number) are not those that the collector's statement names, which therefore does not "
+                    + "count; they are fetched once more. If this stays, import a feed: the next image takes all in")
+        }
         if machine.forgetsPassagesEarly(at: snapshot.moment.monotonic) {
             alarms.append(
                 "anti-passback: more than 2048 people passed within its time; the oldest passages are forgotten early")
         }
-        if machine.asksWhoIsInside {
-            if let asOf = snapshot.presenceAsOf {
-                let age = snapshot.moment.wall.milliseconds(since: asOf)
-                if age > machine.policy.statementWarnMilliseconds {
-                    alarms.append(
-                        "who is inside by other lanes is known as of \(age / 1000) s ago: nobody is refused for what is too "
-                            + "old; check the uplink, and the collector's page for lanes that are silent")
-                }
-            } else {
-                alarms.append("nobody told who is inside by other lanes: nobody is refused for that; check the uplink")
-            }
+        alarms += KnowledgeAlarms.texts(machine, insideAsOf: snapshot.presenceAsOf, at: snapshot.moment.wall)
+        // The others lie there until they are replaced, and what is in force is as good as before.
+        let dated = ["statement", "presence"]
+        alarms += refused.filter { dated.contains($0.file) }.map {
+            "uplink/incoming/\($0.file) is refused: \($0.reason); look at lanectl cache info and the collector"
         }
         if snapshot.moment.clock != .trusted {
             alarms.append(

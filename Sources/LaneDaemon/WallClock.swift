@@ -51,6 +51,11 @@ struct WallClock {
         return keeper.confirmed(wall: wall) ? .clock(keeper.trust, stepMilliseconds: 0) : nil
     }
 
+    /// Whether something signed `asOf` contradicts a clock that is sure.
+    func contradicts(_ asOf: WallTime) -> Bool {
+        keeper.contradicts(asOf, wall: WallTime(milliseconds: SystemClock.wallMilliseconds()))
+    }
+
     /// A statement that the site signed says it was `asOf`; one that is not live only says that it was.
     mutating func signedTime(_ asOf: WallTime, isLive: Bool) -> LaneInput? {
         let wall = WallTime(milliseconds: SystemClock.wallMilliseconds())

@@ -87,6 +87,8 @@ struct CacheCommand {
         guard reply == nil, let files = try files() else { throw unexpected }
         let (table, tableNotes) = try files.table()
         let (statement, statementNotes) = try files.newestStatement()
+        var differsAt: UInt64?
+        if let table, let statement { differsAt = try files.difference(of: table, from: statement) }
         return CacheReply(
             source: "files", nowMilliseconds: SystemClock.wallMilliseconds(),
             image: table.map { CacheReply.Image($0.image.header, digest: $0.image.headerDigest) },
@@ -94,7 +96,7 @@ struct CacheCommand {
                 CacheReply.Overlay(
                     changeNumber: $0.changeNumber, identifiers: $0.overlay.identifiers,
                     room: ChangeOverlay.mostIdentifiers - $0.overlay.identifiers,
-                    issuedAtMilliseconds: $0.overlay.issuedAt?.milliseconds)
+                    issuedAtMilliseconds: $0.overlay.issuedAt?.milliseconds, differsAt: differsAt)
             }, statement: statement.map { CacheReply.Statement($0) }, freshness: nil,
             kept: try CacheFiles.kept(files.directory), notes: tableNotes + statementNotes)
     }

@@ -73,6 +73,21 @@ struct CacheFiles {
         return (BadgeTable(image: image, overlay: overlay), notes)
     }
 
+    /// The change up to which the statement names others than these; nil where it does not, or they are not all here.
+    func difference(of table: BadgeTable, from statement: Statement) throws -> UInt64? {
+        guard statement.imageHeaderDigest == table.image.headerDigest, let named = statement.changes?.chain,
+            let fingerprint = try badgeKeyFingerprint()
+        else { return nil }
+        let trust = try SiteTrust(site: site, publicKey: publicKey, badgeKeyFingerprint: fingerprint)
+        var chain = ChangeChain(
+            changeNumber: table.image.header.changeNumber, imageHeaderDigest: table.image.headerDigest)
+        let lists = try ChangeLog.lists(directory, trusting: trust).sorted { $0.first < $1.first }
+        for list in lists where list.last > chain.number {
+            _ = try chain.append(list, through: statement.changeNumber)
+        }
+        return chain.number == statement.changeNumber && chain.digest != named ? chain.number : nil
+    }
+
     func tag(of identifier: Identifier) throws -> BadgeTag { try badgeKey.get().tag(of: identifier) }
 
     /// This lane's own; where it may not be read the newest image's, so that the rest can be told.

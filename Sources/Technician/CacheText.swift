@@ -28,6 +28,9 @@ enum CacheText {
                 "up to \(overlay.changeNumber); \(overlay.identifiers) identifiers differ from the image, "
                     + "room for \(overlay.room)"
                     + (overlay.issuedAtMilliseconds.map { "; the newest list was issued \(ago($0))" } ?? ""))
+            if let number = overlay.differsAt {
+                table.add("", "NOT THE COLLECTOR'S up to \(number): its statement does not count (cache compare)")
+            }
         }
         if let statement = it.statement {
             table.add(

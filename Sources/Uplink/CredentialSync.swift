@@ -23,6 +23,7 @@ final class CredentialSync: Errand {
     private(set) var statement: Statement?
     /// As of the last look.
     private var newestHeld: ImageName?
+    private var patience = ImagePatience()
 
     private var statementReport = FailureReport("fetching the statement")
     private var imageReport = FailureReport("fetching the image")
@@ -151,6 +152,15 @@ final class CredentialSync: Errand {
         do throws(TransferFailure) {
             try images.tidy(appliedVersion: applied?.imageVersion ?? 0)
             newestHeld = try held(applied)
+            if let waiting = newestHeld, waiting.version > applied?.imageVersion ?? 0,
+                patience.isOver(for: waiting, now: now)
+            {
+                Log.warning(
+                    "image \(waiting.version) was not taken over by lanekeeperd: it is fetched once more (lanectl cache "
+                        + "info says why it is refused)")
+                try images.remove(images.wholePath(version: waiting.version))
+                newestHeld = try held(applied)
+            }
             return newestHeld
         } catch {
             say(.warning, imageReport.failed(key: "tidy", error.description, now: now))

@@ -168,6 +168,36 @@ extension VirtualLane {
         #expect(lane.decision?.verdict == .refused)
     }
 
+    @Test(
+        "who left by this lane before it started again comes in, unless he came in by another since; when nobody knows when, too",
+        arguments: [
+            (2, ClockTrust.trusted, Verdict.admitted), (4, .trusted, .admitted), (6, .trusted, .refused),
+            (nil, .trusted, .admitted), (6, .stepped, .admitted), (-1, .trusted, .admitted),
+        ] as [(Int64?, ClockTrust, Verdict)])
+    func leftBefore(minutesAgo: Int64?, clock: ClockTrust, verdict: Verdict) {
+        for whose in [HolderNumber(1), .nobody] {
+            let lane = lane()
+            var start = lane.moment
+            start.clock = clock
+            let left = minutesAgo.map { lane.wall.advanced(byMilliseconds: -$0 * minute) }
+            lane.machine.remember(whose, leftAt: left, at: start)
+            lane.come(lane.inside(5))
+            #expect(lane.decision?.verdict == verdict)
+            #expect(lane.decision?.reasons == (verdict == .refused ? .insideAlready : []))
+        }
+    }
+
+    @Test("a journal that opens late takes back nothing that the lane has seen since it began")
+    func lateJournal() {
+        let lane = lane()
+        let before = lane.moment
+        lane.come(.outside)
+        lane.machine.remember(HolderNumber(1), leftAt: nil, at: lane.moment)
+        lane.machine.remember(HolderNumber(1), passedAt: before.wall.advanced(byMilliseconds: -minute), at: lane.moment)
+        lane.come(.outside)
+        #expect(lane.decisions.map(\.verdict) == [.admitted, .refused])
+    }
+
     @Test("an exit lets out whoever the list has outside or inside, and asks for no list")
     func exits() {
         let lane = lane(makeConfiguration(.exit))

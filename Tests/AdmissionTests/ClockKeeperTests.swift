@@ -261,6 +261,92 @@ private final class KeptClock {
         }
     }
 
+    enum Sureness: CaseIterable { case synchronised, technician }
+
+    private func makeSure(_ clock: KeptClock, _ how: Sureness) {
+        if how == .synchronised { clock.isSynchronised = true }
+        clock.look()
+        if how == .technician { _ = clock.confirm() }
+    }
+
+    @Test(
+        "a clock that is sure is not impressed by a collector's that is more than 5 min ahead",
+        arguments: Sureness.allCases)
+    func sure(how: Sureness) {
+        let clock = KeptClock()
+        clock.look()
+        #expect(clock.trust == .trusted && !clock.keeper.isSure)
+        makeSure(clock, how)
+        #expect(clock.keeper.isSure)
+        #expect(!clock.keeper.contradicts(clock.wall.advanced(byMilliseconds: 300_000), wall: clock.wall))
+        #expect(clock.keeper.contradicts(clock.wall.advanced(byMilliseconds: 300_001), wall: clock.wall))
+        #expect(!clock.statement(delay: 0, collectorError: 10 * 86_400_000))
+        clock.wait(seconds: 5)
+        #expect(clock.trust == .trusted && clock.keeper.floor == clock.wall)
+        // What the collector says when its clock is right is news: it brings trust back after a step.
+        clock.isSynchronised = false
+        clock.step(by: 1500)
+        clock.step(by: 2500)
+        #expect(clock.trust == .stepped)
+        clock.error = 0
+        clock.statement()
+        #expect(clock.trust == .trusted)
+    }
+
+    @Test(
+        "a date that was believed before the clock was sure is forgotten when it is, and what is said later counts",
+        arguments: Sureness.allCases)
+    func forgets(how: Sureness) {
+        let clock = KeptClock()
+        clock.statement(delay: 0, collectorError: 10 * 86_400_000)
+        #expect(clock.trust == .behindFloor)
+        clock.wait(seconds: 20)
+        #expect(!clock.statement(), "of a clock that is not sure nobody knows which of the two is wrong")
+        #expect(clock.trust == .behindFloor)
+        makeSure(clock, how)
+        #expect(clock.trust == .trusted)
+        clock.isSynchronised = false
+        clock.wait(seconds: 5)
+        clock.step(by: 2500)
+        #expect(clock.trust == .stepped)
+        clock.error = 0
+        clock.statement()
+        #expect(clock.trust == .trusted)
+        clock.wait(seconds: 60)
+        #expect(clock.trust == .trusted)
+    }
+
+    @Test("after forgetting, what was signed long ago tells no clock that was set back that it is right")
+    func replayAfterForgetting() {
+        let clock = KeptClock()
+        clock.statement(delay: 0, collectorError: 10 * 86_400_000)
+        #expect(clock.confirm())
+        clock.wait(seconds: 5)
+        clock.step(by: -3_600_000)
+        #expect(clock.trust == .stepped)
+        // An hour old, and just what the clock says now.
+        #expect(!clock.statement(delay: 3_600_000))
+        #expect(clock.trust == .stepped)
+    }
+
+    @Test("what a technician said holds until the clock steps, or is not trusted any more", arguments: [true, false])
+    func confirmationEnds(byStep: Bool) {
+        let clock = KeptClock()
+        _ = clock.confirm()
+        #expect(clock.keeper.isSure)
+        if byStep {
+            clock.step(by: -3_600_000)
+        } else {
+            clock.statement(delay: 0, collectorError: 60_000)
+        }
+        #expect(!clock.keeper.isSure && clock.trust != .trusted)
+        // An hour late by now, and it learns from signed time again.
+        clock.error = -3_600_000
+        clock.statement(delay: 0, collectorError: 61_000)
+        #expect(clock.trust == .behindFloor)
+        #expect(clock.keeper.floor == clock.truth.advanced(byMilliseconds: 61_000))
+    }
+
     @Test("no clock, step or statement traps", arguments: [Int64.min, -1, 0, Int64.max])
     func extremes(milliseconds: Int64) {
         let values: [Int64] = [.min, .min + 1, -1, 0, .max - 1, .max]

@@ -163,12 +163,16 @@ extension VirtualLane {
 
     @Test("a lane counts more crossings than it remembers without refusing anybody for those")
     func many() {
-        let lane = lane { $0.people = 1_000_000 }
-        lane.hears(0)
-        for _ in 0..<1200 {
-            lane.hears(7)
-            lane.come(1)
+        let lane = lane {
+            $0.people = UInt32(OwnCrossings.capacity) + 8
+            $0.knowledgeLimitMilliseconds = 86_400_000
         }
+        lane.hears(7)
+        for _ in 0..<OwnCrossings.capacity + 200 { lane.come(1) }
+        #expect(lane.decisions.allSatisfy { $0.verdict == .admitted })
+        #expect(lane.decision?.occupancy.count == UInt32(OwnCrossings.capacity) + 7)
+        lane.hears(7)
+        lane.come(1)
         #expect(lane.decision?.occupancy.count == 7)
     }
 

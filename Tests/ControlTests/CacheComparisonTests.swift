@@ -93,6 +93,17 @@ private func makeStatement(_ version: UInt64, _ change: UInt64, age: Int64, of d
         #expect(try comparison.json().contains("\"state\":\"\(one.expected.rawValue)\""))
     }
 
+    @Test("other changes by the same number are different, unless the statement is about another image")
+    func otherChanges() {
+        var cache = makeCache(7, 20)
+        cache.overlay?.differsAt = 20
+        cache.statement = makeStatement(7, 20, age: 1000, of: digest(7))
+        let comparison = CacheComparison(cache, limitMilliseconds: 120_000)
+        #expect(comparison.state == .different && comparison.text.contains("up to 20 are others"))
+        cache.statement = makeStatement(8, 20, age: 1000, of: digest(8))
+        #expect(CacheComparison(cache, limitMilliseconds: 120_000).state == .behind)
+    }
+
     @Test("without a statement nothing can be said")
     func noStatement() {
         #expect(CacheComparison(makeCache(7, 20), limitMilliseconds: 120_000).state == .unknown)

@@ -1,5 +1,6 @@
 """A wall clock that is wrong: the real daemon with a clock that the test sets."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -89,6 +90,51 @@ def test_a_leap_is_recorded_and_a_technician_can_say_that_the_clock_is_right(ope
             await is_refused_for_its_clock(stage, lane, technician, second)
             assert technician("clock", "confirm").returncode == 0
             assert technician.asks("status")[0]["clock"] == "trusted"
+            assert (await lane.visit(third)).answer == crowd_log.RELEASED
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("confirmed", [True, False], ids=["a clock that is sure", "a clock that is not"])
+def test_a_collector_whose_clock_was_ahead_poisons_no_lane(open_stage, run, shim, tmp_path, confirmed):
+    async def scenario():
+        first, second, third = make_people(*["may pass: visitor"] * 3)
+        (tmp_path / "lane").mkdir()
+        (tmp_path / "collector").mkdir()
+        clocks = WallClock(tmp_path / "lane", shim), WallClock(tmp_path / "collector", shim)
+        for clock in clocks:
+            clock.set_wrong_by(0)
+        launchers = {"lanekeeperd": clocks[0].launcher, "lanekeeper-collector": clocks[1].launcher}
+        async with open_stage([first, second, third], launchers=launchers) as stage:
+            lane, technician = stage.lanes[0].simulated, Technician(stage)
+            assert (await lane.visit(first)).answer == crowd_log.RELEASED
+
+            def statement():
+                """As of when the newest is that the lane believes, s since 1970, and what is refused."""
+                info = json.loads(technician("cache", "info", "--json").stdout)
+                refused = [one["reason"] for one in info["refused"] if one["file"] == "statement"]
+                return (info.get("statement") or {}).get("as_of_milliseconds", 0) / 1000, refused
+
+            if confirmed:
+                assert technician("clock", "confirm").returncode == 0
+            clocks[1].set_wrong_by(10 * 86_400)
+            if confirmed:
+                await stage.wait_for("it is refused", lambda: "in the future" in str(statement()[1]), seconds=60)
+                assert any("statement is refused" in alarm for alarm in technician.asks("status")[0]["alarms"])
+                assert technician.asks("status")[0]["clock"] == "trusted"
+                assert (await lane.visit(second)).answer == crowd_log.RELEASED
+            else:
+                await stage.wait_for("it is believed", lambda: statement()[0] > time.time() + 86_400, seconds=60)
+                await is_refused_for_its_clock(stage, lane, technician, second)
+            clocks[1].set_wrong_by(0)
+            right = time.time()
+            if not confirmed:
+                # Of two clocks the lane cannot know which is wrong; somebody who looked at them can.
+                assert technician("clock", "confirm").returncode == 0
+            await stage.wait_for(
+                "what is rightly dated counts", lambda: right < statement()[0] < time.time() + 30, seconds=60
+            )
+            await stage.wait_for("nothing is refused any more", lambda: statement()[1] == [], seconds=60)
             assert (await lane.visit(third)).answer == crowd_log.RELEASED
 
     run(scenario())

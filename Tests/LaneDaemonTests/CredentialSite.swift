@@ -126,6 +126,11 @@ final class CredentialLane {
     private var running: NamedThread?
     /// All that the lane decided by, oldest first.
     private(set) var tables: [BadgeTable] = []
+    private(set) var disagreement: Disagreement?
+    /// The newest that the lane was given, ms since 1970.
+    private(set) var newestStatement: Int64?
+    /// Whether the lane heard of the disagreement before it was given the statement.
+    private(set) var disagreementCameFirst = false
     private var asOf = SystemClock.wallMilliseconds() - 1_000_000
 
     init(_ site: CredentialSite? = nil) throws {
@@ -147,17 +152,18 @@ final class CredentialLane {
         thread?.end()
         running?.join()
         thread = nil
-        tables = []
+        (tables, disagreement) = ([], nil)
+        _ = news.takeAll()
     }
 
     /// A statement of this image and change, and a look that has begun after it was there; ends when the look before has
     /// ended.
-    func state(_ image: UInt64, _ digest: [UInt8], change: UInt64) throws {
+    func state(_ image: UInt64, _ digest: [UInt8], change: UInt64, chain: [UInt8]? = nil) throws {
         for _ in 0..<2 {
             asOf += 1000
             let statement = Statement(
                 site: site.id, imageVersion: image, changeNumber: change, asOf: WallTime(milliseconds: asOf),
-                imageHeaderDigest: digest)
+                imageHeaderDigest: digest, changes: chain.map { PublishedChanges(chain: $0) })
             try FileSystem.replace(
                 site.directory.statement, with: statement.signedPart + (try site.key.sign(statement.signedPart)),
                 mode: 0o640)
@@ -194,11 +200,25 @@ final class CredentialLane {
     @discardableResult
     func takeWhatIsThere() -> [CredentialNews] {
         let letters = news.takeAll()
-        for case .table(let table) in letters {
-            thread?.retire(tables.last, inForce: table)
-            tables.append(table)
+        for letter in letters {
+            switch letter {
+            case .table(let table):
+                thread?.retire(tables.last, inForce: table)
+                tables.append(table)
+            case .disagreement(let new):
+                if disagreement == nil, let before = newestStatement { disagreementCameFirst = before < asOf }
+                disagreement = new
+            case .statement(let statement, _): newestStatement = statement.asOf.milliseconds
+            case .presence: break
+            }
         }
         return letters
+    }
+
+    /// nil: until there is none.
+    func awaitDisagreement(_ number: UInt64?) throws {
+        if disagreement?.changeNumber == number { return }
+        try take { if case .disagreement(let it) = $0 { it?.changeNumber == number } else { false } }
     }
 
     var refused: [CacheReply.Refused] { thread?.refusedFiles.all ?? [] }

@@ -20,7 +20,7 @@ private final class Bench {
     private var running: NamedThread?
     let look: String
 
-    init() throws {
+    init(secondLookMilliseconds: Int64 = 60_000) throws {
         SignalWatch.ignoreBrokenPipe()
         folder = try TemporaryDirectory()
         directory = LaneDirectory(folder.file("lane"))
@@ -34,7 +34,8 @@ private final class Bench {
             CredentialThread.Settings(
                 directory: directory, lookSocket: look,
                 trust: try SiteTrust(
-                    site: site, publicKey: key.publicKey, badgeKeyFingerprint: badgeKey.fingerprint)), news: news)
+                    site: site, publicKey: key.publicKey, badgeKeyFingerprint: badgeKey.fingerprint),
+                secondLookMilliseconds: secondLookMilliseconds), news: news)
     }
 
     func start() throws { running = try thread.start() }
@@ -72,11 +73,14 @@ private final class Bench {
         try FileSystem.replace(directory.statement, with: bytes, mode: 0o640)
     }
 
+    /// The names of what is refused, the newest refusal first.
+    var refused: [String] { thread.refusedFiles.all.map(\.file) }
+
     /// The next letters; fails after 60 s.
     func next() throws -> [CredentialNews] {
         try #require(
             try news.wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)),
-            "no news in 10 s")
+            "no news in 60 s")
         return news.takeAll()
     }
 }
@@ -114,17 +118,25 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
         try bench.image(5)
         try bench.statement(5, asOf: 10_000)
         try bench.start()
+        defer { bench.stop() }
         var seen: [CredentialNews] = []
         while versions(seen).isEmpty || instants(seen).isEmpty { seen += try bench.next() }
         let stranger = try Ed25519.SigningKey.generate()
+        // Each is looked at for certain: what is refused is told, and the look after it has ended when the next statement
+        // is here.
         try bench.image(9, signedBy: stranger)
+        try bench.say("look\n")
+        try #require(try eventually { bench.refused == [LaneDirectory.incomingImageName(version: 9)] })
         try bench.statement(9, asOf: 99_000, signedBy: stranger)
         try bench.say("look\n")
+        try #require(try eventually { bench.refused.contains("statement") })
+        try FileSystem.unlink(bench.directory.incomingImage(version: 9))
         try bench.image(4)
         try bench.statement(5, asOf: 9_000)
         try bench.say("look\n")
-        // What comes last is good, so what came before it was looked at.
-        try FileSystem.unlink(bench.directory.incomingImage(version: 9))
+        // It is whole, so it is no refused one any more, but no news either.
+        try #require(try eventually { bench.refused.isEmpty })
+        #expect(bench.news.takeAll().isEmpty)
         try bench.image(6)
         try bench.statement(6, asOf: 20_000)
         try bench.say("look\n")
@@ -132,7 +144,45 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
         while versions(seen).isEmpty || instants(seen).isEmpty { seen += try bench.next() }
         #expect(versions(seen) == [6])
         #expect(instants(seen) == [20_000])
-        bench.stop()
+    }
+
+    @Test("what is dated more than 5 min ahead of a clock that is sure is refused, told, and not kept")
+    func ahead() throws {
+        let bench = try Bench()
+        bench.thread.clock(isTrusted: true, isSure: true)
+        try bench.start()
+        defer { bench.stop() }
+        let now = SystemClock.wallMilliseconds()
+        try bench.statement(3, asOf: now + 10 * 86_400_000)
+        try bench.say("look\n")
+        try #require(try eventually { bench.refused == ["statement"] })
+        #expect(bench.thread.refusedFiles.all.first?.reason.contains("in the future") == true)
+        #expect(try FileSystem.statusIfPresent("\(bench.directory.path)/statement") == nil)
+        try bench.statement(3, asOf: now)
+        try bench.say("look\n")
+        #expect(instants(try bench.next()) == [now])
+        try #require(try eventually { bench.refused.isEmpty })
+    }
+
+    @Test("one that was believed before the clock was sure is forgotten, and what is rightly dated is taken again")
+    func forgotten() throws {
+        let bench = try Bench()
+        bench.thread.clock(isTrusted: true, isSure: false)
+        try bench.start()
+        defer { bench.stop() }
+        let now = SystemClock.wallMilliseconds()
+        let kept = "\(bench.directory.path)/statement"
+        try bench.statement(3, asOf: now + 10 * 86_400_000)
+        try bench.say("look\n")
+        #expect(instants(try bench.next()) == [now + 10 * 86_400_000])
+        try #require(try eventually { try FileSystem.statusIfPresent(kept) != nil })
+        // Without a word at its door.
+        bench.thread.clock(isTrusted: true, isSure: true)
+        try #require(try eventually { try FileSystem.statusIfPresent(kept) == nil })
+        try #require(try eventually { bench.refused == ["statement"] })
+        try bench.statement(3, asOf: now)
+        try bench.say("look\n")
+        #expect(instants(try bench.next()) == [now])
     }
 
     @Test("after a restart the kept image and statement are there again without the uplink")
@@ -164,22 +214,61 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
     @Test("an image that a wrong clock took for one from the future goes live when a statement tells the time")
     func dateOfAWrongClock() throws {
         let bench = try Bench()
-        bench.thread.clockIsTrusted.store(true, ordering: .relaxed)
+        bench.thread.clock(isTrusted: true, isSure: false)
         let inAnHour = SystemClock.wallMilliseconds() + 3_600_000
         try bench.image(3, issuedAt: inAnHour)
         try bench.start()
-        // A second look begins after the first has ended, so the image was refused by then.
+        defer { bench.stop() }
+        try bench.say("look\n")
+        let name = LaneDirectory.incomingImageName(version: 3)
+        try #require(try eventually { bench.refused == [name] })
+        let refusal = try #require(bench.thread.refusedFiles.all.first)
+        #expect(refusal.reason.contains("in the future"))
+        // A second look begins after the first has ended; with the same clock it does not read the image again.
         for asOf: Int64 in [5000, 6000] {
             try bench.statement(3, asOf: asOf)
             try bench.say("look\n")
             #expect(instants(try bench.next()) == [asOf])
         }
+        #expect(bench.thread.refusedFiles.all == [refusal])
         try bench.statement(3, asOf: inAnHour)
         try bench.say("look\n")
         var seen: [CredentialNews] = []
         while versions(seen).isEmpty { seen += try bench.next() }
         #expect(instants(seen) == [inAnHour])
-        bench.stop()
+        try #require(try eventually { bench.refused.isEmpty })
+    }
+
+    @Test(
+        "an image that is damaged as it is read is looked at again by itself, one that is not the site's is not",
+        arguments: [true, false])
+    func damagedOnce(isDamaged: Bool) throws {
+        let bench = try Bench(secondLookMilliseconds: 20)
+        let path = bench.directory.incomingImage(version: 3)
+        if isDamaged {
+            try bench.image(3)
+            var bytes = try FileSystem.read(path, limit: 1 << 20)
+            bytes[bytes.count - 1] ^= 1
+            try FileSystem.replace(path, with: bytes, mode: 0o640)
+        } else {
+            try bench.image(3, signedBy: try Ed25519.SigningKey.generate())
+        }
+        try bench.start()
+        defer { bench.stop() }
+        try #require(try eventually { !bench.refused.isEmpty })
+        let first = bench.thread.refusedFiles.all
+        if isDamaged {
+            try #require(try eventually { bench.thread.refusedFiles.all != first })
+            #expect(bench.thread.refusedFiles.all.map(\.reason) == first.map(\.reason))
+        } else {
+            // Looks that come of other news leave it alone, too.
+            for asOf: Int64 in [5000, 6000] {
+                try bench.statement(3, asOf: asOf)
+                try bench.say("look\n")
+                #expect(instants(try bench.next()) == [asOf])
+            }
+            #expect(bench.thread.refusedFiles.all == first)
+        }
     }
 
     @Test("a statement with another word at the door does no harm, and a silent caller does not hold up the next")

@@ -125,9 +125,60 @@ private struct Bench {
         #expect(try bench.mark()?.number == 4)
         if what != "directory" {
             try bench.bring(newer)
+            if what == "future" {
+                // 301 s: with the clock not trusted, or a second less, it is a list like another.
+                var other = bench.standing
+                try bench.bring(wrong)
+                let wary = Moment(monotonic: bench.moment.monotonic, wall: bench.moment.wall, clock: .behindFloor)
+                let look = other.takeIncoming(isWanted: true, at: wary)
+                #expect(look?.count == 1)
+                var atLimit = bench.standing
+                try bench.bring(try bench.bytes(9, secondsAgo: -300, [1]))
+                let look2 = atLimit.takeIncoming(isWanted: true, at: bench.moment)
+                #expect(look2?.count == 1)
+                try bench.bring(newer)
+            }
             let look8 = standing.takeIncoming(isWanted: true, at: bench.moment)
             #expect(look8?.count == 3)
         }
+    }
+
+    @Test("a list dated ahead is taken by a clock that is not trusted, and forgotten when the clock is sure")
+    func ahead() throws {
+        let bench = try Bench()
+        let refused = RefusedFiles()
+        var standing = StandingPresence(bench.directory, trusting: bench.trust, refused: refused)
+        let untrusted = Moment(monotonic: bench.moment.monotonic, wall: bench.moment.wall, clock: .behindFloor)
+        try bench.bring(try bench.bytes(9, secondsAgo: -864_000, [1, 2, 3]))
+        let taken = standing.takeIncoming(isWanted: true, at: untrusted)
+        #expect(taken?.count == 3)
+        let right = try bench.bytes(4, [7])
+        try bench.bring(right)
+        let older = standing.takeIncoming(isWanted: true, at: bench.moment)
+        #expect(older == nil)
+        #expect(refused.all.first?.file == "presence")
+        let unsure = standing.forgetWhatIsAhead(of: ClockReading(moment: bench.moment, isSure: false))
+        #expect(!unsure && standing.table != nil)
+        let sure = standing.forgetWhatIsAhead(of: ClockReading(moment: bench.moment, isSure: true))
+        #expect(sure && standing.table == nil)
+        #expect(try bench.mark() == PresenceMark.none, "a whole list is asked for")
+        let now = standing.takeIncoming(isWanted: true, at: bench.moment)
+        #expect(now?.count == 1)
+        #expect(refused.all.isEmpty)
+    }
+
+    @Test("a list is forgotten from 5 min and a millisecond ahead", arguments: [300_000, 300_001] as [Int64])
+    func aheadLimit(milliseconds: Int64) throws {
+        let bench = try Bench()
+        var standing = bench.standing
+        try bench.bring(try bench.bytes(9, secondsAgo: -300, [1]))
+        let taken = standing.takeIncoming(isWanted: true, at: bench.moment)
+        #expect(taken != nil)
+        let earlier = bench.moment.wall.advanced(byMilliseconds: 300_000 - milliseconds)
+        let clock = ClockReading(
+            moment: Moment(monotonic: bench.moment.monotonic, wall: earlier, clock: .trusted), isSure: true)
+        let isForgotten = standing.forgetWhatIsAhead(of: clock)
+        #expect(isForgotten == (milliseconds > 300_000))
     }
 
     @Test("a list that does not go on where the lane ends makes it ask for a whole one, and is looked up in meanwhile")

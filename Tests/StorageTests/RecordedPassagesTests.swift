@@ -28,22 +28,40 @@ private func ended(_ holder: UInt32, _ end: ReleaseEnd = .passed, _ direction: P
             try journal.add(ended(5, .passed, .backward), at: JournalFixture.moment(8))
             try journal.add(ended(6), at: JournalFixture.moment(9))
         }
-        let expected = [(UInt32(1), Int64(1)), (6, 9)].map {
-            RecordedPassage(holder: HolderNumber($0.0), wall: JournalFixture.moment($0.1).wall)
-        }
+        func wall(_ second: Int64) -> WallTime { JournalFixture.moment(second).wall }
+        let expected = [
+            RecordedPassage(.passed, HolderNumber(1), wall: wall(1)),
+            RecordedPassage(.left, HolderNumber(4), wall: wall(7)),
+            RecordedPassage(.left, HolderNumber(5), wall: wall(8)),
+            RecordedPassage(.passed, HolderNumber(6), wall: wall(9)),
+        ]
         #expect(try fixture.run(epoch: 2).passages == expected)
-        let all = try fixture.run(epoch: 3) { try $0.add(.passagesForgotten(.nobody)) }
+        let all = try fixture.run(epoch: 3) { journal in
+            try journal.add(.passagesForgotten(.nobody), at: JournalFixture.moment(20))
+        }
         #expect(all.passages == expected)
-        #expect(try fixture.run(epoch: 4).passages == [])
+        let later = try fixture.run(epoch: 4) { journal in
+            try journal.add(ended(1, .passed, .backward), at: JournalFixture.moment(21, .stepped))
+            try journal.add(ended(5), at: JournalFixture.moment(22))
+        }
+        let everybody = RecordedPassage(.left, .nobody, wall: wall(20))
+        #expect(later.passages == [expected[1], expected[2], everybody])
+        #expect(
+            try fixture.run(epoch: 5).passages == [
+                expected[1], everybody, RecordedPassage(.left, HolderNumber(1), wall: nil),
+                RecordedPassage(.passed, HolderNumber(5), wall: wall(22)),
+            ])
     }
 
-    @Test("as many as a lane remembers, the newest", arguments: [2047, 2048, 2049, 4096, 4097, 9000])
-    func bounded(count: Int) {
+    @Test(
+        "as many as a lane remembers, the newest", arguments: [2047, 2048, 2049, 4096, 4097, 9000],
+        [PassageDirection.forward, .backward])
+    func bounded(count: Int, direction: PassageDirection) {
         var passages = RecordedPassages()
         for number in 1...count {
             passages.note(
                 JournalRecord(
-                    event: ended(UInt32(number)), moment: JournalFixture.moment(Int64(number)),
+                    event: ended(UInt32(number), .passed, direction), moment: JournalFixture.moment(Int64(number)),
                     epoch: Epoch(low: 1, high: 7), sequence: UInt64(number), lane: JournalFixture.lane, from: .outside,
                     to: JournalFixture.hall, unsyncedBefore: 0))
         }

@@ -38,6 +38,9 @@ private final class Place {
 
     private static var now: MonotonicTime { MonotonicTime(nanoseconds: SystemClock.monotonicNanoseconds()) }
 
+    /// Added to the clock that the sync is told.
+    var aheadMilliseconds: Int64 = 0
+
     /// As after the end of the process: nothing is kept but files.
     func restart() throws {
         sync.stop()
@@ -49,11 +52,11 @@ private final class Place {
         let deadline = SystemClock.deadline(milliseconds: 60_000)
         while SystemClock.monotonicNanoseconds() < deadline {
             if try condition() { return true }
-            sync.step(now: Self.now)
+            sync.step(now: Self.now.advanced(byMilliseconds: aheadMilliseconds))
             let next = min(sync.nextDue.nanoseconds, SystemClock.deadline(milliseconds: 20))
             _ = try client.wait(until: next)
             while let (exchange, outcome) = client.nextFinished() {
-                #expect(sync.take(exchange, outcome, now: Self.now))
+                #expect(sync.take(exchange, outcome, now: Self.now.advanced(byMilliseconds: aheadMilliseconds)))
             }
         }
         return try condition()
@@ -117,6 +120,34 @@ struct CredentialSyncTests {
                 return true
             })
         #expect(words == Array("look\n".utf8))
+    }
+
+    @Test(
+        "a whole image that the daemon does not take is fetched once more after 5 min, not before and not at once again"
+    )
+    func fetchedAgain() throws {
+        let image = try TestImage(version: 7)
+        let place = try Place { $0.serve(image) }
+        defer { place.server.stop() }
+        let name = "image-\(image.name).img"
+        func fetched() -> Int { place.server.requests(to: "/v1/image").count { !$0.contains("If-None-Match") } }
+        func statements() -> Int { place.server.requests(to: "/v1/statement").count }
+        #expect(try place.work { try place.incoming().contains(name) })
+        // As a disk would: checked, whole by its length, and no longer what it was.
+        func damage() throws {
+            var bytes = image.bytes
+            bytes[bytes.count - 1] ^= 1
+            try place.put(name, bytes)
+        }
+        try damage()
+        for (seconds, times) in [(0, 1), (290, 1), (301, 2), (310, 2), (890, 2), (930, 3)] as [(Int64, Int)] {
+            place.aheadMilliseconds = seconds * 1000
+            let before = statements()
+            #expect(try place.work { statements() >= before + 3 && fetched() >= times })
+            #expect(fetched() == times, "after \(seconds) s")
+            #expect(try place.work { try place.incoming().contains(name) })
+            if try place.contents(name) == image.bytes { try damage() }
+        }
     }
 
     @Test("an image that is held is not fetched again, whoever holds it")

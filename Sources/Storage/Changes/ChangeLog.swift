@@ -116,6 +116,21 @@ public final class ChangeLog {
         end += Int64(frame.count)
     }
 
+    /// A log of these signed lists alone, oldest first, instead of what there was. One durable step, as with `keep`.
+    public static func replace(
+        with lists: [[UInt8]], in directory: LaneDirectory, trusting trust: SiteTrust
+    ) throws(StorageError) -> Opened {
+        let path = directory.changes
+        let contents = lists.flatMap { framed($0) }
+        guard contents.count <= mostBytes else {
+            throw .changes(path: path, .full(limit: ChangeOverlay.mostIdentifiers))
+        }
+        try storing { () throws(SystemFailure) in
+            try FileSystem.replace(path, with: contents, mode: LaneDirectory.fileMode)
+        }
+        return try open(directory, trusting: trust)
+    }
+
     /// The log with only those lists that have changes above `number`; nothing when all have, or the log is empty.
     /// One durable step: a crash leaves the old file or the new one.
     public static func keep(

@@ -55,6 +55,8 @@ public enum StatementRefusal: Error, Equatable, Sendable {
     case notAStatement(FormatError)
     case otherSite(SiteID)
     case foreignSignature
+    /// As of so many ms after what a clock says that is sure of itself.
+    case issuedInFuture(byMilliseconds: Int64)
     case notVerifiable(String)
 
     public var reason: String {
@@ -62,6 +64,7 @@ public enum StatementRefusal: Error, Equatable, Sendable {
         case .notAStatement(let error): error.description
         case .otherSite(let site): "the statement is of site \(site.hex), and this lane is of another"
         case .foreignSignature: "the site's key did not sign this statement"
+        case .issuedInFuture(let milliseconds): "the statement is as of \(milliseconds / 1000) s in the future"
         case .notVerifiable(let problem): problem
         }
     }
@@ -71,6 +74,7 @@ public enum StatementRefusal: Error, Equatable, Sendable {
         case .notAStatement: "it is fetched again; use a collector of this version"
         case .otherSite: "check the collector's address and `site.id` in both configurations"
         case .foreignSignature: "compare `site.pub` with the collector's; if they are the same, treat this as an attack"
+        case .issuedInFuture: "compare the clocks of lane and collector; this lane's is synchronised, or was confirmed"
         case .notVerifiable: "check the installation of libcrypto (openssl)"
         }
     }

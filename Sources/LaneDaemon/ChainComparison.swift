@@ -1,0 +1,50 @@
+import Admission
+import Framing
+import Posix
+import Storage
+
+/// What comparing the changes on one image with statements has come to, and when they may be fetched once more. Every
+/// attempt waits twice as long as the one before: a fault of the collector must not make every lane fetch for ever.
+struct ChainComparison {
+    private(set) var disagreement: Disagreement?
+    private var agreedAsOf: WallTime?
+    /// On the monotonic clock, ns.
+    private var earliestAttempt: UInt64 = 0
+    private var attempts: UInt64 = 0
+
+    private static let firstWaitSeconds: UInt64 = 60
+    private static let mostDoublings: UInt64 = 4
+
+    mutating func found(_ agrees: Bool, _ statement: Statement, on image: CredentialImage) {
+        if agrees {
+            if disagreement != nil { Log.notice("changes: they are those of the collector's statement again") }
+            agreedAsOf = statement.asOf
+            (disagreement, attempts, earliestAttempt) = (nil, 0, 0)
+            return
+        }
+        if disagreement == nil {
+            Log.error(
+                "changes up to \(statement.changeNumber): they are not those that the collector's statement names, which "
+                    + "therefore does not count; they are fetched once more. Was the collector restored from a backup?")
+        }
+        disagreement = Disagreement(
+            imageDigest: image.headerDigest, changeNumber: statement.changeNumber, agreedAsOf: agreedAsOf)
+    }
+
+    /// That statement was dated ahead, and is not believed any more.
+    mutating func forgetAgreement() {
+        agreedAsOf = nil
+        disagreement?.agreedAsOf = nil
+    }
+
+    /// When to look again; nil while nothing is to be fetched.
+    var nextAttempt: UInt64? { disagreement == nil ? nil : earliestAttempt }
+
+    /// Whether it may begin now; then it has.
+    mutating func beginsAttempt(now: UInt64) -> Bool {
+        guard now >= earliestAttempt else { return false }
+        earliestAttempt = now + (Self.firstWaitSeconds << min(attempts, Self.mostDoublings)) * 1_000_000_000
+        attempts += 1
+        return true
+    }
+}
