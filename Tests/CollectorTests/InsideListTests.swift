@@ -191,7 +191,8 @@ struct InsideListTests {
         let fresh = try alerts(180)
         #expect(fresh["as_of_ms"] as? Int64 == morning && (fresh["alerts"] as? [Any])?.isEmpty == true)
         let old = try #require(try alerts(181)["alerts"] as? [[String: Any]])
-        #expect(old.count == 1 && old[0]["kind"] as? String == "inside-not-known")
+        try #require(old.count == 1)
+        #expect(old[0]["kind"] as? String == "inside-not-known")
         #expect(old[0]["since_ms"] as? Int64 == morning)
         #expect(snapshot.isKnown(at: morning + 180_000) && !snapshot.isKnown(at: morning + 180_001))
     }
