@@ -35,16 +35,16 @@ public enum ChangeRefusal: Error, Equatable, Sendable {
 
     public var advice: String {
         switch self {
-        case .notAList: "use a collector of this version"
-        case .otherSite: "check the collector's address and `site.id` in both configurations"
-        case .foreignSignature: "compare `site.pub` with the collector's; if they are the same, treat this as an attack"
+        case .notAList: SignedAdvice.notReadable
+        case .otherSite: SignedAdvice.otherSite
+        case .foreignSignature: SignedAdvice.foreignSignature
         case .otherBadgeKey: "install the collector's `badge.key` at this lane"
         case .nothingNew: "nothing to do"
         case .gap: "the uplink fetches what is missing, or an image"
-        case .issuedInFuture: "compare the clocks of lane and collector; it is looked at again and again"
+        case .issuedInFuture: SignedAdvice.issuedInFuture
         case .full: "publish an image, which takes them in: `lanekeeper-collector import`"
         case .noImage: "the uplink fetches one; publish one if there is none"
-        case .notVerifiable: "check the installation of libcrypto (openssl)"
+        case .notVerifiable: SignedAdvice.notVerifiable
         }
     }
 }

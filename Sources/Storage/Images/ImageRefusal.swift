@@ -37,15 +37,15 @@ public enum ImageRefusal: Error, Equatable, Sendable {
     public var advice: String {
         switch self {
         case .notAnImage: "publish an image with a program of this version"
-        case .otherSite: "check the collector's address and `site.id` in both configurations"
-        case .foreignSignature: "compare `site.pub` with the collector's; if they are the same, treat this as an attack"
+        case .otherSite: SignedAdvice.otherSite
+        case .foreignSignature: SignedAdvice.foreignSignature
         case .otherBadgeKey: "install the collector's `badge.key` at this lane, or publish a new image"
         case .notNewer: "nothing to do, unless the collector lost its data: then `init` gave it another site"
         case .issuedInFuture:
             "compare the clocks of lane and collector; the lane looks at it again when its own clock has changed"
         case .length, .damagedRegion, .damagedBody: "it is fetched again; if that goes on, check disk and memory"
         case .tooLarge: "publish fewer identifiers"
-        case .notVerifiable: "check the installation of libcrypto (openssl)"
+        case .notVerifiable: SignedAdvice.notVerifiable
         }
     }
 }
@@ -72,10 +72,10 @@ public enum StatementRefusal: Error, Equatable, Sendable {
     public var advice: String {
         switch self {
         case .notAStatement: "it is fetched again; use a collector of this version"
-        case .otherSite: "check the collector's address and `site.id` in both configurations"
-        case .foreignSignature: "compare `site.pub` with the collector's; if they are the same, treat this as an attack"
+        case .otherSite: SignedAdvice.otherSite
+        case .foreignSignature: SignedAdvice.foreignSignature
         case .issuedInFuture: "compare the clocks of lane and collector; this lane's is synchronised, or was confirmed"
-        case .notVerifiable: "check the installation of libcrypto (openssl)"
+        case .notVerifiable: SignedAdvice.notVerifiable
         }
     }
 }

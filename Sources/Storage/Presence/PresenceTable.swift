@@ -108,13 +108,13 @@ public enum PresenceRefusal: Error, Equatable, Sendable {
 
     public var advice: String {
         switch self {
-        case .notAList: "use a collector of this version"
-        case .otherSite: "check the collector's address and `site.id` in both configurations"
-        case .foreignSignature: "compare `site.pub` with the collector's; if they are the same, treat this as an attack"
+        case .notAList: SignedAdvice.notReadable
+        case .otherSite: SignedAdvice.otherSite
+        case .foreignSignature: SignedAdvice.foreignSignature
         case .older, .nothingNew: "nothing to do: the uplink fetches a newer one"
         case .gap, .otherNumbering, .otherZones, .tooMany: "the uplink fetches a whole list"
-        case .issuedInFuture: "compare the clocks of lane and collector; it is looked at again and again"
-        case .notVerifiable: "check the installation of libcrypto (openssl)"
+        case .issuedInFuture: SignedAdvice.issuedInFuture
+        case .notVerifiable: SignedAdvice.notVerifiable
         }
     }
 }
