@@ -96,11 +96,12 @@ final class CredentialThread: Sendable {
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
-    /// Called by the lane after it began to use another table.
-    func retire(_ old: BadgeTable?, inForce: BadgeTable) {
+    /// Called by the lane after it began to use another table. The old one is given away for good before this thread can
+    /// take it: whoever holds it last unmaps an image, and that takes longer than a decision may wait.
+    func retire(_ old: inout BadgeTable?, inForce: BadgeTable) {
         handedBack.withLock { box in
             box.inForce = inForce.mark
-            if let old { box.retired.append(old) }
+            if let given = old.take() { box.retired.append(given) }
         }
         wake.signal()
     }

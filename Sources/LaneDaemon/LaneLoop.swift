@@ -272,11 +272,11 @@ final class LaneLoop {
     private func take(_ news: CredentialNews) {
         switch news {
         case .table(let new):
-            let old = table
-            table = new
+            var old: BadgeTable? = new
+            swap(&table, &old)
             putInForce()
             // The old table goes back to the thread that made it: unmapping takes time.
-            parts.credentials.retire(old, inForce: new)
+            parts.credentials.retire(&old, inForce: new)
         case .statement(let new, let isLive):
             // The credential thread heard that the clock is sure while this was under way, and forgets it, too.
             if clock.contradicts(new.asOf) { return }

@@ -203,7 +203,8 @@ final class CredentialLane {
         for letter in letters {
             switch letter {
             case .table(let table):
-                thread?.retire(tables.last, inForce: table)
+                var former = tables.last
+                thread?.retire(&former, inForce: table)
                 tables.append(table)
             case .disagreement(let new):
                 if disagreement == nil, let before = newestStatement { disagreementCameFirst = before < asOf }

@@ -104,7 +104,8 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
         #expect(versions(news) == [3])
         guard case .table(let table)? = news.first else { return }
         #expect(try AppliedFile.read(bench.directory.applied) == nil)
-        bench.thread.retire(nil, inForce: table)
+        var none: BadgeTable?
+        bench.thread.retire(&none, inForce: table)
         try bench.image(4)
         try bench.say("look\n")
         #expect(versions(try bench.next()) == [4])

@@ -179,7 +179,8 @@ import Testing
                 try #require(
                     try news.wakeUp.descriptor.wait(for: .readable, until: SystemClock.deadline(milliseconds: 60_000)))
                 for case .table(let table) in news.takeAll() {
-                    thread.retire(inForce, inForce: table)
+                    thread.retire(&inForce, inForce: table)
+                    #expect(inForce.map(\.changeNumber) == nil, "the lane holds nothing that is to be unmapped")
                     inForce = table
                 }
             }
