@@ -1,5 +1,6 @@
 import Admission
 import Framing
+import Posix
 
 /// The urgent changes on top of an image, newest of each identifier: a small open-addressing table that is looked at
 /// first. It never changes; the next list makes another one. `lookup` allocates nothing and may be called from any
@@ -31,13 +32,31 @@ public final class ChangeOverlay: Sendable {
         var marks: UnsafeMutableBufferPointer<UInt64>
 
         init(count: Int) {
-            self.count = count
-            slots = .allocate(byteCount: count * ImageSlot.size, alignment: 64)
+            self.init(roomFor: count)
             slots.initializeMemory(as: UInt8.self, repeating: 0)
-            zoneSets = .allocate(capacity: ImageSlot.mostZoneSets)
             zoneSets.initialize(repeating: 0)
-            marks = .allocate(capacity: count / 8)
             marks.initialize(repeating: 0)
+        }
+
+        /// A copy, to be gone on with.
+        init(copying other: Table) {
+            self.init(roomFor: other.count)
+            slots.copyMemory(from: UnsafeRawBufferPointer(other.slots))
+            _ = zoneSets.initialize(fromContentsOf: other.zoneSets)
+            _ = marks.initialize(fromContentsOf: other.marks)
+            identifiers = other.identifiers
+            zoneSetCount = other.zoneSetCount
+        }
+
+        /// Nothing in it is initialised yet.
+        private init(roomFor count: Int) {
+            self.count = count
+            let byteCount = count * ImageSlot.size
+            slots = .allocate(
+                byteCount: byteCount, alignment: LargePages.alignment(of: byteCount, atLeast: 64))
+            LargePages.prefer(for: slots)
+            zoneSets = .allocate(capacity: ImageSlot.mostZoneSets)
+            marks = .allocate(capacity: count / 8)
         }
 
         func mayHold(_ tag: BadgeTag) -> Bool {
@@ -96,19 +115,19 @@ public final class ChangeOverlay: Sendable {
         changeNumber = max(earlier.changeNumber, list.last)
         issuedAt = list.issuedAt
         let most = earlier.identifiers + list.changes.count
-        var table = Table(count: max(earlier.table.count, Self.slots(for: most)))
-        let before = UnsafeRawBufferPointer(earlier.table.slots)
-        if table.count == earlier.table.count {
-            table.slots.copyMemory(from: before)
-            UnsafeMutableRawBufferPointer(table.marks).copyMemory(from: UnsafeRawBufferPointer(earlier.table.marks))
-            table.identifiers = earlier.identifiers
+        let slots = Self.slots(for: most)
+        var table: Table
+        if slots <= earlier.table.count {
+            table = Table(copying: earlier.table)
         } else {
+            table = Table(count: slots)
+            let before = UnsafeRawBufferPointer(earlier.table.slots)
             for index in 0..<earlier.table.count {
                 if let slot = ImageSlot.at(index, in: before) { table.put(slot) }
             }
+            _ = table.zoneSets.update(fromContentsOf: earlier.table.zoneSets)
+            table.zoneSetCount = earlier.table.zoneSetCount
         }
-        UnsafeMutableRawBufferPointer(table.zoneSets).copyMemory(from: UnsafeRawBufferPointer(earlier.table.zoneSets))
-        table.zoneSetCount = earlier.table.zoneSetCount
         let bits: [UInt64] = list.zones.map { name in
             earlier.zones.firstIndex(of: name).map { 1 << UInt64($0) } ?? 0
         }

@@ -1,5 +1,6 @@
 import Admission
 import Framing
+import Glibc
 import LaneDaemon
 import Posix
 import Storage
@@ -26,6 +27,8 @@ extension LaneBench {
         var all: [TimeTaken] = []
         var control: [TimeTaken] = []
         let plain = try Descriptor.open("\(directory.path)/control", [.readWrite, .create, .truncate], mode: 0o600)
+        // What was written before is not to be waited for by the syncs that are measured.
+        sync()
         for number in 0..<lists {
             let first = image.header.changeNumber + UInt64(number * ChangeList.mostChanges) + 1
             let bytes = try list(number, first: first, on: image, feed)
