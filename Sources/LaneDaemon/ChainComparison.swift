@@ -8,6 +8,8 @@ import Storage
 struct ChainComparison {
     private(set) var disagreement: Disagreement?
     private var agreedAsOf: WallTime?
+    /// The change up to which that statement was about what is in force.
+    private var agreedNumber: UInt64 = 0
     /// On the monotonic clock, ns.
     private var earliestAttempt: UInt64 = 0
     private var attempts: UInt64 = 0
@@ -19,6 +21,7 @@ struct ChainComparison {
         if agrees {
             if disagreement != nil { Log.notice("changes: they are those of the collector's statement again") }
             agreedAsOf = statement.asOf
+            agreedNumber = statement.changeNumber
             (disagreement, attempts, earliestAttempt) = (nil, 0, 0)
             return
         }
@@ -31,9 +34,17 @@ struct ChainComparison {
             imageDigest: image.headerDigest, changeNumber: statement.changeNumber, agreedAsOf: agreedAsOf)
     }
 
+    /// On one image numbers never fall: a later statement with a lower one comes from a collector that was restored from a
+    /// backup, and will give the numbers above it to other changes.
+    func wentBack(_ statement: Statement) -> Bool {
+        guard let agreedAsOf else { return false }
+        return statement.changeNumber < agreedNumber && statement.asOf > agreedAsOf
+    }
+
     /// That statement was dated ahead, and is not believed any more.
     mutating func forgetAgreement() {
         agreedAsOf = nil
+        agreedNumber = 0
         disagreement?.agreedAsOf = nil
     }
 

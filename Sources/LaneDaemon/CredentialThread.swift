@@ -401,9 +401,8 @@ private final class CredentialLoop {
         switch error {
         case .image(_, .issuedInFuture(let ahead)):
             .byTheClock(milliseconds: ahead - CredentialImage.farthestFutureMilliseconds)
-        case .image(_, .damagedRegion), .image(_, .damagedBody), .image(_, .notVerifiable):
+        case .image(_, .damagedRegion), .image(_, .damagedBody), .image(_, .notVerifiable), .system:
             .after(milliseconds: settings.secondLookMilliseconds)
-        case .system: .after(milliseconds: Int64(CredentialThread.retryMilliseconds))
         default: .whenItChanges
         }
     }
@@ -417,7 +416,8 @@ private final class CredentialLoop {
             return
         }
         let now = SystemClock.monotonicNanoseconds()
-        if let agrees = changes.agree(at: said.changeNumber, with: chain) {
+        let agrees = comparison.wentBack(said) ? false : changes.agree(at: said.changeNumber, with: chain)
+        if let agrees {
             if agrees { changes.giveUpAnew() }
             comparison.found(agrees, said, on: image)
         }

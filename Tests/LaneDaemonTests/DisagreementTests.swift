@@ -96,6 +96,26 @@ import Testing
         #expect(try lane.site.reds(lane.tables.last?.overlay) == (Self.lanes + [5]).sorted())
     }
 
+    @Test("a statement with a lower number than one before it does not count: what the site has now is fetched")
+    func wentBack() throws {
+        let lane = try CredentialLane()
+        defer { lane.stop() }
+        let digest = try begun(lane)
+        try lane.state(1, digest, change: 4, chain: try chain(lane, digest, Self.lanes))
+        #expect(lane.disagreement == nil)
+        let agreed = lane.newestStatement
+        try lane.state(1, digest, change: 3, chain: try chain(lane, digest, [1, 2, 7]))
+        #expect(
+            lane.disagreement
+                == Disagreement(
+                    imageDigest: digest, changeNumber: 3, agreedAsOf: agreed.map { WallTime(milliseconds: $0) }))
+        try #require(try applied(lane, is: 0))
+        try lane.site.bring(1, [1, 2, 7])
+        try lane.ring()
+        try lane.awaitDisagreement(nil)
+        #expect(try lane.site.reds(lane.tables.last?.overlay) == [1, 2, 7])
+    }
+
     @Test("a lane that restarts with such changes finds out by the statement that was kept")
     func restart() throws {
         let lane = try CredentialLane()

@@ -68,4 +68,23 @@ private func ended(_ holder: UInt32, _ end: ReleaseEnd = .passed, _ direction: P
         let newest = passages.newest.map(\.holder.number)
         #expect(newest == Array(UInt32(max(1, count - 2047))...UInt32(count)))
     }
+
+    @Test("who came and left is not inside, however many leave after him", arguments: [1, 2048, 4095, 4096, 9000])
+    func leftLongAgo(others: Int) {
+        var passages = RecordedPassages()
+        var sequence: UInt64 = 0
+        func note(_ holder: UInt32, _ direction: PassageDirection) {
+            sequence += 1
+            passages.note(
+                JournalRecord(
+                    event: ended(holder, .passed, direction), moment: JournalFixture.moment(Int64(sequence)),
+                    epoch: Epoch(low: 1, high: 7), sequence: sequence, lane: JournalFixture.lane, from: .outside,
+                    to: JournalFixture.hall, unsyncedBefore: 0))
+        }
+        note(1, .forward)
+        note(2, .forward)
+        note(1, .backward)
+        for other in 0..<others { note(UInt32(10 + other), .backward) }
+        #expect(passages.newest.filter { $0.what == .passed }.map(\.holder.number) == [2])
+    }
 }

@@ -53,16 +53,25 @@ struct RecordedPassages {
         case .ended(let outcome) where outcome.end == .passed && outcome.holder != .nobody:
             // Who went back the other way may come again.
             if outcome.direction != .forward {
-                Self.add(RecordedPassage(.left, outcome.holder, wall: wall), at: count, to: &left)
+                leave(RecordedPassage(.left, outcome.holder, wall: wall))
             } else if wall != nil {
                 Self.add(RecordedPassage(.passed, outcome.holder, wall: wall), at: count, to: &passed)
             }
         case .passagesForgotten(.nobody):
             everybodyLeft = Entry(passage: RecordedPassage(.left, .nobody, wall: wall), place: count)
         case .passagesForgotten(let holder):
-            Self.add(RecordedPassage(.left, holder, wall: wall), at: count, to: &left)
+            leave(RecordedPassage(.left, holder, wall: wall))
         default: break
         }
+    }
+
+    /// Who left so long ago that it is not kept has not come in either: else he would be inside by an older record.
+    private mutating func leave(_ passage: RecordedPassage) {
+        if left.count == 2 * Self.most {
+            let forgotten = Self.places(Array(left.prefix(Self.most)))
+            passed.removeAll { $0.place < forgotten[$0.passage.holder] ?? -1 }
+        }
+        Self.add(passage, at: count, to: &left)
     }
 
     private static func add(_ passage: RecordedPassage, at place: Int, to entries: inout [Entry]) {
