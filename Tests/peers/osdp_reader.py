@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 import threading
 import time
@@ -31,6 +32,15 @@ CAPABILITIES = osdp.PDCapabilities(
         (osdp.Capability.Readers, 1, 1),
     ]
 )
+
+
+def given_away(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """One more reference for libosdp 3.2.9, which releases one to the second value of a handler's answer that it never
+    took (`pd_command_cb` in vendor/python/osdp_sys/pd.c). Without it a dictionary is freed while the answer still names
+    it, and the interpreter's next collection, or its end, may be a segmentation fault; None loses a reference each time.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(answer))
+    return answer
 
 
 class Wire(osdp.Channel):
@@ -120,8 +130,8 @@ class OsdpReader:
             self.is_installing = False
         self.commands.append(command)  # last: whoever sees it finds what it did
         if command["command"] == STATUS:
-            return 0, {"command": STATUS, "type": command["type"], "report": self.status}
-        return 0, None
+            return 0, given_away({"command": STATUS, "type": command["type"], "report": self.status})
+        return 0, given_away(None)
 
     # What people do at it.
 
