@@ -1,12 +1,16 @@
 """One badge, from its bytes on a serial line to the collector's page."""
 
+import asyncio
+import dataclasses
 import re
 
 from conftest import make_people
 
-from lanesim_parts import comparison, crowd_log
+from lanesim_parts import comparison, crowd_log, site
 
 BOUND = 60
+# Side by side: a visit mostly waits for its person, its gate or its time-outs.
+LANES = 4
 
 
 def test_a_badge_flows_from_its_bytes_to_the_page(open_stage, run):
@@ -30,15 +34,21 @@ def test_a_badge_flows_from_its_bytes_to_the_page(open_stage, run):
 
 
 def test_each_sort_of_person_gets_his_answer(open_stage, run):
-    """Every sort of the crowd through one lane that is for people only, and what the records say of it."""
+    """Every sort of the crowd through lanes that are for people only, and what the records say of it."""
 
     async def scenario():
         from lanesim_parts.sorts import MAY_PASS, SPECIAL
 
         crowd = make_people(*(sort.name for sort in MAY_PASS + SPECIAL if not sort.vehicle_lane))
-        async with open_stage(crowd) as stage:
-            for person in crowd:
-                await stage.lanes[0].simulated.visit(person)
+        (entry,) = site.lanes(1)
+        entries = [dataclasses.replace(entry, id=f"north-{number:02d}") for number in range(1, LANES + 1)]
+        async with open_stage(crowd, settings=entries) as stage:
+
+            async def walk(first):
+                for person in crowd[first::LANES]:
+                    await stage.lanes[first].simulated.visit(person)
+
+            await asyncio.gather(*map(walk, range(LANES)))
             result = await judged(stage)
             assert result.unexpected == [] and result.differences == []
 
