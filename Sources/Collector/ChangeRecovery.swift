@@ -29,6 +29,8 @@ extension ChangeStore {
                     let folded = image?.header.changeNumber ?? 0
                     // Behind a gap that the image does not fill nothing can be laid on top of what is here.
                     guard list.first <= max(newest, folded) + 1 else { break }
+                    // What the image alone has: from here on the newest number hides that it is missing.
+                    if list.first > newest + 1 { try noteHole(newest + 1...list.first - 1, below: list) }
                     for (place, slot) in list.changes.enumerated() {
                         let number = list.first + UInt64(place)
                         guard number > newest else { continue }
@@ -156,23 +158,56 @@ extension ChangeStore {
     func missing(folded: UInt64) throws(CollectorFailure) -> ClosedRange<UInt64>? {
         let last = try lastNumber()
         guard folded > last else { return nil }
+        return try isLossNoted(through: folded) ? nil : last + 1...folded
+    }
+
+    /// The same below lists that were taken back. Remembered until `noteLoss`: whoever takes back need not be who says it.
+    func holes() throws(CollectorFailure) -> [ClosedRange<UInt64>] {
+        let select = try database.prepare(
+            "SELECT first, count FROM request WHERE name LIKE '\(Note.hole.rawValue)%' ORDER BY first")
+        var holes: [ClosedRange<UInt64>] = []
+        while try select.step() {
+            let first = UInt64(clamping: select.integer(0))
+            holes.append(first...first + UInt64(max(1, select.integer(1))) - 1)
+        }
+        return holes
+    }
+
+    private func noteHole(_ numbers: ClosedRange<UInt64>, below list: ChangeList) throws(CollectorFailure) {
+        guard try !isLossNoted(through: numbers.upperBound) else { return }
+        try note(.hole, numbers, at: list.issuedAt.milliseconds)
+    }
+
+    private func isLossNoted(through number: UInt64) throws(CollectorFailure) -> Bool {
         let select = try database.prepare("SELECT 1 FROM request WHERE name = ?")
-        select.bind(1, Self.noteOfLoss(through: folded))
+        select.bind(1, Note.lost.name(through: number))
         defer { select.reset() }
-        return try select.step() ? nil : last + 1...folded
+        return try select.step()
     }
 
     /// Notes that these are lost, so that it is said once. In a transaction of this database.
     func noteLoss(_ numbers: ClosedRange<UInt64>, now: Int64) throws(CollectorFailure) {
+        let delete = try database.prepare("DELETE FROM request WHERE name = ?")
+        delete.bind(1, Note.hole.name(through: numbers.upperBound))
+        try delete.run()
+        try note(.lost, numbers, at: now)
+    }
+
+    private func note(_ what: Note, _ numbers: ClosedRange<UInt64>, at made: Int64) throws(CollectorFailure) {
         let insert = try database.prepare("INSERT OR REPLACE INTO request VALUES(?,?,?,?,?)")
-        insert.bind(1, Self.noteOfLoss(through: numbers.upperBound))
+        insert.bind(1, what.name(through: numbers.upperBound))
         insert.bind(2, [] as [UInt8])
         insert.bind(3, Int64(clamping: numbers.lowerBound))
         insert.bind(4, Int64(clamping: numbers.upperBound - numbers.lowerBound) + 1)
-        insert.bind(5, now)
+        insert.bind(5, made)
         try insert.run()
     }
 
-    /// A space: no request of others has such a name.
-    private static func noteOfLoss(through number: UInt64) -> String { "lost through \(number)" }
+    /// A row of `request` that nobody asked for; it stays for ever. A space: no request of others has such a name.
+    enum Note: String, CaseIterable {
+        case lost = "lost through "
+        case hole = "hole through "
+
+        func name(through number: UInt64) -> String { rawValue + "\(number)" }
+    }
 }

@@ -402,6 +402,7 @@ public final class ChangeStore: @unchecked Sendable {
                     DELETE FROM change WHERE number <= \(folded - Self.keptBehindImage)
                         AND number < (SELECT max(number) FROM change);
                     DELETE FROM request WHERE made < \(now - 30 * 86_400_000)
+                        \(Note.allCases.map { "AND name NOT LIKE '\($0.rawValue)%'" }.joined(separator: " "))
                     """)
             }
         } catch let failure as CollectorFailure { throw failure } catch let refusal as Refusal {
@@ -451,8 +452,15 @@ public final class ChangeStore: @unchecked Sendable {
         let said = badges(of: holders, in: image)
         let changed = try database.prepare(
             "SELECT tag, slot, zones, base FROM change WHERE holder = ? AND number > ? ORDER BY number")
+        let before = try database.prepare(
+            "SELECT tag, slot, zones, base FROM change WHERE holder = ? AND number <= ? ORDER BY number DESC LIMIT 1")
         for holder in holders.sorted() {
             var inForce: [BadgeTag: Badge] = [:]
+            // What the image says of him may be what a change said before: that is no news of the feed.
+            before.bind(1, Int64(holder))
+            before.bind(2, folded)
+            let spoken = try before.step() ? Row(before)?.credential(zones: image.header.zones) : nil
+            before.reset()
             changed.bind(1, Int64(holder))
             changed.bind(2, folded)
             while try changed.step() {
@@ -463,7 +471,9 @@ public final class ChangeStore: @unchecked Sendable {
             for badge in said[holder] ?? [] {
                 let wanted = Badge(
                     holder: holder, tag: badge.tag,
-                    credential: badge.credential.map { keys.merged($0, decided: decided[holder]?.state) })
+                    credential: badge.credential.map {
+                        keys.merged($0, decided: decided[holder]?.state, spoken: spoken)
+                    })
                 if inForce.removeValue(forKey: badge.tag) ?? badge != wanted { rows.append(wanted) }
             }
             // Identifiers that the image gives to somebody else, or to nobody.
@@ -592,6 +602,20 @@ public final class ChangeStore: @unchecked Sendable {
             if let slot { slots[slot.tag] = slot }
         }
         return slots
+    }
+
+    /// Whether every change behind `number` is here: an image that has those before may then come into force. `folded`:
+    /// up to which the one in force has them.
+    static func hasAll(
+        behind number: UInt64, _ directory: SiteDirectory, folded: UInt64
+    ) throws(CollectorFailure) -> Bool {
+        guard let database = try openIfThere(directory) else { return folded <= number }
+        let select = try database.prepare("SELECT count(*), coalesce(max(number), 0) FROM change WHERE number > ?")
+        select.bind(1, Int64(clamping: number))
+        defer { select.reset() }
+        guard try select.step() else { return false }
+        let newest = max(folded, UInt64(clamping: select.integer(1)))
+        return newest <= number || UInt64(clamping: select.integer(0)) == newest - number
     }
 
     /// Changes whenever another process has published.

@@ -19,7 +19,8 @@ public final class CollectorService {
     private let imageLimits: ImageLimits
     private var pruned: Int64 = 0
     private var leapt: Int64 = 0
-    /// What a backup left open is made good; nobody brings one in while `serve` runs.
+    /// What a backup left open is made good; nobody brings one in while `serve` runs, but an image may come that another
+    /// process could not make good.
     private var isHealed = false
     /// What fails just now, by what was attempted.
     private var failures: [String: String] = [:]
@@ -91,10 +92,9 @@ public final class CollectorService {
         let now = SystemClock.wallMilliseconds()
         // What cannot be stored is not counted: then what is known grows old.
         if intake.isWhole { publisher.tell(intake.snapshot.occupancy(now: now)) }
-        if !isHealed {
-            attempt("a restored changes.sqlite") { () throws(CollectorFailure) in
-                isHealed = try publisher.heal(now: now)
-            }
+        attempt("a restored changes.sqlite") { () throws(CollectorFailure) in
+            if isHealed { isHealed = try !publisher.isBehind() }
+            if !isHealed { isHealed = try publisher.heal(now: now) }
         }
         attempt("the credential office") { () throws(CollectorFailure) in try publisher.publishDecisions() }
         attempt("changes") { () throws(CollectorFailure) in

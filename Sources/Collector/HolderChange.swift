@@ -109,12 +109,14 @@ public struct StandingKeys: Sendable {
     ///
     /// - Parameters:
     ///   - decided: what the office decided of his fourth key: to hear that is no news of the feed.
-    func merged(_ credential: Credential, decided: Activation? = nil) -> Credential {
+    ///   - spoken: what changes said that `credential`, of an image, has taken in: nor is that.
+    func merged(_ credential: Credential, decided: Activation? = nil, spoken: Credential? = nil) -> Credential {
         guard let keys = holders[credential.holder.number] else { return credential }
         var merged = credential
         for (key, standing) in keys {
             let isAgreed = key == .activation && decided.map { $0 == credential.activation } ?? false
-            guard isAgreed || Self.holds(standing, key, against: credential) else { continue }
+            let isSpoken = spoken.map { key.state(of: $0) == key.state(of: credential) } ?? false
+            guard isAgreed || isSpoken || Self.holds(standing, key, against: credential) else { continue }
             switch key {
             case .code:
                 merged.healthCode = HealthCode(rawValue: standing.state) ?? .unknown

@@ -57,15 +57,18 @@ public struct ImageOffice {
                 "publish", "image \(version)", "image \(inForce.version) is in force, of a later import",
                 advice: "import \(image.feed) again")
         }
-        // Numbers went above those that this image was made with, and would be given again behind it.
-        let reached = try register.changeNumberInForce(directory)
-        if reached > (try ChangeStore.standingKeys(directory).changeNumber) {
-            throw CollectorFailure(
-                "publish", "image \(version)", "changes.sqlite was restored since, and numbers went on at \(reached)",
-                advice: "import \(image.feed) again")
-        }
         // Whole and unchanged, or nobody is told of it.
-        try PublishedImageFile("\(directory.images)/\(image.file)", digest: image.digest).forEachSlot { _ in }
+        let file = try PublishedImageFile("\(directory.images)/\(image.file)", digest: image.digest)
+        try file.forEachSlot { _ in }
+        // Lanes could not go on from it: numbers went above those that it was made with, or some are not kept any more.
+        let reached = file.header.changeNumber
+        let folded = try register.changeNumberInForce(directory)
+        guard try ChangeStore.hasAll(behind: reached, directory, folded: folded) else {
+            throw CollectorFailure(
+                "publish", "image \(version)",
+                "it has the changes up to \(reached), and those behind are not all in changes.sqlite, which was restored "
+                    + "since, or keeps them no longer", advice: "import \(image.feed) again")
+        }
         let now = SystemClock.wallMilliseconds()
         let why = "held: \((image.held ?? "").replacing("\n", with: "; "))"
         guard let inForce, inForce.version > version else {

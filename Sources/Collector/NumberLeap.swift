@@ -52,22 +52,23 @@ struct NumberLeap {
             let shown = "published/ shows change \(store.reached)"
             if let said = try goAbove(store.reached, shown, store, by: who, now: now) { Log.error(said) }
         }
-        let lost: String?
+        var lost: [String] = []
         do {
-            lost = try store.transaction {
-                guard let missing = try store.missing(folded: folded) else { return nil }
+            try store.transaction {
                 let image = try register.inForce()?.version ?? 0
-                let what =
-                    "changes \(missing.lowerBound) to \(missing.upperBound) stand in image \(image) and not in "
-                    + "changes.sqlite, which is older than that: the next feed does not know them"
-                try store.noteLoss(missing, now: now)
-                try AuditTrail(database).add(who, Self.auditWord, what, at: now)
-                return what
+                for numbers in try store.holes() + [store.missing(folded: folded)].compactMap(\.self) {
+                    let what =
+                        "changes \(numbers.lowerBound) to \(numbers.upperBound) stand in image \(image) and not in "
+                        + "changes.sqlite, which is older than that: the next feed does not know them"
+                    try store.noteLoss(numbers, now: now)
+                    try AuditTrail(database).add(who, Self.auditWord, what, at: now)
+                    lost.append(what)
+                }
             }
         } catch let failure as CollectorFailure { throw failure } catch {
             throw CollectorFailure("note what is lost in", directory.changeDatabase, "\(error)")
         }
-        if let lost { Log.error(lost + ". Give them again") }
+        for what in lost { Log.error(what + ". Give them again") }
     }
     private static let auditWord = "changes were lost"
 

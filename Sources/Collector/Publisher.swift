@@ -89,10 +89,17 @@ final class Publisher: Sendable {
         try NumberLeap(directory: directory, database: database).leap(over: ahead, now: now)
     }
 
-    /// As `NumberLeap.healIfFree`.
+    /// As `NumberLeap.healIfFree`; false as well while there is no image to stand on, or it did not help.
     func heal(now: Int64) throws(CollectorFailure) -> Bool {
-        try NumberLeap(directory: directory, database: database).healIfFree(by: "serve", now: now)
+        guard try Self.newestImage(in: database) != nil else { return false }
+        guard try NumberLeap(directory: directory, database: database).healIfFree(by: "serve", now: now) else {
+            return false
+        }
+        return try !isBehind()
     }
+
+    /// As `ChangeStore.isBehind`.
+    func isBehind() throws(CollectorFailure) -> Bool { try changes.isBehind() }
 
     /// Removes images that are kept no longer.
     func prune(_ limits: ImageLimits, now: Int64) throws(CollectorFailure) {

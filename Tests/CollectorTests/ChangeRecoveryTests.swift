@@ -50,6 +50,13 @@ private final class Place {
         bench.service.refresh()
     }
 
+    /// A feed that takes all but one from the image is held: which image that is.
+    func hold() throws -> UInt64 {
+        let summary = try bench.publish([Self.holders[0]], mostLosingPercent: 5)
+        guard case .held = summary.fate else { throw CollectorFailure("hold", "a feed", "it was published") }
+        return summary.version
+    }
+
     func lose() throws {
         try bench.restart(between: {
             for suffix in ["", "-wal", "-shm"] { try FileSystem.unlinkIfPresent(bench.data.changeDatabase + suffix) }
@@ -249,6 +256,90 @@ struct ChangeRecoveryTests {
         try place.bench.restart()
         try place.bring()
         #expect(try place.losses.count == 1 && place.vaccine(0) == .partial && place.vaccine(1) == .full)
+    }
+
+    @Test(
+        "changes that only the image has are said to be lost, too, when lists behind it hide that their place is empty")
+    func holeBelowLists() throws {
+        let place = try Place()
+        _ = try place.change("a", to: .partial)
+        try place.save()
+        _ = try place.change("b", to: .partial)
+        _ = try place.change("c", to: .partial)
+        try place.bring()
+        // Only what lies on the image in force stays there for long.
+        let directory = PublishedDirectory(place.bench.data)
+        for name in try directory.listNames() { try directory.remove(list: name) }
+        _ = try place.change("a", to: VaccineState.none)
+        try place.restore(published: true)
+        #expect(try place.statement.imageVersion == 2 && place.statement.changeNumber == 4)
+        #expect(try place.losses.count == 1)
+        #expect(
+            try place.losses.first?.contains(
+                "changes 2 to 3 stand in image 2 and not in changes.sqlite, which is older than that") == true)
+        #expect(try place.vaccine(0) == VaccineState.none && place.vaccine(1) == .partial)
+        try place.bench.restart()
+        try place.bring()
+        #expect(try place.losses.count == 1, "said once")
+        #expect(try place.vaccine(0) == VaccineState.none && place.vaccine(1) == .full)
+    }
+
+    @Test("what was said to be lost is not said again when the note of it is old")
+    func oldNote() throws {
+        let place = try Place()
+        let store = try ChangeStore(place.bench.data)
+        let longAgo = SystemClock.wallMilliseconds() - 40 * 86_400_000
+        try store.transaction { try store.noteLoss(2...5, now: longAgo) }
+        try place.bring()
+        #expect(try store.missing(folded: 5) == nil)
+        #expect(try store.missing(folded: 6) == 1...6)
+    }
+
+    @Test(
+        "a held image comes into force while all changes behind it are here, and not after numbers went above them",
+        arguments: [false, true])
+    func heldImage(isRestored: Bool) throws {
+        let place = try Place()
+        _ = try place.change("a", to: .partial)
+        let held = try place.hold()
+        try place.save()
+        _ = try place.change("a", to: VaccineState.none)
+        let office = try ImageOffice(place.bench.data)
+        guard isRestored else {
+            #expect(try office.publish(held, by: "alice") == held)
+            place.bench.service.refresh()
+            // The image says `partial`, by the first change, which is no news of the feed.
+            #expect(try place.statement.imageVersion == held && place.vaccine(0) == VaccineState.none)
+            return
+        }
+        try place.restore(published: false)
+        #expect(try place.bench.get("/v1/changes?after=2").status == 410)
+        place.bench.service.refresh()
+        for next in 1...2 as ClosedRange<UInt64> {
+            #expect(throws: CollectorFailure.self) { try office.publish(held, by: "alice") }
+            #expect(try place.change("c", to: next == 1 ? .partial : .full).first == 2 + NumberLeap.margin + next)
+        }
+        #expect(try place.statement.imageVersion == held + 1 && place.vaccine(2) == .full)
+    }
+
+    @Test("what a collector without any image cannot go above it goes above as soon as there is one")
+    func firstImageLater() throws {
+        let place = try Place()
+        for holder in Place.holders { _ = try place.change(holder, to: .partial) }
+        let directory = PublishedDirectory(place.bench.data)
+        try place.bench.restart(between: {
+            for suffix in ["", "-wal", "-shm"] {
+                try FileSystem.unlinkIfPresent(place.bench.data.changeDatabase + suffix)
+            }
+            try Database(place.bench.data.siteDatabase, .readWrite).execute("DELETE FROM image")
+            for name in try directory.listNames() { try directory.remove(list: name) }
+        })
+        place.bench.service.refresh()
+        #expect(try place.bench.get("/v1/statement").status != 200)
+        try place.bring()
+        #expect(try place.statement.changeNumber == 3 + NumberLeap.margin)
+        #expect(try place.change("b", to: .partial).first == 4 + NumberLeap.margin)
+        #expect(try place.vaccine(1) == .partial && place.losses.count == 1)
     }
 
     @Test("a change that comes while the image of a leap is written keeps the image out of force, and is in the next")

@@ -81,7 +81,7 @@ final class ServiceBench {
         makeBody(records, site: site, lane: lane, oldestHeld: oldestHeld)
     }
 
-    func publish(_ holders: [String]) throws -> FeedImport.Summary {
+    func publish(_ holders: [String], mostLosingPercent: Int = 100) throws -> FeedImport.Summary {
         let header = FeedColumn.allCases.map(\.rawValue).joined(separator: ",")
         let rows = holders.enumerated().map {
             "\($0.element),visitor,\(hex([1, 2, UInt8($0.offset >> 8), UInt8($0.offset & 255)])),,,ring,full,red,,none,,activated,,"
@@ -89,7 +89,7 @@ final class ServiceBench {
         let feed = directory.file("feed.csv")
         try FileSystem.replace(feed, with: Array(([header] + rows).map { $0 + "\n" }.joined().utf8), mode: 0o600)
         var options = FeedImport.Options()
-        options.rules.mostLosingPercent = 100
+        options.rules.mostLosingPercent = mostLosingPercent
         return try FeedImport(data: data, feed: feed, options: options).run { _ in }
     }
 }
