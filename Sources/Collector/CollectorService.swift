@@ -91,7 +91,7 @@ public final class CollectorService {
     public func refresh() {
         let now = SystemClock.wallMilliseconds()
         // What cannot be stored is not counted: then what is known grows old.
-        if intake.isWhole { publisher.tell(intake.snapshot.occupancy(now: now)) }
+        if intake.isWhole { publisher.tell(intake.snapshot.occupancy(now: now), now: now) }
         attempt("a restored changes.sqlite") { () throws(CollectorFailure) in
             if isHealed { isHealed = try !publisher.isBehind() }
             if !isHealed { isHealed = try publisher.heal(now: now) }

@@ -66,7 +66,7 @@ final class PresenceDesk: Sendable {
     func note(_ passages: [Passage], asOf: Int64) {
         queue.withLock {
             $0.passages += passages
-            $0.asOf = max(asOf, $0.asOf ?? asOf)
+            $0.asOf = asOf
         }
         bell.signal()
     }
@@ -118,7 +118,7 @@ final class PresenceDesk: Sendable {
             }
             // Whoever still waits when the collector stops is answered by the server.
             if isStopping { return }
-            if book.take(passages, asOf: asOf) { (lists, bytesKept) = ([:], 0) }
+            if book.take(passages, asOf: asOf, now: SystemClock.wallMilliseconds()) { (lists, bytesKept) = ([:], 0) }
             let now = SystemClock.monotonicNanoseconds()
             for question in questions {
                 guard book.isKnown else {
@@ -189,10 +189,11 @@ struct PresenceBook {
 
     var isKnown: Bool { asOf != nil }
 
-    /// Whether anything is new.
-    mutating func take(_ passages: [PresenceDesk.Passage], asOf: Int64?) -> Bool {
-        let isNew = !passages.isEmpty || asOf != self.asOf
-        self.asOf = asOf
+    /// Whether anything is new. `now`: by this machine's clock, ms since 1970-01-01 UTC.
+    mutating func take(_ passages: [PresenceDesk.Passage], asOf: Int64?, now: Int64) -> Bool {
+        let before = self.asOf
+        if let asOf { self.asOf = SiteKnowledge.asOf(asOf, after: before, now: now) }
+        let isNew = !passages.isEmpty || before != self.asOf
         guard !passages.isEmpty else { return isNew }
         number += 1
         for passage in passages {

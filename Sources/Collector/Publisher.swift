@@ -166,13 +166,13 @@ final class Publisher: Sendable {
     }
 
     /// How full the zones are: said from the next statement on, and that one is not waited for when it is other news.
-    func tell(_ occupancy: ZoneOccupancy) {
+    func tell(_ occupancy: ZoneOccupancy, now: Int64) {
         state.withLock {
             var occupancy = occupancy
             if let before = $0.occupancy {
                 if before.zones != occupancy.zones { $0.endStatement() }
-                // A lane that comes back after long makes what was said before no less true.
-                occupancy.asOf = max(before.asOf, occupancy.asOf)
+                occupancy.asOf.milliseconds = SiteKnowledge.asOf(
+                    occupancy.asOf.milliseconds, after: before.asOf.milliseconds, now: now)
             }
             $0.occupancy = occupancy
         }

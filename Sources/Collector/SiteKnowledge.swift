@@ -16,6 +16,14 @@ enum SiteKnowledge {
         }
         return earliest
     }
+
+    /// What is said now, `asOf`, after something was said as of `before`: a lane that comes back after long makes that no
+    /// less true. But lanes believe no date ahead of their clocks: what was said while this machine's clock was ahead is
+    /// let go of as soon as it is right again.
+    static func asOf(_ asOf: Int64, after before: Int64?, now: Int64) -> Int64 {
+        guard let before, before - now <= ClockKeeper.aheadMilliseconds else { return asOf }
+        return max(before, asOf)
+    }
 }
 
 extension Intake {

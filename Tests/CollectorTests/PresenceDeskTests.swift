@@ -44,15 +44,15 @@ extension PresenceList {
     func lists() throws {
         var bench = try Bench()
         #expect(!bench.book.isKnown)
-        let isNew1 = bench.book.take([passage(5, to: ring), passage(2, to: hall)], asOf: 1000)
+        let isNew1 = bench.book.take([passage(5, to: ring), passage(2, to: hall)], asOf: 1000, now: 1000)
         #expect(isNew1)
-        let isNew2 = bench.book.take([], asOf: 1000)
+        let isNew2 = bench.book.take([], asOf: 1000, now: 1000)
         #expect(!isNew2)
         let first = try bench.read(bench.book.wholeList())
         #expect(first.isWhole && first.places == [2: "hall-4", 5: "ring"] && first.asOf.milliseconds == 1000)
-        let isNew3 = bench.book.take([passage(5, to: .outside), passage(9, to: ring)], asOf: 2000)
+        let isNew3 = bench.book.take([passage(5, to: .outside), passage(9, to: ring)], asOf: 2000, now: 2000)
         #expect(isNew3)
-        let isNew4 = bench.book.take([passage(9, to: hall)], asOf: 3000)
+        let isNew4 = bench.book.take([passage(9, to: hall)], asOf: 3000, now: 3000)
         #expect(isNew4)
         let mark = PresenceMark(numbering: numbering, number: first.number)
         #expect(bench.book.goesOn(from: mark))
@@ -67,26 +67,42 @@ extension PresenceList {
     @Test("who has another numbering, a number that is not given yet, or is too far behind gets a whole list")
     func farBehind() throws {
         var bench = try Bench()
-        _ = bench.book.take([passage(1, to: ring)], asOf: 1)
+        _ = bench.book.take([passage(1, to: ring)], asOf: 1, now: 1)
         let early = PresenceMark(numbering: numbering, number: bench.book.number)
         #expect(!bench.book.goesOn(from: .none))
         #expect(!bench.book.goesOn(from: PresenceMark(numbering: epoch(9), number: early.number)))
         #expect(!bench.book.goesOn(from: PresenceMark(numbering: numbering, number: early.number + 1)))
         #expect(bench.book.goesOn(from: early))
         let half = (0..<PresenceDesk.mostKept / 2).map { passage(UInt32($0 + 1), to: hall) }
-        _ = bench.book.take(half, asOf: 2)
+        _ = bench.book.take(half, asOf: 2, now: 2)
         #expect(bench.book.goesOn(from: early))
         let later = PresenceMark(numbering: numbering, number: bench.book.number)
-        _ = bench.book.take(half, asOf: 3)
-        _ = bench.book.take([passage(1, to: .outside)], asOf: 4)
+        _ = bench.book.take(half, asOf: 3, now: 3)
+        _ = bench.book.take([passage(1, to: .outside)], asOf: 4, now: 4)
         #expect(!bench.book.goesOn(from: early) && bench.book.goesOn(from: later))
         #expect(try bench.read(bench.book.list(behind: later.number)).entries.count == half.count)
+    }
+
+    @Test("what was said while the collector's clock was ahead is let go of as soon as it is right again")
+    func wasAhead() throws {
+        var bench = try Bench()
+        let (now, day) = (1_000_000_000 as Int64, 86_400_000 as Int64)
+        _ = bench.book.take([passage(5, to: ring)], asOf: now, now: now)
+        // A lane that comes back after long.
+        _ = bench.book.take([], asOf: now - day, now: now + 1000)
+        #expect(try bench.read(bench.book.wholeList()).asOf.milliseconds == now)
+        _ = bench.book.take([], asOf: now + day, now: now + day)
+        #expect(try bench.read(bench.book.wholeList()).asOf.milliseconds == now + day)
+        let isNew = bench.book.take([], asOf: now + 2000, now: now + 2000)
+        #expect(isNew)
+        let list = try bench.read(bench.book.wholeList())
+        #expect(list.asOf.milliseconds == now + 2000 && list.places == [5: "ring"])
     }
 
     @Test("more zones than a list has room for are left out, and so are the holders in them")
     func manyZones() throws {
         var bench = try Bench()
-        _ = bench.book.take((1...300).map { passage(UInt32($0), to: name("zone-\($0)")) }, asOf: 1)
+        _ = bench.book.take((1...300).map { passage(UInt32($0), to: name("zone-\($0)")) }, asOf: 1, now: 1)
         let list = try bench.read(bench.book.wholeList())
         #expect(list.zones.count == PresenceList.mostZones && list.entries.count == PresenceList.mostZones)
     }

@@ -1,4 +1,5 @@
 import Admission
+import Cryptography
 import Framing
 import Testing
 
@@ -32,6 +33,26 @@ private let hour: Int64 = 3_600_000
         try says("a", [], at: morning + 21_000 + hour - 1)
         #expect(asOf(morning + 21_000 + hour - 1) == morning + 21_000)
         #expect(asOf(morning + 21_000 + hour) == morning + 20_000 - 1 + hour)
+    }
+
+    @Test("a statement's count goes back in time when the collector's clock was ahead, and not otherwise")
+    func clockWasAhead() throws {
+        let bench = try ServiceBench()
+        _ = try bench.publish(["a"])
+        let secret = try bench.data.key(.siteSecret, bench.data.secretKeyFile)
+        let publisher = try Publisher(bench.data, site: bench.site, key: Ed25519.SigningKey(seed: secret.key))
+        func said(_ asOf: Int64, at now: Int64) throws -> Int64? {
+            publisher.tell(ZoneOccupancy(asOf: WallTime(milliseconds: asOf), zones: []), now: now)
+            _ = try publisher.refresh(now: now)
+            return try Statement.parse(#require(try publisher.statement())).statement.occupancy?.asOf.milliseconds
+        }
+        let day = 24 * hour
+        #expect(try said(morning, at: morning) == morning)
+        #expect(try said(morning - day, at: morning + 1000) == morning)
+        #expect(try said(morning + day, at: morning + day) == morning + day)
+        #expect(try said(morning + 2000, at: morning + 2000) == morning + 2000)
+        #expect(try said(morning + 300_000, at: morning + 300_000) == morning + 300_000)
+        #expect(try said(morning + 3000, at: morning + 3000) == morning + 300_000, "soon true again")
     }
 
     @Test("after a restart a lane has told nothing newer than when it was seen last")
