@@ -14,6 +14,9 @@ struct ChainComparison {
     private var earliestAttempt: UInt64 = 0
     private var attempts: UInt64 = 0
 
+    /// How far what is fetched once more had come by which statement, and since when newer ones find it there.
+    private var standstill: (number: UInt64, asOf: WallTime, since: UInt64?)?
+
     private static let firstWaitSeconds: UInt64 = 60
     private static let mostDoublings: UInt64 = 4
 
@@ -56,6 +59,24 @@ struct ChainComparison {
         guard now >= earliestAttempt else { return false }
         earliestAttempt = now + (Self.firstWaitSeconds << min(attempts, Self.mostDoublings)) * 1_000_000_000
         attempts += 1
+        standstill = nil
+        return true
+    }
+
+    /// Whether what is fetched once more has come no further than `number` for so long, while statements came: then it is
+    /// to be given up, and the next attempt waits. Meanwhile the uplink does not bring what is new.
+    mutating func standsStill(
+        at number: UInt64, _ statement: Statement, now: UInt64, milliseconds: UInt64
+    ) -> Bool {
+        guard let still = standstill, still.number == number else {
+            standstill = (number, statement.asOf, nil)
+            return false
+        }
+        // A lane without its collector waits on: nobody brings it what is new either.
+        if still.since == nil, statement.asOf > still.asOf { standstill?.since = now }
+        guard let since = standstill?.since, now - since >= milliseconds * 1_000_000 else { return false }
+        standstill = nil
+        earliestAttempt = max(earliestAttempt, now + Self.firstWaitSeconds * 1_000_000_000)
         return true
     }
 }

@@ -32,6 +32,8 @@ final class CredentialThread: Sendable {
         var pairingMilliseconds = 30_000
         /// After an image was damaged as it was read it is looked at again: the next time it may not be.
         var secondLookMilliseconds: Int64 = 60_000
+        /// So long what is fetched once more may come no further.
+        var standstillMilliseconds: UInt64 = 60_000
     }
 
     private let settings: Settings
@@ -433,6 +435,14 @@ private final class CredentialLoop {
             Log.error("changes: fetched once more, they are again not those that the collector's statement names")
             changes.giveUpAnew()
         case nil: break
+        }
+        if let number = changes.numberAnew,
+            comparison.standsStill(at: number, said, now: now, milliseconds: settings.standstillMilliseconds)
+        {
+            Log.error(
+                "changes: fetched once more, they come no further than change \(number); until the next attempt the lane "
+                    + "goes on from those in force")
+            changes.giveUpAnew()
         }
         tellDisagreement()
         if comparison.disagreement != nil, changes.numberAnew == nil, comparison.beginsAttempt(now: now) {

@@ -24,6 +24,8 @@ final class CredentialSync: Errand {
     /// As of the last look.
     private var newestHeld: ImageName?
     private var patience = ImagePatience()
+    /// Of a whole image that waits for too long.
+    private var secondLook: (ImageInspection, path: String)?
 
     private var statementReport = FailureReport("fetching the statement")
     private var imageReport = FailureReport("fetching the image")
@@ -50,10 +52,13 @@ final class CredentialSync: Errand {
         [statementReport.current, imageReport.current, bell.complaint, appliedReport.current].compactMap(\.self)
     }
 
-    var nextDue: MonotonicTime { inspection == nil ? schedule.nextDue : MonotonicTime(nanoseconds: 0) }
+    var nextDue: MonotonicTime {
+        inspection == nil && secondLook == nil ? schedule.nextDue : MonotonicTime(nanoseconds: 0)
+    }
 
     func step(now: MonotonicTime) {
         if inspection != nil { inspect(now) }
+        if secondLook != nil { lookAgain() }
         for task in schedule.start(now: now) {
             do throws(TransferFailure) {
                 switch task {
@@ -155,16 +160,35 @@ final class CredentialSync: Errand {
             if let waiting = newestHeld, waiting.version > applied?.imageVersion ?? 0,
                 patience.isOver(for: waiting, now: now)
             {
-                Log.warning(
-                    "image \(waiting.version) was not taken over by lanekeeperd: it is fetched once more (lanectl cache "
-                        + "info says why it is refused)")
-                try images.remove(images.wholePath(version: waiting.version))
-                newestHeld = try held(applied)
+                let path = images.wholePath(version: waiting.version)
+                secondLook = (try inspection(of: path), path)
             }
             return newestHeld
         } catch {
             say(.warning, imageReport.failed(key: "tidy", error.description, now: now))
             return nil
+        }
+    }
+
+    /// A disk or a memory may have damaged it after it was checked here: only then another copy helps.
+    private func lookAgain() {
+        guard let (inspection, path) = secondLook else { return }
+        do throws(TransferFailure) {
+            guard try inspection.step() else { return }
+            secondLook = nil
+            let name = inspection.name
+            if let named = schedule.named, named.version == name.version, named != name {
+                throw TransferFailure(.nonsense, "it is not the image of that version that the statement names")
+            }
+            Log.warning(
+                "image \(name.version) is not taken over by lanekeeperd, though it is whole here: it waits on (lanectl "
+                    + "cache info says why it is refused)")
+        } catch {
+            secondLook = nil
+            Log.warning(
+                "\(path) was not taken over by lanekeeperd, and is damaged: it is fetched once more: \(error.description)"
+            )
+            discard(path)
         }
     }
 

@@ -139,11 +139,11 @@ final class CredentialLane {
         look = self.site.folder.file("look.sock")
     }
 
-    func start(pairingMilliseconds: Int = 60_000) throws {
+    func start(pairingMilliseconds: Int = 60_000, standstillMilliseconds: UInt64 = 60_000) throws {
         let thread = try CredentialThread(
             CredentialThread.Settings(
                 directory: site.directory, lookSocket: look, trust: site.trust,
-                pairingMilliseconds: pairingMilliseconds), news: news)
+                pairingMilliseconds: pairingMilliseconds, standstillMilliseconds: standstillMilliseconds), news: news)
         self.thread = thread
         running = try thread.start()
     }

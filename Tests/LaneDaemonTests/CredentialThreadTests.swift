@@ -40,6 +40,19 @@ private final class Bench {
 
     func start() throws { running = try thread.start() }
 
+    /// Retires a table as the lane does, which then has nothing of it any more. Its image, for as long as anybody has it.
+    func retireTable() throws -> () -> CredentialImage? {
+        try image(1)
+        let trust = try SiteTrust(site: site, publicKey: key.publicKey, badgeKeyFingerprint: badgeKey.fingerprint)
+        let moment = Moment(monotonic: .now(), wall: WallTime(milliseconds: 2_000_000), clock: .trusted)
+        let image = try CredentialImage(directory.incomingImage(version: 1), trusting: trust, at: moment)
+        let table = BadgeTable(image: image, overlay: ChangeOverlay(on: image.header))
+        var old: BadgeTable? = table
+        thread.retire(&old, inForce: table)
+        #expect(old == nil)
+        return { [weak image] in image }
+    }
+
     func stop() {
         thread.end()
         running?.join()
@@ -111,6 +124,16 @@ private func instants(_ news: [CredentialNews]) -> [Int64] {
         #expect(versions(try bench.next()) == [4])
         #expect(try AppliedFile.read(bench.directory.applied)?.imageVersion == 3)
         bench.stop()
+    }
+
+    @Test("a table that the lane gave away is let go of by this thread, which is the last to have it")
+    func letGoOf() throws {
+        let bench = try Bench()
+        let image = try bench.retireTable()
+        #expect(image() != nil)
+        try bench.start()
+        defer { bench.stop() }
+        #expect(try eventually { image() == nil })
     }
 
     @Test("what another key signed, an older image and an older statement change nothing")

@@ -96,6 +96,47 @@ import Testing
         #expect(try lane.site.reds(lane.tables.last?.overlay) == (Self.lanes + [5]).sorted())
     }
 
+    @Test("what the collector cannot give once more does not keep away for long what is new")
+    func givenUp() throws {
+        let lane = try CredentialLane()
+        defer { lane.stop() }
+        let digest = try begun(lane)
+        lane.stop()
+        try lane.start(standstillMilliseconds: 0)
+        try lane.awaitTable(1, change: 4)
+        let said = try chain(lane, digest, Self.sites)
+        for _ in 0..<2 { try lane.state(1, digest, change: 4, chain: said) }
+        // By this the uplink asks for what comes behind it, and nobody fetched once more what comes before.
+        try #require(try applied(lane, is: 4))
+        #expect(lane.disagreement?.changeNumber == 4)
+        for _ in 0..<2 { try lane.state(1, digest, change: 4, chain: said) }
+        #expect(try AppliedFile.read(lane.site.directory.applied)?.changeNumber == 4, "not again at once")
+    }
+
+    @Test("an attempt ends a minute after it came to a standstill while statements come, and the next one waits")
+    func standstill() {
+        func statement(_ asOf: Int64) -> Statement {
+            Statement(
+                site: SiteID(low: 1, high: 2), imageVersion: 1, changeNumber: 9, asOf: WallTime(milliseconds: asOf),
+                imageHeaderDigest: [])
+        }
+        let second: UInt64 = 1_000_000_000
+        var comparison = ChainComparison()
+        _ = comparison.beginsAttempt(now: second)
+        // At which second, how far, by which statement, and whether that is the end.
+        let looks: [(UInt64, UInt64, Int64, Bool)] = [
+            (1, 0, 1, false), (100, 0, 1, false), (101, 0, 2, false), (160, 0, 3, false), (160, 4, 3, false),
+            (170, 4, 4, false), (229, 4, 9, false), (230, 4, 9, true),
+        ]
+        for (now, number, asOf, isOver) in looks {
+            let found = comparison.standsStill(at: number, statement(asOf), now: now * second, milliseconds: 60_000)
+            #expect(found == isOver, "\(now) s")
+        }
+        let tooEarly = comparison.beginsAttempt(now: 290 * second - 1)
+        let begins = comparison.beginsAttempt(now: 290 * second)
+        #expect(!tooEarly && begins)
+    }
+
     @Test("a statement with a lower number than one before it does not count: what the site has now is fetched")
     func wentBack() throws {
         let lane = try CredentialLane()

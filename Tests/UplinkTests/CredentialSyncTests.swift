@@ -123,7 +123,7 @@ struct CredentialSyncTests {
     }
 
     @Test(
-        "a whole image that the daemon does not take is fetched once more after 5 min, not before and not at once again"
+        "a damaged image that the daemon does not take is fetched once more after 5 min, not before and not at once again"
     )
     func fetchedAgain() throws {
         let image = try TestImage(version: 7)
@@ -148,6 +148,24 @@ struct CredentialSyncTests {
             #expect(try place.work { try place.incoming().contains(name) })
             if try place.contents(name) == image.bytes { try damage() }
         }
+    }
+
+    @Test("a whole image that the daemon does not take waits on, and is not fetched again")
+    func waitsOn() throws {
+        let image = try TestImage(version: 7)
+        let place = try Place { $0.serve(image) }
+        defer { place.server.stop() }
+        let name = "image-\(image.name).img"
+        func statements() -> Int { place.server.requests(to: "/v1/statement").count }
+        #expect(try place.work { try place.incoming().contains(name) })
+        let file = try FileSystem.status("\(place.directory.incoming)/\(name)")
+        for seconds in [0, 301, 930, 2200] as [Int64] {
+            place.aheadMilliseconds = seconds * 1000
+            let before = statements()
+            #expect(try place.work { statements() >= before + 4 })
+            #expect(try FileSystem.status("\(place.directory.incoming)/\(name)") == file, "after \(seconds) s")
+        }
+        #expect(place.server.requests(to: "/v1/image").count { !$0.contains("If-None-Match") } == 1)
     }
 
     @Test("an image that is held is not fetched again, whoever holds it")

@@ -12,7 +12,7 @@ import Testing
         MonotonicTime(milliseconds: UInt64(1_000_000 + seconds * 1000))
     }
 
-    @Test("it is fetched once more after 5 min, then after twice as long each time, up to 160 min")
+    @Test("it is looked at once more after 5 min, then after twice as long each time, up to 160 min")
     func doubles() {
         var patience = ImagePatience()
         var now: Int64 = 0
