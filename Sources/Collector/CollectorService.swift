@@ -33,7 +33,7 @@ public final class CollectorService {
 
     /// Opens everything and serves at once.
     public convenience init(_ settings: CollectorSettings) throws(CollectorFailure) {
-        try self.init(settings, limits: HTTPServer.Limits())
+        try self.init(settings, limits: HTTPServer.Limits(connectionsOfAddress: settings.connectionsOfAddress))
     }
 
     init(_ settings: CollectorSettings, limits: HTTPServer.Limits) throws(CollectorFailure) {

@@ -10,6 +10,8 @@ public struct CollectorSettings: Sendable {
     public var address: String
     /// 0: a free one.
     public var port: UInt16
+    /// How many connections another machine may have at once.
+    var connectionsOfAddress: Int
     /// Whether it speaks TLS, and asks lanes for certificates and people for tokens.
     public var isEncrypted: Bool
     /// DNS names and IP addresses by which lanes and browsers know it; the first stands in enrolment files.
@@ -60,6 +62,9 @@ public struct CollectorSettings: Sendable {
         }
         ownCertificate = Self.ownCertificate(listen, isEncrypted: isEncrypted)
         port = UInt16(clamping: listen.integer("port", default: 8480, in: 0...65_535))
+        connectionsOfAddress = listen.integer(
+            "connections_per_address", default: HTTPServer.Limits().connectionsOfAddress,
+            in: 1...HTTPServer.Limits().connections)
         let site = root.section("site")
         siteName = Bilingual(site.text("name_zh", rule: .displayName), site.text("name_en", rule: .displayName))
         let zone = site.text("time_zone", default: "UTC", rule: .characters(1...64))

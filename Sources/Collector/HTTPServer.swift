@@ -11,11 +11,17 @@ import Synchronization
 ///   missed it.
 /// - It takes Content-Length together with Transfer-Encoding, and Content-Length twice. Both are refused, and the
 ///   connection is closed: two readers of such a request do not agree where it ends.
+/// - It takes lines that do not end with CR LF, folded lines, blanks before a colon and NULs. `HTTPHeadLines` says where.
+/// - It does not notice that a peer has gone whose last bytes and end came together: `cutLate` does.
+/// - It ends a path at an escaped NUL: that stays escaped.
+/// - Its limit of connections is one for all: each address has one of its own (`ConnectionsByAddress`).
 /// - A connection must be resumed before the server stops: `stop` answers whatever is still open.
 final class HTTPServer: Sendable {
     struct Limits: Sendable {
         /// A lane has up to three: records, credentials, and one that waits for changes.
         var connections = 6144
+        /// Of one address, other than this machine's own: lanes behind a router may share one.
+        var connectionsOfAddress = 256
         /// From the connection, or the end of the request before, to the end of the head.
         var headMilliseconds = 15_000
         /// From the end of the head to the end of the body.
@@ -53,7 +59,7 @@ final class HTTPServer: Sendable {
     let limits: Limits
     let routes: any HTTPRoutes
     let port: UInt16
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let daemon: Mutex<DaemonPointer>
 
     private struct DaemonPointer: @unchecked Sendable {
@@ -65,6 +71,13 @@ final class HTTPServer: Sendable {
         var isStopping = false
         var connectionsEver: UInt64 = 0
         var connections: [UInt64: HTTPConnection] = [:]
+        var byAddress: ConnectionsByAddress
+        /// For being late.
+        var cutEver: UInt64 = 0
+        /// Monotonic ns.
+        var lookedForGone: UInt64 = 0
+        /// Answers by the hundreds of their status: 1xx at 0.
+        var answers = [UInt64](repeating: 0, count: 5)
         var requests: [ObjectIdentifier: HTTPRequest] = [:]
         /// What the bodies of `requests` may come to, as announced.
         var bodyBytes = 0
@@ -75,6 +88,7 @@ final class HTTPServer: Sendable {
         _ listener: ListeningSocket, limits: Limits = Limits(), encryption: Encryption? = nil, routes: any HTTPRoutes
     ) throws(CollectorFailure) {
         self.limits = limits
+        state = Mutex(State(byAddress: ConnectionsByAddress(most: limits.connectionsOfAddress)))
         texts = encryption.map { [$0.certificate, $0.key, $0.clientAuthority].map(TLSText.init) } ?? []
         self.routes = routes
         port = listener.port
@@ -87,8 +101,8 @@ final class HTTPServer: Sendable {
         let context = Unmanaged.passUnretained(self).toOpaque()
         func start(_ tls: UnsafePointer<cmicrohttpd_tls>?) -> OpaquePointer? {
             cmicrohttpd_start(
-                socket, UInt32(limits.connections), UInt32(limits.restMilliseconds / 1000), limits.memoryBytes, handle,
-                connected, completed, context, tls)
+                socket, UInt32(limits.connections), UInt32(limits.restMilliseconds / 1000), limits.memoryBytes,
+                accepting, handle, connected, targeted, completed, context, tls)
         }
         var tls = cmicrohttpd_tls()
         if texts.count == 3 {
@@ -111,11 +125,44 @@ final class HTTPServer: Sendable {
 
     var connectionCount: Int { state.withLock { $0.connections.count } }
 
-    /// Ends connections that took longer than they may. To be called a few times a second.
+    /// Counted since it began, but for what is open and under way now.
+    struct Figures: Sendable {
+        var connections: Int
+        var connectionsEver: UInt64
+        var refusedForAddress: UInt64
+        var cut: UInt64
+        var requests: Int
+        var bodyBytes: Int
+        /// By the hundreds of their status: 1xx at 0. Heads that libmicrohttpd refuses by itself are not among them.
+        var answers: [UInt64]
+    }
+
+    var figures: Figures {
+        state.withLock {
+            Figures(
+                connections: $0.connections.count, connectionsEver: $0.connectionsEver,
+                refusedForAddress: $0.byAddress.refusedEver, cut: $0.cutEver, requests: $0.requests.count,
+                bodyBytes: $0.bodyBytes, answers: $0.answers)
+        }
+    }
+
+    /// Ends connections that took longer than they may, and those whose peer has gone. To be called a few times a second.
     func cutLate(now: UInt64 = SystemClock.monotonicNanoseconds()) {
         state.withLock {
-            for connection in $0.connections.values where connection.isLate(now) { connection.cut() }
+            let looks = now &- $0.lookedForGone >= 1_000_000_000
+            if looks { $0.lookedForGone = now }
+            for connection in $0.connections.values {
+                if connection.isLate(now) {
+                    if connection.cut() { $0.cutEver += 1 }
+                } else if looks, connection.isGone() {
+                    _ = connection.cut()
+                }
+            }
         }
+    }
+
+    private func end(_ connection: HTTPConnection) {
+        if connection.cut() { state.withLock { $0.cutEver += 1 } }
     }
 
     /// Takes no new connections, answers what is open with 503, and ends. Does nothing the second time.
@@ -155,26 +202,60 @@ final class HTTPServer: Sendable {
 
     // MARK: On libmicrohttpd's thread
 
+    /// Whether one more connection of this address is taken.
+    fileprivate func mayOpen(_ address: UnsafePointer<sockaddr>?) -> Bool {
+        guard let group = AddressGroup(address) else { return true }
+        let (isTaken, isSaid) = state.withLock {
+            guard !$0.byAddress.mayOpen(group) else { return (true, false) }
+            return (false, $0.byAddress.refused(now: Int64(SystemClock.monotonicNanoseconds() / 1_000_000)))
+        }
+        if isSaid {
+            Log.warning(
+                "\(addressText(address)) has \(limits.connectionsOfAddress) connections, no more are taken of it; if many "
+                    + "lanes stand behind it, raise listen.connections_per_address")
+        }
+        return isTaken
+    }
+
     fileprivate func open(_ connection: OpaquePointer) -> HTTPConnection {
         let socket = cmicrohttpd_socket(connection)
+        let group = AddressGroup(cmicrohttpd_peer(connection))
         return state.withLock {
             $0.connectionsEver += 1
             let connection = HTTPConnection(
-                number: $0.connectionsEver, socket: socket, deadlineMilliseconds: limits.headMilliseconds)
+                number: $0.connectionsEver, socket: socket, group: group,
+                deadlineMilliseconds: limits.headMilliseconds)
+            if let group { $0.byAddress.opened(group) }
             $0.connections[connection.number] = connection
             return connection
         }
     }
 
     fileprivate func close(_ connection: HTTPConnection) {
-        _ = state.withLock { $0.connections.removeValue(forKey: connection.number) }
+        state.withLock {
+            guard $0.connections.removeValue(forKey: connection.number) != nil else { return }
+            if let group = connection.group { $0.byAddress.closed(group) }
+        }
     }
 
-    /// The head is here. nil: libmicrohttpd could not give it.
-    fileprivate func begin(_ pointer: OpaquePointer, _ head: HTTPHead) -> (HTTPRequest, HTTPResponse?)? {
+    /// The first line of a request is here. Its target lies where it will be when the head is here.
+    fileprivate func expectHead(_ pointer: OpaquePointer, target: UnsafePointer<CChar>) {
+        guard let connection = connection(of: pointer) else { return }
+        connection.note(target: target)
+        // libmicrohttpd has no room for so many, and says nothing until the deadline.
+        if connection.target.parameters > HTTPHeadLines.mostParameters { end(connection) }
+    }
+
+    fileprivate func target(_ pointer: OpaquePointer) -> HTTPConnection.Target? { connection(of: pointer)?.target }
+
+    /// The head is here. nil: libmicrohttpd could not give it. `problem`: with how it is written.
+    fileprivate func begin(
+        _ pointer: OpaquePointer, _ head: HTTPHead, problem: String?
+    ) -> (HTTPRequest, HTTPResponse?)? {
         guard let connection = connection(of: pointer) else { return nil }
         connection.expect(withinMilliseconds: limits.bodyMilliseconds)
-        let (bodyBytes, refusal) = admit(head)
+        let (bodyBytes, refusal) =
+            HTTPServer.malformed(head, connection.target, problem).map { (0, $0) } ?? admit(head)
         let request = HTTPRequest(pointer, head, connectionNumber: connection.number, bodyLimit: bodyBytes)
         let isBusy = state.withLock {
             guard !$0.isStopping else { return HTTPServer.stopping as HTTPResponse? }
@@ -196,6 +277,29 @@ final class HTTPServer: Sendable {
             let announced = head.header("content-length").map { Int($0) ?? .max } ?? 0
             return announced > limit ? (0, HTTPServer.tooLarge(limit)) : (announced, nil)
         }
+    }
+
+    private static func malformed(
+        _ head: HTTPHead, _ target: HTTPConnection.Target, _ problem: String?
+    ) -> HTTPResponse? {
+        let close = [("Connection", "close")]
+        func bad(_ problem: String) -> HTTPResponse {
+            .error(400, problem, advice: "send a request as RFC 9112 says", headers: close)
+        }
+        if target.count > HTTPHeadLines.longestTarget {
+            return .error(
+                414, "an address of more than \(HTTPHeadLines.longestTarget) bytes", advice: "ask for less at a time",
+                headers: close)
+        }
+        if !target.isPlain { return bad("a character in the address that must be escaped") }
+        if let problem { return bad(problem) }
+        guard head.headers.allSatisfy({ HTTPHeadLines.isToken($0.name) }) else {
+            return bad("a header's name that is none")
+        }
+        guard head.headers.allSatisfy({ HTTPHeadLines.isValue($0.value) }) else {
+            return bad("a control character in a header")
+        }
+        return nil
     }
 
     /// RFC 9112, section 6.3: what could be read in two ways is not read at all.
@@ -230,7 +334,8 @@ final class HTTPServer: Sendable {
     }
 
     fileprivate func send(_ response: HTTPResponse, _ pointer: OpaquePointer) -> MHD_Result {
-        connection(of: pointer)?.expect(withinMilliseconds: response.patienceMilliseconds)
+        connection(of: pointer)?.expect(
+            withinMilliseconds: response.patienceMilliseconds, isAnswered: true)
         guard let made = HTTPServer.make(response) else { return .NO }
         defer { MHD_destroy_response(made) }
         let fixed = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
@@ -238,6 +343,8 @@ final class HTTPServer: Sendable {
         if !response.headers.contains(where: { $0.0 == "Cache-Control" }) {
             MHD_add_response_header(made, "Cache-Control", "no-store")
         }
+        let hundreds = response.status / 100 - 1
+        state.withLock { if $0.answers.indices.contains(hundreds) { $0.answers[hundreds] += 1 } }
         return MHD_queue_response(pointer, UInt32(response.status), made)
     }
 
@@ -277,33 +384,87 @@ final class HTTPServer: Sendable {
 
 /// A peer's connection: what it must have done by when.
 final class HTTPConnection: Sendable {
+    /// The target of the request that is under way, as it came.
+    struct Target: Sendable {
+        var address: UInt = 0
+        /// Up to its first NUL, bytes.
+        var count = 0
+        var parameters = 0
+        var isPlain = true
+
+        var place: HTTPHeadLines.Place { address..<address + UInt(count) }
+    }
+
     let number: UInt64
+    let group: AddressGroup?
     private let socket: Int32
     /// Monotonic ns; the greatest: it is our turn.
     private let deadline: Atomic<UInt64>
+    private let isAnswered = Atomic(false)
+    private let wasCut = Atomic(false)
+    /// The deadline at which its peer was found gone.
+    private let goneAt = Atomic<UInt64>(.max)
+    private let asked = Mutex(Target())
 
-    init(number: UInt64, socket: Int32, deadlineMilliseconds: Int) {
+    init(number: UInt64, socket: Int32, group: AddressGroup?, deadlineMilliseconds: Int) {
         self.number = number
         self.socket = socket
+        self.group = group
         deadline = Atomic(SystemClock.deadline(milliseconds: deadlineMilliseconds))
     }
 
-    /// nil: nothing is expected of the peer.
-    func expect(withinMilliseconds milliseconds: Int?) {
+    /// nil: nothing is expected of the peer. `isAnswered`: that it takes its answer.
+    func expect(withinMilliseconds milliseconds: Int?, isAnswered: Bool = false) {
+        self.isAnswered.store(isAnswered, ordering: .relaxed)
         deadline.store(milliseconds.map { SystemClock.deadline(milliseconds: $0) } ?? .max, ordering: .relaxed)
+    }
+
+    var target: Target { asked.withLock { $0 } }
+
+    func note(target: UnsafePointer<CChar>) {
+        let count = strlen(target)
+        let text = UnsafeBufferPointer(start: target, count: count)
+        let parameters = text.count { $0 == 0x26 } + 1
+        let isPlain = HTTPHeadLines.isTarget(text)
+        asked.withLock {
+            $0 = Target(
+                address: UInt(bitPattern: target), count: count, parameters: parameters, isPlain: isPlain)
+        }
     }
 
     func isLate(_ now: UInt64) -> Bool { deadline.load(ordering: .relaxed) < now }
 
+    /// Whether nothing comes of it any more, and did not when this was asked before: whoever only has no more to say still
+    /// gets the answers to what he said.
+    func isGone() -> Bool {
+        let deadline = deadline.load(ordering: .relaxed)
+        guard deadline != .max, !isAnswered.load(ordering: .relaxed) else { return false }
+        var byte: UInt8 = 0
+        guard recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0 else { return false }
+        return goneAt.exchange(deadline, ordering: .relaxed) == deadline
+    }
+
     /// Ends it from another thread than libmicrohttpd's. Only while it is among the server's connections: later the
-    /// socket's number may be another file's.
-    func cut() { shutdown(socket, Int32(SHUT_RDWR)) }
+    /// socket's number may be another file's. true the first time.
+    func cut() -> Bool {
+        shutdown(socket, Int32(SHUT_RDWR))
+        return !wasCut.exchange(true, ordering: .relaxed)
+    }
 }
 
 // MARK: libmicrohttpd's callbacks
 
 private func server(_ context: UnsafeMutableRawPointer?) -> HTTPServer? {
     context.map { Unmanaged<HTTPServer>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private let accepting: MHD_AcceptPolicyCallback = { context, address, _ in
+    server(context)?.mayOpen(address) == false ? .NO : .YES
+}
+
+private let targeted: cmicrohttpd_target = { context, target, pointer in
+    if let server = server(context), let target, let pointer { server.expectHead(pointer, target: target) }
+    return nil
 }
 
 private let connected: MHD_NotifyConnectionCallback = { context, pointer, kept, code in
@@ -324,11 +485,17 @@ private let completed: MHD_RequestCompletedCallback = { context, pointer, kept, 
 
 /// Called once with the head, then with each part of the body, then with none: the request is whole; and once more when
 /// a suspended connection was resumed.
-private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method, _, data, count, kept in
-    guard let server = server(context), let pointer, let path, let method, let count, let kept else { return .NO }
+private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method, version, data, count, kept in
+    guard let server = server(context), let pointer, let path, let method, let version, let count, let kept else {
+        return .NO
+    }
     guard let held = kept.pointee else {
-        let head = head(pointer, String(cString: method), String(cString: path))
-        guard let (request, refusal) = server.begin(pointer, head) else { return .NO }
+        let (head, fields) = head(pointer, String(cString: method), String(cString: path))
+        let lines = HTTPHeadLines(
+            method: place(method), target: server.target(pointer)?.place ?? place(path), version: place(version),
+            fields: fields, size: cmicrohttpd_head_size(pointer))
+        let problem = lieAsKnown ? lines.problem : nil
+        guard let (request, refusal) = server.begin(pointer, head, problem: problem) else { return .NO }
         kept.pointee = Unmanaged.passRetained(request).toOpaque()
         guard let refusal else { return .YES }
         request.answer(refusal)
@@ -345,13 +512,24 @@ private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method
     return server.proceed(request, pointer, isWhole: !request.wasHandled())
 }
 
-private func peer(_ pointer: OpaquePointer) -> HTTPPeer {
-    var peer = HTTPPeer()
+private let lieAsKnown = HTTPHeadLines.isLaidOut(byVersion: MHD_get_version().map { String(cString: $0) } ?? "")
+
+private func place(_ text: UnsafePointer<CChar>) -> HTTPHeadLines.Place {
+    let address = UInt(bitPattern: text)
+    return address..<address + UInt(strlen(text))
+}
+
+/// Empty when it is not known.
+private func addressText(_ address: UnsafePointer<sockaddr>?) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
-        guard let base = text.baseAddress else { return }
-        cmicrohttpd_address(pointer, base, 64)
-        peer.address = String(cString: base)
+        guard let base = text.baseAddress else { return "" }
+        cmicrohttpd_address_text(address, base, 64)
+        return String(cString: base)
     }
+}
+
+private func peer(_ pointer: OpaquePointer) -> HTTPPeer {
+    var peer = HTTPPeer(address: addressText(cmicrohttpd_peer(pointer)))
     var size = 0
     if let der = cmicrohttpd_client_certificate(pointer, &size), size <= 16 << 10 {
         peer.certificate = Array(UnsafeBufferPointer(start: der, count: size))
@@ -359,26 +537,39 @@ private func peer(_ pointer: OpaquePointer) -> HTTPPeer {
     return peer
 }
 
-private func head(_ pointer: OpaquePointer, _ method: String, _ path: String) -> HTTPHead {
-    var head = HTTPHead(method: method, path: path, query: [:], repeatedQuery: [], headers: [], peer: peer(pointer))
-    withUnsafeMutablePointer(to: &head) { head in
+/// What a callback gathers.
+private struct HeadParts {
+    var head: HTTPHead
+    var fields: [(name: HTTPHeadLines.Place, value: HTTPHeadLines.Place)] = []
+}
+
+/// Also where each header lies.
+private func head(
+    _ pointer: OpaquePointer, _ method: String, _ path: String
+) -> (HTTPHead, [(name: HTTPHeadLines.Place, value: HTTPHeadLines.Place)]) {
+    var parts = HeadParts(
+        head: HTTPHead(method: method, path: path, query: [:], repeatedQuery: [], headers: [], peer: peer(pointer)))
+    withUnsafeMutablePointer(to: &parts) { parts in
         MHD_get_connection_values(
             pointer, .HEADER_KIND,
             { context, _, name, value in
-                guard let head = context?.assumingMemoryBound(to: HTTPHead.self), let name else { return .NO }
+                guard let parts = context?.assumingMemoryBound(to: HeadParts.self), let name else { return .NO }
                 let text = value.map { String(cString: $0) } ?? ""
-                head.pointee.headers.append((String(cString: name).lowercased(), text))
+                parts.pointee.head.headers.append((String(cString: name).lowercased(), text))
+                parts.pointee.fields.append((place(name), value.map(place) ?? place(name)))
                 return .YES
-            }, head)
+            }, parts)
         MHD_get_connection_values(
             pointer, .GET_ARGUMENT_KIND,
             { context, _, name, value in
-                guard let head = context?.assumingMemoryBound(to: HTTPHead.self), let name else { return .NO }
+                guard let parts = context?.assumingMemoryBound(to: HeadParts.self), let name else { return .NO }
                 let key = String(cString: name)
                 let text = value.map { String(cString: $0) } ?? ""
-                if head.pointee.query.updateValue(text, forKey: key) != nil { head.pointee.repeatedQuery.insert(key) }
+                if parts.pointee.head.query.updateValue(text, forKey: key) != nil {
+                    parts.pointee.head.repeatedQuery.insert(key)
+                }
                 return .YES
-            }, head)
+            }, parts)
     }
-    return head
+    return (parts.head, parts.fields)
 }

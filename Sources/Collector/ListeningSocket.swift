@@ -88,15 +88,19 @@ enum LoopbackAddress {
         return name == "localhost" || isOne(name)
     }
 
-    /// A Host header without its port and brackets, in lower case.
+    /// A Host header without its port and brackets, in lower case; nil: what stands behind the name is no port.
     static func name(ofHost host: String) -> String? {
         var name = Substring(host)
+        var rest: Substring = ""
         if name.hasPrefix("[") {
             guard let end = name.firstIndex(of: "]") else { return nil }
+            rest = name[name.index(after: end)...]
             name = name[name.index(after: name.startIndex)..<end]
         } else if let colon = name.firstIndex(of: ":") {
+            rest = name[colon...]
             name = name[..<colon]
         }
-        return name.lowercased()
+        let isPort = rest.first == ":" && rest.utf8.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+        return rest.isEmpty || isPort ? name.lowercased() : nil
     }
 }
