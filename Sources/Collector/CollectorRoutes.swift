@@ -1,6 +1,7 @@
 import Admission
 import Framing
 import Posix
+import Synchronization
 
 /// What the collector serves:
 ///
@@ -16,6 +17,8 @@ import Posix
 ///     POST /v1/changes     urgent changes, whole or not at all
 ///     GET  /v1/statement   the newest signed statement
 ///     GET  /v1/presence    a signed list of who is inside: everybody, or what changed behind after=N
+///     GET  /metrics        figures for Prometheus
+///     GET  /openapi.json   all of this as OpenAPI 3.1
 ///     GET  /healthz        whether the collector works
 ///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
 ///     GET  /               the page, with /page.css and /page.js
@@ -32,11 +35,15 @@ final class CollectorRoutes: HTTPRoutes {
     private let inside: InsideList
     private let published: PublishedDirectory
     private let presence: PresenceDesk
+    private let process: ProcessFigures
+    private let server = Mutex(Shown())
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
-        changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk
+        changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk,
+        process: ProcessFigures
     ) {
+        self.process = process
         self.presence = presence
         self.changes = changes
         self.gate = gate
@@ -51,7 +58,7 @@ final class CollectorRoutes: HTTPRoutes {
     }
 
     /// The methods of each path.
-    private static let methods: [String: [String]] = [
+    static let methods: [String: [String]] = [
         "/v1/records": ["GET", "HEAD", "POST"],
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
@@ -68,6 +75,8 @@ final class CollectorRoutes: HTTPRoutes {
         "/login": ["GET", "HEAD", "POST"],
         "/logout": ["POST"],
         "/healthz": ["GET", "HEAD"],
+        "/metrics": ["GET", "HEAD"],
+        "/openapi.json": ["GET", "HEAD"],
         "/": ["GET", "HEAD"],
         "/page.css": ["GET", "HEAD"],
         "/page.js": ["GET", "HEAD"],
@@ -123,7 +132,7 @@ final class CollectorRoutes: HTTPRoutes {
             "/v1/images", "/v1/lists", "/v1/statement", "/v1/presence", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
-        case "/healthz", "/login", "/logout", "/page.css", "/page.js": return nil
+        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js": return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
         case "/v1/records", "/v1/changes", "/v1/inside.csv": answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
@@ -169,6 +178,8 @@ final class CollectorRoutes: HTTPRoutes {
             case .mayNot(let refusal): request.answer(refusal)
             }
         case "/healthz": request.answer(health)
+        case "/metrics": request.answer(HTTPResponse(200, MetricsText.contentType, metrics.text))
+        case "/openapi.json": request.answer(Self.openAPI)
         default:
             request.answer(
                 PublishedFileAnswer.response(request.head, published) ?? screen.answer(request.head.path)
@@ -204,6 +215,23 @@ final class CollectorRoutes: HTTPRoutes {
         }
         archive.list(RecordArchive.Query(lane: query["lane"], after: after, limit: limit), for: request)
     }
+
+    private static let openAPI = HTTPResponse(
+        200, OpenAPIDocument.contentType, OpenAPIDocument.collector.json.bytes,
+        headers: [("Cache-Control", "no-cache")])
+
+    private var metrics: Metrics {
+        Metrics(
+            intake: intake.snapshot, intakeSilenceMilliseconds: intake.silenceMilliseconds,
+            isStoring: intake.failure == nil, image: publisher.image, changeNumber: publisher.changeNumber,
+            inside: inside.snapshot, http: server.withLock { $0.server?.figures }, process: process.current,
+            startedMilliseconds: process.startedMilliseconds)
+    }
+
+    /// Whose figures `/metrics` shows. The server holds its routes, so these hold no server.
+    func show(_ server: HTTPServer) { self.server.withLock { $0.server = server } }
+
+    private struct Shown { weak var server: HTTPServer? }
 
     private static let notLookedYet = HTTPResponse.error(
         503, "nobody has looked yet who is inside", advice: "ask again in a second; is an image published?",

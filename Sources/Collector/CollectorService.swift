@@ -13,6 +13,7 @@ public final class CollectorService {
     private let inside: InsideList
     private let presence: PresenceDesk
     private let server: HTTPServer
+    private let process: ProcessFigures
     private let register: EnrolmentRegister
     private let certificateExpires: Int64?
     private var lastExpiryWarning: Int64 = 0
@@ -73,11 +74,12 @@ public final class CollectorService {
         let tls = try CollectorTLS(settings, authority, port: listener.port)
         certificateExpires = tls?.expiresMilliseconds
         let gate = Gatekeeper(authority, register, isEncrypted: tls != nil)
-        server = try HTTPServer(
-            listener, limits: limits, encryption: tls?.encryption,
-            routes: CollectorRoutes(
-                settings, intake: intake, archive: archive, publisher: publisher,
-                changes: changes, gate: gate, inside: inside, presence: presence))
+        process = ProcessFigures(data, now: now)
+        let routes = CollectorRoutes(
+            settings, intake: intake, archive: archive, publisher: publisher,
+            changes: changes, gate: gate, inside: inside, presence: presence, process: process)
+        server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
+        routes.show(server)
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }
@@ -118,6 +120,7 @@ public final class CollectorService {
         }
         attempt("enrolment") { () throws(CollectorFailure) in try register.writeUses() }
         warnOfExpiry(now: now)
+        process.look()
     }
 
     /// A failure is said once, not once a second.

@@ -77,7 +77,7 @@ final class PresenceDesk: Sendable {
         if let unknown = query.keys.first(where: { !["numbering", "after"].contains($0) }) {
             return request.answer(.error(400, "'\(unknown)' is not known here", advice: "numbering and after are"))
         }
-        guard let after = UInt64(query["after"] ?? "0"),
+        guard let after = UInt64(query["after"] ?? "0"), Int64(exactly: after) != nil,
             let numbering = Epoch(hex: query["numbering"] ?? Epoch.none.hex)
         else {
             return request.answer(

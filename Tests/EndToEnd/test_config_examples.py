@@ -49,6 +49,7 @@ def check(program: str, path: Path) -> subprocess.CompletedProcess[str]:
 
 
 POLICY = "policy.yaml"
+RULES = "prometheus-rules.yaml"  # test_metrics.py has it checked
 PROGRAMS = {
     "lanekeeperd.yaml": "lanekeeperd",
     "lanekeeper-uplink.yaml": "lanekeeper-uplink",
@@ -57,7 +58,7 @@ PROGRAMS = {
 
 
 def test_every_example_is_here() -> None:
-    assert {path.name for path in CONFIG.iterdir() if path.suffix == ".yaml"} == {*PROGRAMS, POLICY}
+    assert {path.name for path in CONFIG.iterdir() if path.suffix == ".yaml"} == {*PROGRAMS, POLICY, RULES}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

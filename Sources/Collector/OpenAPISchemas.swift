@@ -1,0 +1,175 @@
+import Admission
+
+/// What answers look like: JSON Schema 2020-12. Members that an answer always has are required.
+enum OpenAPISchemas {
+    static func reference(_ name: String) -> JSONText {
+        .object([("$ref", .text("#/components/schemas/\(name)"))])
+    }
+
+    /// All members are required, others may come later.
+    static func object(_ members: [(String, JSONText)], optional: [(String, JSONText)] = []) -> JSONText {
+        .object([
+            ("type", .text("object")), ("required", .array(members.map { .text($0.0) })),
+            ("properties", .object(members + optional)),
+        ])
+    }
+
+    private static func type(_ names: String..., format: String? = nil) -> JSONText {
+        let type: JSONText = names.count == 1 ? .text(names[0]) : .array(names.map { .text($0) })
+        return .object([("type", type)] + (format.map { [("format", .text($0))] } ?? []))
+    }
+
+    private static func array(_ items: JSONText) -> JSONText {
+        .object([("type", .text("array")), ("items", items)])
+    }
+
+    private static func choice(_ names: [String]) -> JSONText {
+        .object([("type", .text("string")), ("enum", .array(names.map { .text($0) }))])
+    }
+
+    /// Names to counts.
+    private static let counts = JSONText.object([
+        ("type", .text("object")),
+        ("additionalProperties", .object([("type", .text("integer")), ("minimum", .number(0))])),
+    ])
+
+    private static let text = type("string")
+    private static let integer = type("integer")
+    private static let count = JSONText.object([("type", .text("integer")), ("minimum", .number(0))])
+    private static let instant = type("string", format: "date-time")
+    private static let orNothing = (text: type("string", "null"), integer: type("integer", "null"))
+
+    static let all: [(String, JSONText)] = [
+        ("Error", object([("error", text), ("advice", text)])),
+        ("Tally", object(tally)),
+        ("Tallies", tallies), ("Lanes", lanes), ("Alerts", alerts), ("Inside", inside), ("Record", record),
+        ("Changes", changes), ("Changed", changed), ("ChangeProblems", changeProblems), ("Health", health),
+    ]
+
+    /// Counts of a span of time.
+    private static let tally: [(String, JSONText)] = [
+        "presented", "admitted", "refused", "passed", "assumed", "annulled", "interrupted", "tailgating", "forced",
+        "wrong_way", "anonymous", "anonymous_forward", "anonymous_backward", "by_hand", "in", "out", "vehicles_in",
+        "vehicles_out", "distinct_holders", "distinct_vehicles", "stored", "duplicates", "conflicting",
+        "clock_not_trusted", "unrecorded",
+    ].map { ($0, count) }
+
+    /// With what is so now; who left uncounted may make a balance negative.
+    private static let tallyWithStates =
+        tally + [("on_site_people", integer), ("on_site_vehicles", integer), ("missing", count)]
+
+    private static let tallies = object([
+        ("as_of", instant), ("as_of_ms", integer), ("revision", count), ("day", type("string", format: "date")),
+        ("time_zone", text), ("total", object(tallyWithStates)), ("today", reference("Tally")), ("refusals", counts),
+        ("passages", counts), ("refusals_today", counts), ("passages_today", counts),
+        (
+            "zones",
+            array(
+                object([
+                    ("zone", text), ("name_zh", text), ("name_en", text), ("people", integer), ("vehicles", integer),
+                ]))
+        ),
+        ("inside_without_keys", orNothing.integer),
+        (
+            "lanes",
+            array(
+                object(
+                    [("lane", text), ("name", text), ("last_seen_ms", integer), ("tampered", array(text))]
+                        + tallyWithStates + [("today", reference("Tally"))]))
+        ),
+    ])
+
+    private static let position = JSONText.object([
+        ("type", .array([.text("object"), .text("null")])),
+        ("required", .array([.text("epoch"), .text("sequence")])),
+        ("properties", .object([("epoch", text), ("sequence", count)])),
+    ])
+
+    private static let lanes = object([
+        ("as_of", instant), ("as_of_ms", integer),
+        (
+            "lanes",
+            array(
+                object([
+                    ("lane", text), ("name", text), ("mode", orNothing.text), ("tampered", array(text)),
+                    ("last_seen", instant), ("last_seen_ms", integer), ("last_record", orNothing.text),
+                    ("last_record_ms", orNothing.integer), ("stored_through", position), ("oldest_held", position),
+                    ("epochs", count), ("missing", count),
+                    (
+                        "holes",
+                        array(
+                            object([
+                                ("epoch", text), ("first", count), ("last", count), ("expected", type("boolean")),
+                            ]))
+                    ), ("duplicates", count), ("conflicting", count), ("tallies", object(tallyWithStates)),
+                    ("today", reference("Tally")), ("refusals", counts), ("passages", counts),
+                ]))
+        ),
+    ])
+
+    private static let alerts = object([
+        ("as_of", instant), ("as_of_ms", integer),
+        (
+            "alerts",
+            array(
+                object(
+                    [("kind", text), ("since", instant), ("since_ms", integer), ("text", text), ("advice", text)],
+                    optional: [("count", count), ("by_key", counts)]))
+        ),
+    ])
+
+    private static let inside = object(
+        [("image_version", count), ("as_of", instant), ("on_site", count), ("count", count), ("by_key", counts)],
+        optional: [
+            (
+                "holders",
+                array(
+                    object([
+                        ("holder", text), ("number", count), ("kind", orNothing.text), ("in_image", type("boolean")),
+                        ("keys", array(text)), ("entered_at", instant), ("lane", orNothing.text), ("zone", text),
+                    ]))
+            )
+        ])
+
+    /// What every record has; the rest is by `event`.
+    private static let record = object([
+        ("row", count), ("lane", text), ("epoch", text), ("sequence", count), ("event", text), ("wall", text),
+        ("wall_ms", integer), ("clock", text), ("received_ms", integer), ("from", text), ("to", text),
+        ("traffic", choice(["people", "vehicles"])),
+    ])
+
+    private static let changes = JSONText.object([
+        ("type", .text("array")), ("minItems", .number(1)), ("maxItems", .number(ChangeRequest.mostChanges)),
+        (
+            "items",
+            .object([
+                ("type", .text("object")), ("required", .array([.text("holder")])),
+                ("additionalProperties", .truth(false)),
+                (
+                    "properties",
+                    .object([
+                        ("holder", text), ("health_code", choice(HealthCode.allCases.map { "\($0.name)" })),
+                        ("assessed_at", instant), ("test_result", choice(TestResult.allCases.map { "\($0.name)" })),
+                        ("sampled_at", instant), ("vaccine", choice(VaccineState.allCases.map { "\($0.name)" })),
+                        ("activation", choice(Activation.allCases.map { "\($0.name)" })),
+                    ])
+                ),
+            ])
+        ),
+    ])
+
+    private static let changed = object([
+        ("changes", count), ("identifiers", count), ("first", orNothing.integer), ("last", orNothing.integer),
+        ("repeated", type("boolean")),
+    ])
+
+    private static let changeProblems = object([
+        ("error", text), ("advice", text),
+        ("problems", array(object([("index", count), ("field", text), ("reason", text)]))),
+    ])
+
+    private static let health = object([
+        ("status", choice(["ok", "stuck", "failing"])), ("failure", orNothing.text), ("intake_silent_ms", count),
+        ("lanes", count), ("image_version", orNothing.integer),
+    ])
+}

@@ -1,0 +1,85 @@
+import Framing
+import TestSupport
+import Testing
+
+@testable import Collector
+
+@Suite("The figures for Prometheus")
+struct MetricsTests {
+    /// Each series to its value, as they are written.
+    static func series(_ text: String) -> [String: String] {
+        var series: [String: String] = [:]
+        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+            guard let blank = line.lastIndex(of: " ") else { continue }
+            series[String(line[..<blank])] = String(line[line.index(after: blank)...])
+        }
+        return series
+    }
+
+    @Test("what was stored, decided, passed and walked in uncovered stands there by lane, and goes on over a restart")
+    func lanes() throws {
+        let bench = try ServiceBench()
+        let records = [
+            makeRecord(.epochStarted(previous: .none, lastSequence: 0)), makeRecord(decided(), sequence: 2),
+            makeRecord(ended(of: 2), sequence: 3),
+            makeRecord(decided(.refused, reasons: [.codeRed]), sequence: 4),
+            makeRecord(.pulse(.tailgating, .forward, decisionSequence: 2), sequence: 5),
+            makeRecord(.mode(.freeExit, .readersLost), sequence: 6),
+        ]
+        for _ in 0..<2 { _ = try bench.post(bench.body(records)) }
+        let expected = [
+            "lanekeeper_lanes": "1",
+            "lanekeeper_records_stored_total{lane=\"north-07\"}": "6",
+            "lanekeeper_records_duplicate_total{lane=\"north-07\"}": "6",
+            "lanekeeper_lane_records_missing{lane=\"north-07\"}": "0",
+            "lanekeeper_decisions_total{lane=\"north-07\",verdict=\"admitted\"}": "1",
+            "lanekeeper_decisions_total{lane=\"north-07\",verdict=\"refused\"}": "1",
+            "lanekeeper_releases_total{lane=\"north-07\",outcome=\"passed\"}": "1",
+            "lanekeeper_uncovered_passages_total{lane=\"north-07\",kind=\"tailgating\"}": "1",
+            "lanekeeper_refusal_reasons_total{reason=\"code-red\"}": "1",
+            "lanekeeper_lane_mode{lane=\"north-07\",mode=\"free-exit\"}": "1",
+            "lanekeeper_site_crossings_total{traffic=\"people\",direction=\"in\"}": "2",
+            "lanekeeper_intake_storing": "1",
+        ]
+        for _ in 0..<2 {
+            let answer = try bench.get("/metrics")
+            #expect(answer.headers["content-type"] == MetricsText.contentType)
+            let series = Self.series(answer.text)
+            for (name, value) in expected { #expect(series[name] == value, "\(name)") }
+            try bench.restart()
+        }
+    }
+
+    @Test("answers are counted by the class of their status, and connections that are open")
+    func answers() throws {
+        let bench = try ServiceBench()
+        let before = Self.series(try bench.get("/metrics").text)
+        for path in ["/healthz", "/nowhere", "/nowhere"] { _ = try bench.get(path) }
+        let held = try bench.wire()
+        try held.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        _ = try held.answer()
+        let after = Self.series(try bench.get("/metrics").text)
+        func difference(_ name: String) -> Int {
+            (after[name].flatMap { Int($0) } ?? -1) - (before[name].flatMap { Int($0) } ?? -1)
+        }
+        // The first of the figures was itself answered with 200.
+        #expect(difference("lanekeeper_http_responses_total{code=\"2xx\"}") == 3)
+        #expect(difference("lanekeeper_http_responses_total{code=\"4xx\"}") == 2)
+        #expect(difference("lanekeeper_http_connections_total") == 5)
+        #expect((Int(after["lanekeeper_http_connections"] ?? "") ?? 0) >= 2)
+        #expect(after["lanekeeper_http_requests_in_flight"] == "1")
+    }
+
+    @Test("labels are escaped, spans become seconds, and a family without samples is left out")
+    func format() {
+        var text = MetricsText()
+        text.add("a", .gauge, "A.", [.init(1, ("b", "c\\d\"e\nf北"))])
+        text.add("nothing", .gauge, "Nothing.", [])
+        text.add(
+            "s", .counter, "S.", [.init(milliseconds: 1_234_005), .init(milliseconds: -5), .init(milliseconds: 0)])
+        #expect(
+            String(decoding: text.bytes, as: UTF8.self)
+                == "# HELP a A.\n# TYPE a gauge\na{b=\"c\\\\d\\\"e\\nf北\"} 1\n# HELP s S.\n# TYPE s counter\n"
+                + "s 1234.005\ns -0.005\ns 0.000\n")
+    }
+}
