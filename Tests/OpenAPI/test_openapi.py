@@ -37,7 +37,7 @@ def test_the_collector_does_what_its_openapi_document_says(open_stage, run):
             refuses_who_has_no_token(stage.client.port)
             environment = os.environ | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
             done = await asyncio.to_thread(
-                subprocess.run, command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=300
+                subprocess.run, command, cwd=stage.directory, env=environment, capture_output=True, text=True, timeout=300
             )
             print(done.stdout[-20_000:], done.stderr[-5000:])
             assert done.returncode == 0, f"LANEKEEPER_SEED={seed}"
