@@ -308,7 +308,7 @@ public struct ActivationOffice {
             throw CollectorFailure("publish", "entry \(entry)", "no image is in force")
         }
         let now = SystemClock.wallMilliseconds()
-        let (revised, _) = try ImageRevision(directory, of: inForce, as: try register.nextVersion())
+        let (revised, _) = try ImageRevision(directory, of: inForce, as: try register.nextVersion(directory))
             .writeFolded(publishedAt: now) { slot in
                 if let decision = decided[slot.holder], !Self.isBarred(slot.activation.rawValue) {
                     slot.activation = decision.state

@@ -21,6 +21,8 @@ final class ChangeDesk: Sendable {
         var request: HTTPRequest
         var lane: String?
         var after: UInt64
+        /// The version of its image; 0: it does not say.
+        var image: UInt64
         /// Monotonic ns.
         var until: UInt64
     }
@@ -32,7 +34,7 @@ final class ChangeDesk: Sendable {
         var waiting = 0
     }
 
-    /// A lane has a change that was never made here, as far as this collector knows.
+    /// A lane has a change, or an image, that was never made here, as far as this collector knows.
     struct Ahead: Sendable, Hashable {
         var number: UInt64
         /// nil: without TLS nobody says who he is.
@@ -41,6 +43,7 @@ final class ChangeDesk: Sendable {
 
     private let queue = Mutex(Queue())
     private let ahead = Mutex<Ahead?>(nil)
+    private let aheadByImage = Mutex<Ahead?>(nil)
     private let bell: WakeUp
     private let key: Ed25519.SigningKey
     private let published: PublishedDirectory
@@ -76,6 +79,14 @@ final class ChangeDesk: Sendable {
         }
     }
 
+    /// As `takeAhead`, by the version of its image.
+    func takeAheadByImage() -> Ahead? {
+        aheadByImage.withLock { ahead in
+            defer { ahead = nil }
+            return ahead
+        }
+    }
+
     // MARK: On the server's thread
 
     /// `GET /v1/changes?after=N&wait=SECONDS`
@@ -94,8 +105,10 @@ final class ChangeDesk: Sendable {
                     400, "wait=\(query["wait"] ?? "") is not accepted",
                     advice: "seconds, 0 to \(Self.longestWaitSeconds)"))
         }
+        let image = request.head.header("lanekeeper-image-version").flatMap { UInt64($0) } ?? 0
         let asked = Waiting(
-            request: request, lane: lane, after: after, until: SystemClock.deadline(milliseconds: wait * 1000))
+            request: request, lane: lane, after: after, image: image,
+            until: SystemClock.deadline(milliseconds: wait * 1000))
         let isTaken = queue.withLock {
             guard !$0.isStopping, $0.lists.count + $0.waiting < Self.mostWaiting else { return false }
             $0.lists.append(asked)
@@ -148,7 +161,9 @@ final class ChangeDesk: Sendable {
                     listsUpTo = newest
                 }
                 var rest: [Waiting] = []
+                let image = store.image?.version ?? 0
                 for one in waiting {
+                    if one.image > image { note(image: one, image) }
                     if one.after == newest {
                         if one.until > now {
                             rest.append(one)
@@ -157,7 +172,8 @@ final class ChangeDesk: Sendable {
                         }
                         continue
                     }
-                    if one.after > newest { note(one, newest, &doubted) }
+                    // It takes no image that could be made here for it before it takes one of a higher version.
+                    if one.after > newest, one.image <= image { note(one, newest, &doubted) }
                     if lists.count >= Self.mostListsKept { lists = [:] }
                     if lists[one.after] == nil {
                         try keep(&kept, through: newest, store)
@@ -195,6 +211,13 @@ final class ChangeDesk: Sendable {
             return Log.error("changes: \(failure.description)")
         }
         ahead.withLock { if $0.map({ $0.number < new.number }) ?? true { $0 = new } }
+    }
+
+    /// What cannot be hides nobody here, either.
+    private func note(image one: Waiting, _ newest: UInt64) {
+        guard one.image - newest <= NumberLeap.farthest else { return }
+        let new = Ahead(number: one.image, lane: one.lane)
+        aheadByImage.withLock { if $0.map({ $0.number < new.number }) ?? true { $0 = new } }
     }
 
     /// Which changes stand in `published/`.

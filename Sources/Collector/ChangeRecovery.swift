@@ -55,7 +55,7 @@ extension ChangeStore {
     ) {
         // Both before the database: what stands there stood in the database first.
         let names = try directory.listNames()
-        var reached = stated(in: directory)
+        var reached = stated(in: directory)?.changeNumber ?? 0
         let known = try lastNumber()
         let candidates = names.map { directory.file(.lists, $0) }.filter { path in
             Self.lastChange(of: path).map { $0 > known } ?? false
@@ -73,13 +73,13 @@ extension ChangeStore {
         return (lists.sorted { ($0.first, $1.last) < ($1.first, $0.last) }, reached)
     }
 
-    /// The change number of the statement there; 0 when it has none, or is not the site's.
-    private func stated(in directory: PublishedDirectory) -> UInt64 {
+    /// The statement there; nil when there is none, or it is not the site's.
+    func stated(in directory: PublishedDirectory) -> Statement? {
         guard let bytes = try? FileSystem.read(directory.statement, limit: Statement.longest),
             let parsed = try? Statement.parse(bytes), parsed.statement.site == trust.site,
             (try? trust.key.verify(parsed.signature, of: parsed.signedPart)) == true
-        else { return 0 }
-        return parsed.statement.changeNumber
+        else { return nil }
+        return parsed.statement
     }
 
     /// By the beginning of a list's file, not verified yet.

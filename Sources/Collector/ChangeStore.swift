@@ -26,6 +26,8 @@ public final class ChangeStore: @unchecked Sendable {
     private(set) var image: CredentialImage?
     /// The newest number that was given, as far as `published/` showed it at the beginning.
     private(set) var reached: UInt64 = 0
+    /// The same of images.
+    private(set) var reachedImage: UInt64 = 0
 
     public init(_ directory: SiteDirectory) throws(CollectorFailure) {
         self.directory = directory
@@ -43,7 +45,9 @@ public final class ChangeStore: @unchecked Sendable {
         database = try Self.open(directory, site: publicKey.site)
         siteDatabase = try directory.openSite().database
         let count: Int
-        (count, reached) = try takeBack(from: PublishedDirectory(directory))
+        let published = PublishedDirectory(directory)
+        reachedImage = stated(in: published)?.imageVersion ?? 0
+        (count, reached) = try takeBack(from: published)
         if count > 0 {
             Log.warning(
                 "\(database.path) is older than what was published: \(count) changes are taken back from "

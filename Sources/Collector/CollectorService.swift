@@ -20,6 +20,7 @@ public final class CollectorService {
     private let imageLimits: ImageLimits
     private var pruned: Int64 = 0
     private var leapt: Int64 = 0
+    private var noted: Int64 = 0
     /// What a backup left open is made good; nobody brings one in while `serve` runs, but an image may come that another
     /// process could not make good.
     private var isHealed = false
@@ -105,6 +106,13 @@ public final class CollectorService {
             }
             guard let said = try publisher.leap(over: ahead, now: now) else { return }
             leapt = now
+            Log.error(said)
+        }
+        attempt("forgotten images") { () throws(CollectorFailure) in
+            guard let ahead = changes.takeAheadByImage(), !(0..<NumberLeap.periodMilliseconds).contains(now - noted)
+            else { return }
+            guard let said = try publisher.note(image: ahead, now: now) else { return }
+            noted = now
             Log.error(said)
         }
         attempt("images") { () throws(CollectorFailure) in

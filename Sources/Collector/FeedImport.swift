@@ -133,7 +133,7 @@ public struct FeedImport {
         let reasons = options.rules.reasons(
             reading.frame, rows: reading.rows, made: reading.madeMilliseconds, changes: changes, inForce: inForce,
             now: now)
-        let version = try images.nextVersion()
+        let version = try images.nextVersion(directory)
         if !options.isDryRun {
             let digest = try write(
                 builder, version: version, change: changeNumber, holders: holders, site: site,

@@ -80,7 +80,7 @@ public struct ImageOffice {
         }
         // Lanes take newer versions alone, and the office has decided since.
         let decided = try ActivationOffice.decided(database)
-        let revision = ImageRevision(directory, of: image, as: try register.nextVersion())
+        let revision = ImageRevision(directory, of: image, as: try register.nextVersion(directory))
         let reissued = try revision.write(publishedAt: now) { slot in
             guard let decision = decided[slot.holder] else { return }
             slot.activation = decision.settled(feed: slot.activation)

@@ -35,8 +35,10 @@ struct ImageRegister {
 
     init(_ database: Database) { self.database = database }
 
-    func nextVersion() throws(CollectorFailure) -> UInt64 {
-        UInt64(clamping: try database.integer("SELECT coalesce(max(version), 0) FROM image")) + 1
+    /// Above all that is known here, and all that others showed.
+    func nextVersion(_ directory: SiteDirectory) throws(CollectorFailure) -> UInt64 {
+        let newest = UInt64(clamping: try database.integer("SELECT coalesce(max(version), 0) FROM image"))
+        return max(newest, try ForgottenImages(directory: directory, database: database).highest()) + 1
     }
 
     func inForce() throws(CollectorFailure) -> Image? {

@@ -48,6 +48,12 @@ struct NumberLeap {
         guard changes != nil || published != nil || folded > 0 else { return }
         // Takes back what can be.
         let store = try ChangeStore(directory)
+        let images = ForgottenImages(directory: directory, database: database)
+        if let said = try images.note(
+            store.reachedImage, "published/ shows image \(store.reachedImage)", by: who, now: now)
+        {
+            Log.error(said)
+        }
         if try store.reached > max(folded, store.lastNumber()) {
             let shown = "published/ shows change \(store.reached)"
             if let said = try goAbove(store.reached, shown, store, by: who, now: now) { Log.error(said) }
@@ -83,7 +89,7 @@ struct NumberLeap {
         guard !isOver, Int64(exactly: number) != nil else {
             throw CollectorFailure("go above", "change \(reached)", "there are no numbers above it")
         }
-        let version = try register.nextVersion()
+        let version = try register.nextVersion(directory)
         for _ in 0..<Self.mostTries {
             let (image, folded) = try ImageRevision(directory, of: inForce, as: version)
                 .writeFolded(publishedAt: now, changeNumber: number)

@@ -89,6 +89,13 @@ final class Publisher: Sendable {
         try NumberLeap(directory: directory, database: database).leap(over: ahead, now: now)
     }
 
+    /// As `ForgottenImages`.
+    func note(image ahead: ChangeDesk.Ahead, now: Int64) throws(CollectorFailure) -> String? {
+        let lane = ahead.lane.map { "lane \($0)" } ?? "a lane"
+        return try ForgottenImages(directory: directory, database: database)
+            .note(ahead.number, "\(lane) has image \(ahead.number)", by: "serve", now: now)
+    }
+
     /// As `NumberLeap.healIfFree`; false as well while there is no image to stand on, or it did not help.
     func heal(now: Int64) throws(CollectorFailure) -> Bool {
         guard try Self.newestImage(in: database) != nil else { return false }

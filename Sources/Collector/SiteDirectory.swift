@@ -11,7 +11,7 @@ import Posix
 ///     site.sqlite                       holders, images          (written by `import` alone)
 ///     changes.sqlite                    urgent changes           (written by whoever publishes one, and by `serve`)
 ///     enrolment.sqlite                  lanes' certificates, tokens  (written by `lane` and `token`, and by `serve`)
-///     images/<version, 20 digits>.img   the images that are kept
+///     images/<version, 20 digits>.img   the images that are kept; `….seen`: see `ForgottenImages`
 ///     published/                        what any HTTP server may give out, see `PublishedDirectory`  (by `serve` alone)
 ///     import.lock  serve.lock           flock: one of each at a time
 public struct SiteDirectory: Sendable {

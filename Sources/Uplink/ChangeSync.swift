@@ -71,25 +71,26 @@ final class ChangeSync: Errand {
                 due = now.advanced(byMilliseconds: Self.intervalMilliseconds)
                 return
             }
-            switch try waiting.tidied(applied: applied, wallMilliseconds: SystemClock.wallMilliseconds()) {
+            switch try waiting.tidied(applied: applied.changeNumber, wallMilliseconds: SystemClock.wallMilliseconds()) {
             case .enoughWait: due = now.advanced(byMilliseconds: Self.intervalMilliseconds)
             case .behind(let number):
                 if let mirror = settings.mirror {
                     try askByName(behind: number, at: mirror, now)
                 } else {
-                    try ask(behind: number, now)
+                    try ask(behind: number, on: applied.imageVersion, now)
                 }
             }
         } catch { failed(error, now) }
     }
 
-    private func applied() throws(TransferFailure) -> UInt64? {
-        do throws(StorageError) { return try AppliedFile.read(directory.applied)?.changeNumber } catch {
+    private func applied() throws(TransferFailure) -> AppliedMark? {
+        do throws(StorageError) { return try AppliedFile.read(directory.applied) } catch {
             throw TransferFailure(.local, "\(error)")
         }
     }
 
-    private func ask(behind number: UInt64, _ now: MonotonicTime) throws(TransferFailure) {
+    /// With the version of the image in force: a collector that was restored from a backup may not know it.
+    private func ask(behind number: UInt64, on image: UInt64, _ now: MonotonicTime) throws(TransferFailure) {
         through = number
         askedAt = now
         let receiver = ListReceiver("change list", longest: ChangeList.longest)
@@ -97,6 +98,7 @@ final class ChangeSync: Errand {
         exchange = try client.start(
             Request(
                 path: "/v1/changes?after=\(number)&wait=\(waitSeconds)",
+                headers: ["Lanekeeper-Image-Version: \(image)"],
                 timeoutMilliseconds: settings.collector.answerTimeoutMilliseconds), receiver: receiver)
     }
 

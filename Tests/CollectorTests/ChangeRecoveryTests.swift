@@ -350,8 +350,10 @@ struct ChangeRecoveryTests {
         let register = ImageRegister(database)
         let leap = NumberLeap(directory: place.bench.data, database: database)
         func made() throws -> (image: ImageRegister.Image, folded: UInt64) {
-            try ImageRevision(place.bench.data, of: #require(try register.inForce()), as: register.nextVersion())
-                .writeFolded(publishedAt: SystemClock.wallMilliseconds(), changeNumber: 2000)
+            try ImageRevision(
+                place.bench.data, of: #require(try register.inForce()), as: register.nextVersion(place.bench.data)
+            )
+            .writeFolded(publishedAt: SystemClock.wallMilliseconds(), changeNumber: 2000)
         }
         func entered(_ made: (image: ImageRegister.Image, folded: UInt64)) throws -> Bool {
             try leap.enter(

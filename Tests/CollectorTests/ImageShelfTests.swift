@@ -82,7 +82,7 @@ struct ImageShelfTests {
         let register = ImageRegister(try bench.data.openSite().database)
         for _ in 0..<3 {
             let inForce = try #require(try register.inForce())
-            let next = ImageRevision(bench.data, of: inForce, as: try register.nextVersion())
+            let next = ImageRevision(bench.data, of: inForce, as: try register.nextVersion(bench.data))
             try register.insert(try next.write(publishedAt: SystemClock.wallMilliseconds()) { _ in })
         }
         try prune(bench, ImageLimits(days: 8, most: 1))

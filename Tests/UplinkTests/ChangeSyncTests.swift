@@ -130,12 +130,17 @@ struct ChangeSyncTests {
         #expect(try place.work { asked.withLock { $0 > 0 } })
     }
 
-    @Test("what the collector has no more sends for an image")
+    @Test("what the collector has no more sends for an image, and it hears which one is here")
     func gap() throws {
-        let place = try Place { $0.answer("410 Gone", [], text: "{}") }
+        let image = Mutex<String?>(nil)
+        let place = try Place { connection in
+            image.withLock { $0 = connection.header("lanekeeper-image-version") }
+            connection.answer("410 Gone", [], text: "{}")
+        }
         defer { place.server.stop() }
         try place.apply(4)
         #expect(try place.work { place.images > 0 })
+        #expect(image.withLock { $0 } == "3")
         #expect(try place.lists().isEmpty)
     }
 
