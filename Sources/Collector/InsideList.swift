@@ -40,7 +40,7 @@ final class InsideList: Sendable {
     }
 
     static let mostListed = 10_000
-    private static let rowsAtOnce = 20_000
+    private static let rowsAtOnce: Int64 = 20_000
     /// Time alone makes keys stop turning.
     private static let lookAgainMilliseconds: Int64 = 60_000
 
@@ -107,6 +107,7 @@ final class InsideList: Sendable {
         // Unchecked: carried to the one thread that uses it.
         let intake: Database
         let site: Database
+        /// Of the last block that was read.
         var row: Int64 = 0
         var passages: [UInt32: Passages] = [:]
         /// Whose newest passage the desk was not told.
@@ -165,38 +166,41 @@ final class InsideList: Sendable {
     /// What came in since. false: there is more.
     private func read(_ work: inout Work) throws(CollectorFailure) -> Bool {
         let select = try work.intake.prepare(
-            "SELECT id, bytes, received FROM record WHERE id > ? AND kind = 3 AND holder IS NOT NULL ORDER BY id LIMIT ?"
-        )
+            "SELECT id, count, received, bytes FROM block WHERE id > ? ORDER BY id")
         select.bind(1, work.row)
-        select.bind(2, Self.rowsAtOnce)
-        var count = 0
-        while try select.step() {
-            count += 1
+        var count: Int64 = 0
+        while count < Self.rowsAtOnce {
+            guard try select.step() else { return true }
             work.row = select.integer(0)
-            guard let record = select.withBlob(1, { try? JournalRecord($0) }), case .ended(let outcome) = record.event
-            else { continue }
-            let isTrusted = record.moment.clock == .trusted
+            count += select.integer(1)
             let received = select.integer(2)
-            let wall = isTrusted ? min(record.moment.wall.milliseconds, received) : received
-            Crossing.forEach(in: record) { crossing in
-                work.isChanged = true
-                let number = outcome.holder.number
-                let (zone, lane) = (work.place(of: crossing.to), work.place(of: record.lane))
-                var passages = work.passages[number] ?? Passages(zone: zone, lane: lane)
-                if crossing.entersSite, wall >= passages.entered {
-                    passages.entered = wall
-                    passages.lane = lane
-                }
-                if wall >= passages.newest {
-                    passages.newest = wall
-                    passages.zone = zone
-                    passages.isUncertain = !isTrusted
-                    work.untold.insert(number)
-                }
-                work.passages[number] = passages
-            }
+            let records = select.withBlob(3) { RecordBlock.records(of: $0, ofKind: JournalRecord.endedKind) }
+            for record in records { note(record, received: received, in: &work) }
         }
-        return count < Self.rowsAtOnce
+        return false
+    }
+
+    private func note(_ record: JournalRecord, received: Int64, in work: inout Work) {
+        guard let holder = record.holder else { return }
+        let isTrusted = record.moment.clock == .trusted
+        let wall = isTrusted ? min(record.moment.wall.milliseconds, received) : received
+        Crossing.forEach(in: record) { crossing in
+            work.isChanged = true
+            let number = holder.number
+            let (zone, lane) = (work.place(of: crossing.to), work.place(of: record.lane))
+            var passages = work.passages[number] ?? Passages(zone: zone, lane: lane)
+            if crossing.entersSite, wall >= passages.entered {
+                passages.entered = wall
+                passages.lane = lane
+            }
+            if wall >= passages.newest {
+                passages.newest = wall
+                passages.zone = zone
+                passages.isUncertain = !isTrusted
+                work.untold.insert(number)
+            }
+            work.passages[number] = passages
+        }
     }
 
     /// Where everybody is whose newest passage is news. Whoever came in by a clock that was not trusted may have left since:

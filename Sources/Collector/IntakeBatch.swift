@@ -31,6 +31,16 @@ struct IntakeBatch: Sendable {
         }
     }
 
+    /// The bytes of some of its records.
+    func withBytes<Value, Failure: Error>(
+        _ places: ClosedRange<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        let start = RecordBatch.headSize + places.lowerBound * JournalRecord.size
+        return try bytes.span.bytes.withUnsafeBytes { (all) throws(Failure) in
+            try body(UnsafeRawBufferPointer(rebasing: all[start..<start + places.count * JournalRecord.size]))
+        }
+    }
+
     private static func head(_ buffer: UnsafeRawBufferPointer, site: SiteID) throws(Refusal) -> RecordBatch {
         let head: RecordBatch
         do { head = try RecordBatch(buffer) } catch {

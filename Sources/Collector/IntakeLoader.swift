@@ -55,13 +55,55 @@ struct IntakeLoader {
     }
 
     private func tally(lane: Int64, span: TallySpan, start: Int64) throws(CollectorFailure) -> Tally {
-        let select = try database.prepare("SELECT counter, count FROM tally WHERE lane=? AND span=? AND start=?")
-        select.bind(1, lane)
-        select.bind(2, span.rawValue)
-        select.bind(3, start)
-        var tally = Tally()
-        while try select.step() { tally[Int(select.integer(0))] = select.integer(1) }
+        let select = try database.prepare("SELECT counts FROM tally WHERE span=? AND start=? AND lane=?")
+        select.bind(1, span.rawValue)
+        select.bind(2, start)
+        select.bind(3, lane)
+        guard try select.step() else { return Tally() }
+        guard let tally = select.withBlob(0, { Tally(encoded: $0) }) else { throw damaged("counts that are none") }
         return tally
+    }
+
+    /// The row of the last record.
+    func lastRow() throws(CollectorFailure) -> Int64 {
+        max(
+            try database.integer("SELECT id + count - 1 FROM block ORDER BY id DESC LIMIT 1"),
+            try database.integer("SELECT row FROM mark"))
+    }
+
+    /// Who was seen, as far as the last mark says, and by the records behind it.
+    func seen(
+        _ calendar: SiteCalendar, _ writer: IntakeWriter, recordsBetweenRounds: Int64
+    ) throws(CollectorFailure) -> SeenBook {
+        var seen = SeenBook(
+            mark: try database.integer("SELECT row FROM mark"), recordsBetweenRounds: recordsBetweenRounds)
+        let select = try database.prepare(
+            """
+            SELECT block.bytes, epoch.lane FROM block JOIN epoch ON epoch.id = block.epoch
+            WHERE block.id >= coalesce((SELECT max(id) FROM block WHERE id <= ?), 0) ORDER BY block.id
+            """)
+        select.bind(1, seen.mark)
+        while try select.step() {
+            let lane = select.integer(1)
+            seen.begin()
+            for (holder, day) in select.withBlob(0, { Self.passages($0, calendar) }) {
+                for key in TallyKey.distinct(lane: lane, day: day) {
+                    _ = try seen.insert(holder, in: key) { (key) throws(CollectorFailure) in try writer.seen(key) }
+                }
+            }
+        }
+        seen.begin()
+        return seen
+    }
+
+    private static func passages(
+        _ block: UnsafeRawBufferPointer, _ calendar: SiteCalendar
+    ) -> [(holder: HolderNumber, day: Int64)] {
+        RecordBlock.records(of: block, ofKind: JournalRecord.endedKind).compactMap { record in
+            record.passedHolder.map {
+                ($0.holder, calendar.day(ofMilliseconds: record.moment.wall.milliseconds))
+            }
+        }
     }
 
     private func epochs(

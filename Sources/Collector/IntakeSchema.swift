@@ -2,24 +2,19 @@
 ///
 ///     lane      the lanes that were ever heard of
 ///     epoch     their epochs; `previous` and `previous_last` from the epoch's first record
-///     record    every record once, as its 256 bytes; `id` grows in the order of arrival
-///     stretch   which sequences of an epoch are stored: as `record` says, but kept when records are pruned
+///     block     every record once, 256 bytes each: `count` records of an epoch from sequence `first` on that came
+///               together. Each record has a row of its own, the first one's is `id`: rows grow in the order of arrival
+///     stretch   which sequences of an epoch are stored: as `block` says, but kept when records are pruned
 ///     hole      stretches that can never come, and why
 ///     neighbour epochs that stood side by side in a journal though no first record says so
-///     tally     counts by lane (0: the site), span (0 all, 1 hour, 2 site day), its start, and counter
-///     seen      which holders passed: scope 0 the site, a positive site day, a negative lane
+///     tally     counts by lane (0: the site), span (0 all, 1 hour, 2 site day, 3 five minutes, 4 the hour as the lane
+///               itself says) and its start; see TallyKey.swift
+///     seen      which holders passed, by lane (0: the site), span (0 all, 2 site day), its start, and the upper 16 bits of
+///               their numbers; see HolderSet.swift
+///     mark      `seen` holds the records up to this row; those behind it are read again at the start, and not pruned
 ///     balance   people and vehicles in each zone
 enum IntakeSchema {
-    static let version: Int64 = 2
-
-    /// Takes a database of an older layout over, in one transaction. Version 2 has `tampered`.
-    static func bringUp(_ database: Database) throws(CollectorFailure) {
-        guard try database.integer("PRAGMA user_version") == 1 else { return }
-        try database.transaction { () throws(CollectorFailure) in
-            try database.execute(
-                "ALTER TABLE lane ADD COLUMN tampered INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;")
-        }
-    }
+    static let version: Int64 = 3
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -30,11 +25,6 @@ enum IntakeSchema {
         CREATE TABLE epoch(
             id INTEGER PRIMARY KEY, lane INTEGER NOT NULL REFERENCES lane, bytes BLOB NOT NULL, previous BLOB,
             previous_last INTEGER, stated_end INTEGER NOT NULL, UNIQUE(lane, bytes)) STRICT;
-        CREATE TABLE record(
-            id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, received INTEGER NOT NULL,
-            wall INTEGER NOT NULL, clock INTEGER NOT NULL, kind INTEGER NOT NULL, holder INTEGER,
-            bytes BLOB NOT NULL) STRICT;
-        CREATE UNIQUE INDEX record_identity ON record(epoch, sequence);
         CREATE TABLE stretch(
             epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
             PRIMARY KEY(epoch, first)) STRICT, WITHOUT ROWID;
@@ -44,14 +34,27 @@ enum IntakeSchema {
         CREATE TABLE neighbour(
             epoch INTEGER NOT NULL, before BLOB NOT NULL, last INTEGER NOT NULL,
             PRIMARY KEY(epoch, before)) STRICT, WITHOUT ROWID;
-        CREATE TABLE tally(
-            lane INTEGER NOT NULL, span INTEGER NOT NULL, start INTEGER NOT NULL, counter INTEGER NOT NULL,
-            count INTEGER NOT NULL, PRIMARY KEY(lane, span, start, counter)) STRICT, WITHOUT ROWID;
-        CREATE TABLE seen(
-            scope INTEGER NOT NULL, holder INTEGER NOT NULL, PRIMARY KEY(scope, holder)) STRICT, WITHOUT ROWID;
         CREATE TABLE balance(
             zone TEXT PRIMARY KEY, people INTEGER NOT NULL, vehicles INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        PRAGMA user_version=2;
+        \(third)
+        """
+
+    /// What version 3 has otherwise: before, a record was a row, a count was a row, and a holder that was seen was one.
+    /// `tally` begins with the span: what many lanes count in the same minutes stands on the same pages.
+    static let third = """
+        CREATE TABLE block(
+            id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+            received INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+        CREATE UNIQUE INDEX block_identity ON block(epoch, first);
+        CREATE TABLE tally(
+            span INTEGER NOT NULL, start INTEGER NOT NULL, lane INTEGER NOT NULL, counts BLOB NOT NULL,
+            PRIMARY KEY(span, start, lane)) STRICT, WITHOUT ROWID;
+        CREATE TABLE seen(
+            lane INTEGER NOT NULL, span INTEGER NOT NULL, start INTEGER NOT NULL, part INTEGER NOT NULL,
+            holders BLOB NOT NULL, PRIMARY KEY(lane, span, start, part)) STRICT, WITHOUT ROWID;
+        CREATE TABLE mark(row INTEGER NOT NULL) STRICT;
+        INSERT INTO mark VALUES(0);
+        PRAGMA user_version=3;
         """
 }
 

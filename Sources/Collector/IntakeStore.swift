@@ -6,7 +6,9 @@ import Posix
 /// others get a `snapshot`.
 ///
 /// A group of batches is one transaction: records, ledger, tallies and balances become durable together or not at all,
-/// and memory follows the disk only after the commit.
+/// and memory follows the disk only after the commit. What a transaction writes grows with its batches, not with its
+/// records: these are written as they came, in blocks; which of them are stored says the ledger; what they count is added
+/// up in memory and written once; and who passed is kept by `SeenBook`.
 final class IntakeStore {
     /// More lanes than any site has; a sender that makes names up is refused here.
     static let mostLanes = 10_000
@@ -14,6 +16,9 @@ final class IntakeStore {
     private let database: Database
     private let calendar: SiteCalendar
     private let writer: IntakeWriter
+    private(set) var seen: SeenBook
+    /// The row of the last record.
+    private(set) var lastRow: Int64
     private(set) var lanes: [ShortName: LaneBook]
     private(set) var site: SiteBook
     /// The site day that `today` means.
@@ -35,15 +40,20 @@ final class IntakeStore {
     }
 
     /// Opens `intake.sqlite`, which `init` made. `now`: ms since 1970-01-01 UTC.
-    init(_ path: String, site: SiteID, calendar: SiteCalendar, now: Int64) throws(CollectorFailure) {
+    init(
+        _ path: String, site: SiteID, calendar: SiteCalendar, now: Int64,
+        recordsBetweenRounds: Int64 = SeenBook.recordsBetweenRounds
+    ) throws(CollectorFailure) {
         database = try Database(path, .readWrite)
         try database.useWriteAheadLog()
-        try IntakeSchema.bringUp(database)
+        try IntakeUpgrade(database, calendar: calendar).run()
         try SiteDirectory.check(database, site: site, version: IntakeSchema.version)
         self.calendar = calendar
         day = calendar.day(ofMilliseconds: now)
         writer = try IntakeWriter(database)
         let reader = IntakeLoader(database)
+        seen = try reader.seen(calendar, writer, recordsBetweenRounds: recordsBetweenRounds)
+        lastRow = try reader.lastRow()
         lanes = try reader.lanes(day: day)
         self.site = try reader.site(day: day)
     }
@@ -64,14 +74,26 @@ final class IntakeStore {
     func store(
         _ requests: [Request], now: Int64
     ) throws(CollectorFailure) -> [Result<Answer, IntakeBatch.Refusal>] {
-        var work = Work(lanes: lanes, site: site)
+        var work = Work(lanes: lanes, site: site, lastRow: lastRow)
         var answers: [Result<Answer, IntakeBatch.Refusal>] = []
-        try database.transaction { () throws(CollectorFailure) in
-            for request in requests { answers.append(try store(request, in: &work, now: now)) }
-            try write(work)
+        var plan = SeenBook.Plan()
+        seen.begin()
+        writer.begin()
+        do throws(CollectorFailure) {
+            try database.transaction { () throws(CollectorFailure) in
+                for request in requests { answers.append(try store(request, in: &work, now: now)) }
+                try write(work)
+                plan = seen.plan(last: work.lastRow)
+                try writer.write(plan)
+            }
+        } catch {
+            seen.rollBack()
+            throw error
         }
+        seen.written(plan)
         lanes = work.lanes
         site = work.site
+        lastRow = work.lastRow
         return answers
     }
 
@@ -79,14 +101,9 @@ final class IntakeStore {
     private struct Work {
         var lanes: [ShortName: LaneBook]
         var site: SiteBook
+        var lastRow: Int64
         var deltas: [TallyKey: Tally] = [:]
         var zones: Set<ShortName> = []
-    }
-
-    private struct TallyKey: Hashable {
-        var lane: Int64
-        var span: TallySpan
-        var start: Int64
     }
 
     private func store(
@@ -103,22 +120,34 @@ final class IntakeStore {
         var answer = Answer(storedThrough: StoredThrough(epoch: .none, sequence: 0))
         var entries: [StoredThroughLedger.Entry] = []
         entries.reserveCapacity(batch.records.count)
+        var news = News(batch)
         var counts = Counts(at: now, calendar)
         for (index, record) in batch.records.enumerated() {
-            if !counts.isOf(record.moment.wall.milliseconds) {
-                add(counts, to: &lane, in: &work)
-                counts = Counts(at: record.moment.wall.milliseconds, calendar)
+            let fate = try fate(of: record, index, &news, lane)
+            switch fate {
+            case .new:
+                if !counts.time.isOf(record.moment.wall.milliseconds) {
+                    add(counts, to: &lane, in: &work)
+                    counts = Counts(at: record.moment.wall.milliseconds, calendar)
+                }
+                try count(record, in: &lane, &work, &counts)
+            case .duplicate: answer.duplicates += 1
+            case .conflicting: answer.conflicting += 1
             }
-            let isKept = try keep(record, index, of: batch, in: &lane, &work, &counts, &answer, now: now)
             entries.append(
                 StoredThroughLedger.Entry(
-                    epoch: record.epoch, sequence: record.sequence, event: isKept ? record.event : .stopping))
+                    epoch: record.epoch, sequence: record.sequence,
+                    event: fate == .conflicting ? .stopping : record.event))
         }
+        answer.new = news.count
         add(counts, to: &lane, in: &work)
-        counts = Counts(at: now, calendar)
-        counts.tally[.duplicates] += Int64(answer.duplicates)
-        counts.tally[.conflicting] += Int64(answer.conflicting)
-        add(counts, to: &lane, in: &work)
+        try write(news, of: &lane, in: &work, now: now)
+        if answer.duplicates + answer.conflicting > 0 {
+            counts = Counts(at: now, calendar)
+            counts.tally[.duplicates] += Int64(answer.duplicates)
+            counts.tally[.conflicting] += Int64(answer.conflicting)
+            add(counts, to: &lane, in: &work)
+        }
         answer.holes = lane.ledger.take(
             entries, oldestHeld: batch.head.oldestHeld, lost: batch.head.lost,
             heard: lane.conversation.heard(connection: request.connection))
@@ -133,24 +162,96 @@ final class IntakeStore {
         return .success(answer)
     }
 
-    /// Stores and counts a record unless its identity is taken. false when another record holds it.
-    private func keep(
-        _ record: JournalRecord, _ index: Int, of batch: IntakeBatch, in lane: inout LaneBook, _ work: inout Work,
-        _ counts: inout Counts, _ answer: inout Answer, now: Int64
-    ) throws(CollectorFailure) -> Bool {
-        let epoch = try writer.row(of: record.epoch, in: &lane)
-        let outcome = try batch.bytes.span.bytes.withUnsafeBytes { (bytes) throws(CollectorFailure) in
-            try writer.insert(record, RecordBatch.record(index, of: bytes), epoch: epoch, received: now)
+    // MARK: Records
+
+    private enum Fate { case new, duplicate, conflicting }
+
+    /// Which of a batch's records are new.
+    private struct News {
+        let batch: IntakeBatch
+        /// Their places in the batch, ascending.
+        private(set) var places: [Int] = []
+        private var sequences: [Epoch: SequenceSet] = [:]
+
+        init(_ batch: IntakeBatch) {
+            self.batch = batch
+            places.reserveCapacity(batch.records.count)
         }
-        switch outcome {
-        case .new: answer.new += 1
-        case .duplicate:
-            answer.duplicates += 1
+
+        var count: Int { places.count }
+
+        /// false when an earlier record of the batch has its identity.
+        mutating func add(_ index: Int) -> Bool {
+            let record = batch.records[index]
+            guard sequences[record.epoch, default: SequenceSet()].insertIfAbsent(record.sequence) else { return false }
+            places.append(index)
             return true
-        case .conflicting:
-            answer.conflicting += 1
-            return false
         }
+
+        /// Whether the earlier record of the batch with the identity of this one is the same.
+        func isSame(_ index: Int) -> Bool {
+            let record = batch.records[index]
+            return places.contains { place in
+                batch.records[place].epoch == record.epoch && batch.records[place].sequence == record.sequence
+                    && batch.withBytes(
+                        place...place,
+                        { first in
+                            batch.withBytes(index...index) { first.elementsEqual($0) }
+                        })
+            }
+        }
+
+        /// Stretches of the batch whose records are new, of one epoch, and follow each other in it.
+        var stretches: [ClosedRange<Int>] {
+            var stretches: [ClosedRange<Int>] = []
+            for place in places {
+                if let last = stretches.last, last.upperBound + 1 == place,
+                    batch.records[place].epoch == batch.records[last.upperBound].epoch,
+                    batch.records[place].sequence == batch.records[last.upperBound].sequence + 1
+                {
+                    stretches[stretches.count - 1] = last.lowerBound...place
+                } else {
+                    stretches.append(place...place)
+                }
+            }
+            return stretches
+        }
+    }
+
+    /// A record is new unless its identity is taken, by an earlier batch or by an earlier record of this one.
+    private func fate(
+        of record: JournalRecord, _ index: Int, _ news: inout News, _ lane: LaneBook
+    ) throws(CollectorFailure) -> Fate {
+        guard lane.ledger.isStored(record.epoch, record.sequence) else {
+            return news.add(index) ? .new : news.isSame(index) ? .duplicate : .conflicting
+        }
+        guard let epoch = lane.epochRows[record.epoch] else { return .duplicate }
+        let isSame = try news.batch.withBytes(index...index) { (bytes) throws(CollectorFailure) in
+            try writer.holds(bytes, epoch: epoch, sequence: record.sequence)
+        }
+        return isSame == false ? .conflicting : .duplicate
+    }
+
+    private func write(
+        _ news: News, of lane: inout LaneBook, in work: inout Work, now: Int64
+    ) throws(CollectorFailure) {
+        for stretch in news.stretches {
+            let first = news.batch.records[stretch.lowerBound]
+            let epoch = try writer.row(of: first.epoch, in: &lane)
+            let row = work.lastRow + 1
+            try news.batch.withBytes(stretch) { (bytes) throws(CollectorFailure) in
+                try writer.insert(row: row, epoch: epoch, first: first.sequence, bytes, received: now)
+            }
+            work.lastRow += Int64(stretch.count)
+        }
+    }
+
+    // MARK: Counts
+
+    /// Counts a record that is new.
+    private func count(
+        _ record: JournalRecord, in lane: inout LaneBook, _ work: inout Work, _ counts: inout Counts
+    ) throws(CollectorFailure) {
         counts.tally.count(record)
         Crossing.forEach(in: record) { crossing in
             work.site.balances[crossing.from, default: Balance()].add(-crossing.count, isVehicle: crossing.isVehicle)
@@ -158,17 +259,20 @@ final class IntakeStore {
             work.zones.insert(crossing.from)
             work.zones.insert(crossing.to)
         }
-        if case .ended(let outcome) = record.event, outcome.end == .passed, outcome.holder != .nobody {
-            let counter: Counter = outcome.kind == .vehicle ? .distinctVehicles : .distinctHolders
-            if try writer.isNew(outcome.holder, in: -lane.row) { counts.tally[counter] += 1 }
-            if counts.day > 0, try writer.isNew(outcome.holder, in: counts.day) {
-                work.deltas[TallyKey(lane: 0, span: .day, start: counts.day), default: Tally()][counter] += 1
-                if counts.day == day { work.site.today[counter] += 1 }
+        if let (holder, counter) = record.passedHolder {
+            for key in TallyKey.distinct(lane: lane.row, day: counts.time.day) where try isNew(holder, in: key) {
+                work.deltas[key, default: Tally()][counter] += 1
+                let isToday = key.span == .day && key.start == day
+                switch (key.lane == 0, key.span) {
+                case (true, .all): work.site.all[counter] += 1
+                case (true, _): if isToday { work.site.today[counter] += 1 }
+                case (false, .all): lane.all[counter] += 1
+                case (false, _): if isToday { lane.today[counter] += 1 }
+                }
             }
-            if try writer.isNew(outcome.holder, in: 0) {
-                work.deltas[TallyKey(lane: 0, span: .all, start: 0), default: Tally()][counter] += 1
-                work.site.all[counter] += 1
-            }
+        }
+        if let (start, stated) = record.statedTotals {
+            work.deltas[TallyKey(lane: lane.row, span: .stated, start: start), default: Tally()] += stated
         }
         lane.lastRecordMilliseconds = record.moment.wall.milliseconds
         switch record.event {
@@ -179,32 +283,31 @@ final class IntakeStore {
         case .tamper(let contact, let opened): lane.tampered[contact] = opened
         default: break
         }
-        return true
     }
 
-    /// What a run of records counted that lie in one quarter of an hour: in one hour and, since no time zone's offset is
-    /// finer, in one day of the site.
+    private func isNew(_ holder: HolderNumber, in key: TallyKey) throws(CollectorFailure) -> Bool {
+        try seen.insert(holder, in: key) { (key) throws(CollectorFailure) in try writer.seen(key) }
+    }
+
+    /// What a run of records counted that lie in the same five minutes.
     private struct Counts {
-        let quarter: Int64
-        let hour: Int64
-        let day: Int64
+        let time: RecordTime
         var tally = Tally()
 
-        init(at instant: Int64, _ calendar: SiteCalendar) {
-            quarter = SiteCalendar.quarter(ofMilliseconds: instant)
-            hour = SiteCalendar.hourStart(ofMilliseconds: instant)
-            day = calendar.day(ofMilliseconds: instant)
-        }
-
-        func isOf(_ instant: Int64) -> Bool { SiteCalendar.quarter(ofMilliseconds: instant) == quarter }
+        init(at instant: Int64, _ calendar: SiteCalendar) { time = RecordTime(instant, calendar) }
     }
 
     private func add(_ counts: Counts, to lane: inout LaneBook, in work: inout Work) {
+        guard !counts.tally.isZero else { return }
+        let time = counts.time
         lane.all += counts.tally
-        if counts.day == day { lane.today += counts.tally }
-        for (span, start) in [(TallySpan.all, 0), (.hour, counts.hour), (.day, counts.day)] {
+        if time.day == day { lane.today += counts.tally }
+        for (span, start) in [
+            (TallySpan.all, 0), (.day, time.day), (.hour, time.hour), (.fiveMinutes, time.fiveMinutes),
+        ] {
             work.deltas[TallyKey(lane: lane.row, span: span, start: start), default: Tally()] += counts.tally
         }
+        work.deltas[.site(.fiveMinutes, time.fiveMinutes), default: Tally()] += counts.tally
     }
 
     /// A new one when it was never heard of; nil when there are too many.
@@ -215,22 +318,9 @@ final class IntakeStore {
     }
 
     private func write(_ work: Work) throws(CollectorFailure) {
-        for (key, counts) in work.deltas {
-            for (code, count) in counts.nonzero {
-                try writer.add(count, lane: key.lane, span: key.span, start: key.start, counter: code)
-            }
-        }
+        for (key, counts) in work.deltas { try writer.add(counts, to: key) }
         for zone in work.zones {
             if let balance = work.site.balances[zone] { try writer.set(balance, of: zone) }
         }
     }
-}
-
-/// The spans of time that are tallied. Raw values stand in the database.
-enum TallySpan: Int64, Sendable {
-    case all = 0
-    /// Start: seconds since 1970 (UTC).
-    case hour = 1
-    /// Start: the site day's number.
-    case day = 2
 }

@@ -4,8 +4,8 @@ import Framing
 /// The statements that change `intake.sqlite`, prepared once.
 final class IntakeWriter {
     private let database: Database
-    private let insertRecord: SQLStatement
-    private let selectRecord: SQLStatement
+    private let insertBlock: SQLStatement
+    private let selectBlock: SQLStatement
     private let insertLane: SQLStatement
     private let updateLane: SQLStatement
     private let insertEpoch: SQLStatement
@@ -14,18 +14,30 @@ final class IntakeWriter {
     private let deleteStretch: SQLStatement
     private let insertHole: SQLStatement
     private let insertNeighbour: SQLStatement
-    private let addTally: SQLStatement
-    private let insertSeen: SQLStatement
+    private let selectTally: SQLStatement
+    private let setTally: SQLStatement
+    private let selectSeen: SQLStatement
+    private let setSeen: SQLStatement
+    private let setMark: SQLStatement
     private let setBalance: SQLStatement
+    /// The block that was read last: a batch that is sent again is mostly one.
+    private var lastRead: Block?
+
+    private struct Block {
+        var epoch: Int64
+        var first: UInt64
+        var bytes: [UInt8]
+    }
+
+    /// What one row of `block` holds at most: what has to be read for one record of it.
+    static let mostInBlock = 1000
 
     init(_ database: Database) throws(CollectorFailure) {
         self.database = database
-        insertRecord = try database.prepare(
-            """
-            INSERT INTO record(epoch, sequence, received, wall, clock, kind, holder, bytes) VALUES(?,?,?,?,?,?,?,?)
-            ON CONFLICT DO NOTHING
-            """)
-        selectRecord = try database.prepare("SELECT bytes FROM record WHERE epoch=? AND sequence=?")
+        insertBlock = try database.prepare(
+            "INSERT INTO block(id, epoch, first, count, received, bytes) VALUES(?,?,?,?,?,?)")
+        selectBlock = try database.prepare(
+            "SELECT first, bytes FROM block WHERE epoch=? AND first<=? ORDER BY first DESC LIMIT 1")
         insertLane = try database.prepare("INSERT INTO lane(name, last_seen) VALUES(?,?)")
         updateLane = try database.prepare(
             """
@@ -34,42 +46,60 @@ final class IntakeWriter {
             """)
         insertEpoch = try database.prepare("INSERT INTO epoch(lane, bytes, stated_end) VALUES(?,?,0)")
         updateEpoch = try database.prepare("UPDATE epoch SET previous=?, previous_last=?, stated_end=? WHERE id=?")
-        insertStretch = try database.prepare("INSERT INTO stretch(epoch, first, last) VALUES(?,?,?)")
+        insertStretch = try database.prepare("INSERT OR REPLACE INTO stretch(epoch, first, last) VALUES(?,?,?)")
         deleteStretch = try database.prepare("DELETE FROM stretch WHERE epoch=? AND first=?")
         insertHole = try database.prepare(
             "INSERT INTO hole(epoch, first, last, cause, noticed) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING")
         insertNeighbour = try database.prepare(
             "INSERT INTO neighbour(epoch, before, last) VALUES(?,?,?) ON CONFLICT DO NOTHING")
-        addTally = try database.prepare(
-            """
-            INSERT INTO tally(lane, span, start, counter, count) VALUES(?,?,?,?,?)
-            ON CONFLICT DO UPDATE SET count = count + excluded.count
-            """)
-        insertSeen = try database.prepare("INSERT INTO seen(scope, holder) VALUES(?,?) ON CONFLICT DO NOTHING")
+        selectTally = try database.prepare("SELECT counts FROM tally WHERE span=? AND start=? AND lane=?")
+        setTally = try database.prepare("INSERT OR REPLACE INTO tally(span, start, lane, counts) VALUES(?,?,?,?)")
+        selectSeen = try database.prepare("SELECT part, holders FROM seen WHERE lane=? AND span=? AND start=?")
+        setSeen = try database.prepare(
+            "INSERT OR REPLACE INTO seen(lane, span, start, part, holders) VALUES(?,?,?,?,?)")
+        setMark = try database.prepare("UPDATE mark SET row=?")
         setBalance = try database.prepare("INSERT OR REPLACE INTO balance(zone, people, vehicles) VALUES(?,?,?)")
     }
 
-    enum Insertion { case new, duplicate, conflicting }
+    // MARK: Records
 
+    /// What was read before may have been rolled back.
+    func begin() { lastRead = nil }
+
+    /// Stores whole records of one epoch that follow each other, from sequence `first` on, as the rows from `row` on.
     func insert(
-        _ record: JournalRecord, _ bytes: UnsafeRawBufferPointer, epoch: Int64, received: Int64
-    ) throws(CollectorFailure) -> Insertion {
-        insertRecord.bind(1, epoch)
-        insertRecord.bind(2, Int64(record.sequence))
-        insertRecord.bind(3, received)
-        insertRecord.bind(4, record.moment.wall.milliseconds)
-        insertRecord.bind(5, Int(record.moment.clock.rawValue))
-        // The kind is the record's byte 5 (JournalRecord.swift).
-        insertRecord.bind(6, Int(bytes[5]))
-        insertRecord.bind(7, record.holder.map { Int64($0.number) })
-        insertRecord.bind(8, bytes)
-        try insertRecord.run()
-        if database.changes > 0 { return .new }
-        selectRecord.bind(1, epoch)
-        selectRecord.bind(2, Int64(record.sequence))
-        defer { selectRecord.reset() }
-        guard try selectRecord.step() else { return .duplicate }
-        return selectRecord.withBlob(0) { $0.elementsEqual(bytes) } ? .duplicate : .conflicting
+        row: Int64, epoch: Int64, first: UInt64, _ bytes: UnsafeRawBufferPointer, received: Int64
+    ) throws(CollectorFailure) {
+        var start = 0
+        while start < bytes.count {
+            let end = min(bytes.count, start + Self.mostInBlock * JournalRecord.size)
+            let skipped = start / JournalRecord.size
+            insertBlock.bind(1, row + Int64(skipped))
+            insertBlock.bind(2, epoch)
+            insertBlock.bind(3, Int64(first) + Int64(skipped))
+            insertBlock.bind(4, (end - start) / JournalRecord.size)
+            insertBlock.bind(5, received)
+            insertBlock.bind(6, UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+            try insertBlock.run()
+            start = end
+        }
+    }
+
+    /// Whether the record that is stored under this sequence has these bytes; nil when none is there any more.
+    func holds(_ bytes: UnsafeRawBufferPointer, epoch: Int64, sequence: UInt64) throws(CollectorFailure) -> Bool? {
+        func look() -> Bool? {
+            guard let block = lastRead, block.epoch == epoch, block.first <= sequence else { return nil }
+            let (place, overflow) = Int(sequence - block.first).multipliedReportingOverflow(by: JournalRecord.size)
+            guard !overflow, place <= block.bytes.count - JournalRecord.size else { return nil }
+            return block.bytes[place..<place + JournalRecord.size].elementsEqual(bytes)
+        }
+        if let isSame = look() { return isSame }
+        selectBlock.bind(1, epoch)
+        selectBlock.bind(2, Int64(sequence))
+        defer { selectBlock.reset() }
+        guard try selectBlock.step() else { return nil }
+        lastRead = Block(epoch: epoch, first: UInt64(selectBlock.integer(0)), bytes: selectBlock.blob(1))
+        return look()
     }
 
     // MARK: Lanes and epochs
@@ -149,12 +179,13 @@ final class IntakeWriter {
         {
             end += 1
         }
-        for range in old[start..<old.count - end] {
+        let new = ranges[start..<ranges.count - end]
+        for range in old[start..<old.count - end] where range.lowerBound != new.first?.lowerBound {
             deleteStretch.bind(1, epoch)
             deleteStretch.bind(2, Int64(range.lowerBound))
             try deleteStretch.run()
         }
-        for range in ranges[start..<ranges.count - end] {
+        for range in new {
             insertStretch.bind(1, epoch)
             insertStretch.bind(2, Int64(range.lowerBound))
             insertStretch.bind(3, Int64(range.upperBound))
@@ -164,23 +195,60 @@ final class IntakeWriter {
 
     // MARK: Counts
 
-    func add(
-        _ count: Int64, lane: Int64, span: TallySpan, start: Int64, counter: Int
-    ) throws(CollectorFailure) {
-        addTally.bind(1, lane)
-        addTally.bind(2, span.rawValue)
-        addTally.bind(3, start)
-        addTally.bind(4, counter)
-        addTally.bind(5, count)
-        try addTally.run()
+    /// Adds counts to what is there.
+    func add(_ counts: Tally, to key: TallyKey) throws(CollectorFailure) {
+        selectTally.bind(1, key.span.rawValue)
+        selectTally.bind(2, key.start)
+        selectTally.bind(3, key.lane)
+        var sum = counts
+        if try selectTally.step() {
+            let before = selectTally.withBlob(0) { Tally(encoded: $0) }
+            selectTally.reset()
+            guard let before else { throw damaged("counts that are none") }
+            sum += before
+        }
+        setTally.bind(1, key.span.rawValue)
+        setTally.bind(2, key.start)
+        setTally.bind(3, key.lane)
+        setTally.bind(4, sum.encoded)
+        try setTally.run()
     }
 
-    /// Whether the holder was not seen in this scope before; from now on it was.
-    func isNew(_ holder: HolderNumber, in scope: Int64) throws(CollectorFailure) -> Bool {
-        insertSeen.bind(1, scope)
-        insertSeen.bind(2, Int64(holder.number))
-        try insertSeen.run()
-        return database.changes > 0
+    // MARK: Who was seen
+
+    /// A set as it stands here.
+    func seen(_ key: TallyKey) throws(CollectorFailure) -> HolderSet {
+        selectSeen.bind(1, key.lane)
+        selectSeen.bind(2, key.span.rawValue)
+        selectSeen.bind(3, key.start)
+        defer { selectSeen.reset() }
+        var holders = HolderSet()
+        while try selectSeen.step() {
+            guard let part = selectSeen.withBlob(1, { HolderPart(encoded: $0) }) else {
+                throw damaged("a set of holders that is none")
+            }
+            holders.set(UInt16(truncatingIfNeeded: selectSeen.integer(0)), to: part)
+        }
+        return holders
+    }
+
+    func write(_ plan: SeenBook.Plan) throws(CollectorFailure) {
+        for part in plan.parts {
+            setSeen.bind(1, part.key.lane)
+            setSeen.bind(2, part.key.span.rawValue)
+            setSeen.bind(3, part.key.start)
+            setSeen.bind(4, Int(part.number))
+            setSeen.bind(5, part.bytes)
+            try setSeen.run()
+        }
+        guard let mark = plan.mark else { return }
+        setMark.bind(1, mark)
+        try setMark.run()
+    }
+
+    private func damaged(_ what: String) -> CollectorFailure {
+        CollectorFailure(
+            "read", database.path, "it holds \(what)", advice: "the file is damaged; put a backup in its place")
     }
 
     func set(_ balance: Balance, of zone: ShortName) throws(CollectorFailure) {
@@ -188,18 +256,6 @@ final class IntakeWriter {
         setBalance.bind(2, balance.people)
         setBalance.bind(3, balance.vehicles)
         try setBalance.run()
-    }
-}
-
-extension JournalRecord {
-    /// Whom the record is about, nil when nobody knows.
-    var holder: HolderNumber? {
-        switch event {
-        case .decided(let decision): decision.presentation.credential?.holder
-        case .ended(let outcome): outcome.holder == .nobody ? nil : outcome.holder
-        case .seenInEmergency(let presentation): presentation.credential?.holder
-        default: nil
-        }
     }
 }
 

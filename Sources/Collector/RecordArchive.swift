@@ -91,41 +91,55 @@ final class RecordArchive: Sendable {
     }
 
     private func read(_ query: Query, _ connections: Connections) throws(CollectorFailure) -> [UInt8] {
-        let columns = "SELECT record.id, record.bytes, record.received FROM record"
+        // From the block on that holds the row, or the first behind it.
+        let blocks = """
+            SELECT id, received, bytes FROM block
+            WHERE id >= coalesce((SELECT max(id) FROM block WHERE id <= ?), 0)
+            """
         let select: SQLStatement
         if let lane = query.lane {
             select = try connections.intake.prepare(
                 """
-                \(columns) WHERE epoch IN (SELECT epoch.id FROM epoch JOIN lane ON lane.id = epoch.lane
-                WHERE lane.name = ?) AND record.id > ? ORDER BY record.id LIMIT ?
+                \(blocks) AND epoch IN (SELECT epoch.id FROM epoch JOIN lane ON lane.id = epoch.lane
+                WHERE lane.name = ?) ORDER BY id
                 """)
-            select.bind(1, lane)
-            select.bind(2, query.after)
-            select.bind(3, query.limit)
+            select.bind(2, lane)
         } else {
-            select = try connections.intake.prepare("\(columns) WHERE record.id > ? ORDER BY record.id LIMIT ?")
-            select.bind(1, query.after)
-            select.bind(2, query.limit)
+            select = try connections.intake.prepare("\(blocks) ORDER BY id")
         }
+        let (first, overflow) = query.after.addingReportingOverflow(1)
+        guard !overflow else { return [] }
+        select.bind(1, first)
         let holder = try connections.site.prepare("SELECT id FROM holder WHERE number = ?")
         var lines: [UInt8] = []
-        while try select.step() {
-            let row = select.integer(0)
-            let received = select.integer(2)
-            guard let record = select.withBlob(1, { try? JournalRecord($0) }) else {
-                throw CollectorFailure(
-                    "read", connections.intake.path, "record \(row) is damaged",
-                    advice: "put a backup of the database in its place")
+        var left = query.limit
+        while left > 0, try select.step() {
+            let received = select.integer(1)
+            let skipped = max(0, first - select.integer(0))
+            let count = Int64(select.withBlob(2) { $0.count / JournalRecord.size })
+            for index in skipped..<max(skipped, min(count, skipped + Int64(left))) {
+                left -= 1
+                let row = select.integer(0) + index
+                guard let record = select.withBlob(2, { RecordBlock.record(Int(index), of: $0) }) else {
+                    throw CollectorFailure(
+                        "read", connections.intake.path, "record \(row) is damaged",
+                        advice: "put a backup of the database in its place")
+                }
+                try write(record, row: row, received: received, holder, to: &lines)
             }
-            let holderID = try record.holder.map { (number) throws(CollectorFailure) -> String? in
-                holder.bind(1, Int64(number.number))
-                defer { holder.reset() }
-                return try holder.step() ? holder.text(0) : nil
-            }
-            RecordJSON(record, row: row, receivedMilliseconds: received, holderID: holderID ?? nil).value
-                .write(to: &lines)
-            lines.append(0x0A)
         }
         return lines
+    }
+
+    private func write(
+        _ record: JournalRecord, row: Int64, received: Int64, _ holder: SQLStatement, to lines: inout [UInt8]
+    ) throws(CollectorFailure) {
+        let holderID = try record.holder.map { (number) throws(CollectorFailure) -> String? in
+            holder.bind(1, Int64(number.number))
+            defer { holder.reset() }
+            return try holder.step() ? holder.text(0) : nil
+        }
+        RecordJSON(record, row: row, receivedMilliseconds: received, holderID: holderID ?? nil).value.write(to: &lines)
+        lines.append(0x0A)
     }
 }

@@ -33,6 +33,13 @@ struct SequenceSet: Hashable, Sendable {
         return ranges[index].upperBound
     }
 
+    /// false when it was there.
+    mutating func insertIfAbsent(_ number: UInt64) -> Bool {
+        if let last, number <= last, contains(number) { return false }
+        insert(number)
+        return true
+    }
+
     mutating func insert(_ number: UInt64) { insert(number...number) }
 
     mutating func insert(_ range: ClosedRange<UInt64>) {

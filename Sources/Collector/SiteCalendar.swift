@@ -44,8 +44,8 @@ struct SiteCalendar: Sendable {
     /// Seconds since 1970 at which the hour of an instant began (UTC).
     static func hourStart(ofMilliseconds instant: Int64) -> Int64 { floor(instant, by: 3_600_000) * 3600 }
 
-    /// Quarters of an hour since 1970.
-    static func quarter(ofMilliseconds instant: Int64) -> Int64 { floor(instant, by: 900_000) }
+    /// Seconds since 1970 at which the five minutes of an instant began (UTC).
+    static func fiveMinutesStart(ofMilliseconds instant: Int64) -> Int64 { floor(instant, by: 300_000) * 300 }
 
     private static func floor(_ value: Int64, by divisor: Int64) -> Int64 {
         let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)

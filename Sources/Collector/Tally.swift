@@ -43,10 +43,10 @@ enum Counter: Int, CaseIterable, Sendable {
 
 /// Counts of one lane or of the site over one span of time.
 struct Tally: Hashable, Sendable {
-    private static let size = 144
+    /// A code beyond it needs a new version of the database's layout.
+    static let size = 144
     private var counts = [Int64](repeating: 0, count: Tally.size)
 
-    /// Codes that this program does not know (a newer one counted them) are left alone.
     subscript(code: Int) -> Int64 {
         get { counts.indices.contains(code) ? counts[code] : 0 }
         set { if counts.indices.contains(code) { counts[code] = newValue } }
@@ -57,12 +57,22 @@ struct Tally: Hashable, Sendable {
         set { counts[counter.rawValue] = newValue }
     }
 
+    var isZero: Bool { counts.allSatisfy { $0 == 0 } }
+
     var nonzero: [(code: Int, count: Int64)] {
         counts.indices.compactMap { counts[$0] == 0 ? nil : ($0, counts[$0]) }
     }
 
     static func += (sum: inout Tally, other: Tally) {
-        for code in sum.counts.indices { sum.counts[code] += other.counts[code] }
+        // Lanes' totals say anything up to 2^32: sums stay far from the end of 64 bits.
+        for code in 0..<size { sum.counts[code] += other.counts[code] }
+    }
+
+    /// This one less the other.
+    static func - (tally: Tally, other: Tally) -> Tally {
+        var difference = tally
+        for code in 0..<size { difference.counts[code] -= other.counts[code] }
+        return difference
     }
 
     /// Counts one record that was not stored before.
@@ -77,8 +87,10 @@ struct Tally: Hashable, Sendable {
                 return
             }
             self[.refused] += 1
-            for bit in 0..<64 where decision.reasons.rawValue & (1 << UInt64(bit)) != 0 {
-                self[Counter.reason(bit: bit)] += 1
+            var reasons = decision.reasons.rawValue
+            while reasons != 0 {
+                self[Counter.reason(bit: reasons.trailingZeroBitCount)] += 1
+                reasons &= reasons - 1
             }
         case .ended(let outcome):
             switch outcome.end {
@@ -110,7 +122,7 @@ struct Tally: Hashable, Sendable {
         Crossing.forEach(in: record) { count($0) }
     }
 
-    private mutating func count(_ totals: LaneTotals) {
+    mutating func count(_ totals: LaneTotals) {
         let counts: [(Counter, UInt32)] = [
             (.presented, totals.presented), (.admitted, totals.admitted), (.refused, totals.refused),
             (.passed, totals.passed), (.annulled, totals.annulled), (.interrupted, totals.interrupted),

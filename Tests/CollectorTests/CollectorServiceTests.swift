@@ -328,7 +328,7 @@ struct CollectorServiceTests {
         let bench = try ServiceBench()
         let saboteur = try Database(bench.data.intakeDatabase, .readWrite)
         try saboteur.execute(
-            "CREATE TRIGGER sabotage BEFORE INSERT ON record BEGIN SELECT raise(ABORT, 'the disk is gone'); END")
+            "CREATE TRIGGER sabotage BEFORE INSERT ON block BEGIN SELECT raise(ABORT, 'the disk is gone'); END")
         let body = bench.body([makeRecord()])
         let answer = try bench.post(body)
         #expect(answer.status == 503)

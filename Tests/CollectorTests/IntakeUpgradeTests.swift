@@ -1,0 +1,141 @@
+import Admission
+import Framing
+import TestSupport
+import Testing
+
+@testable import Collector
+
+/// `intake.sqlite` as versions 1 and 2 laid it out, with the same records in it.
+private enum OlderLayout {
+    static let day: Int64 = 86_400_000
+
+    /// 600 records of two lanes over three days: visits, with some holders seen again; two hours closed, one with a record less
+    /// than the lane says.
+    static func records(lane: String, epoch: UInt64) -> [JournalRecord] {
+        (1...300).map { (sequence: UInt64) in
+            let wall = morning + Int64(sequence) * 700_000
+            let event: LaneEvent
+            if sequence == 200 {
+                var totals = LaneTotals()
+                (totals.presented, totals.admitted, totals.passed) = (3, 3, 2)
+                event = .hour(startSeconds: SiteCalendar.hourStart(ofMilliseconds: wall), totals)
+            } else if sequence % 2 == 1 {
+                event = decided(holder: UInt32(sequence % 40 + 1))
+            } else {
+                event = ended(
+                    holder: UInt32((sequence - 1) % 40 + 1), kind: sequence % 10 == 0 ? .vehicle : .visitor,
+                    of: sequence - 1)
+            }
+            return makeRecord(event, epoch: epoch, sequence: sequence, lane: lane, at: wall)
+        }
+    }
+
+    /// Lets a database that a store of today filled look as version 2 left it: the same rows, as that program wrote them.
+    static func make(_ bench: StoreBench, version: Int64) throws {
+        let database = try Database(bench.data.intakeDatabase, .readWrite)
+        let old = try database.prepare("SELECT id, epoch, first, count, received, bytes FROM block ORDER BY id")
+        try database.execute(
+            """
+            CREATE TABLE record(
+                id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, received INTEGER NOT NULL,
+                wall INTEGER NOT NULL, clock INTEGER NOT NULL, kind INTEGER NOT NULL, holder INTEGER,
+                bytes BLOB NOT NULL) STRICT;
+            CREATE UNIQUE INDEX record_identity ON record(epoch, sequence);
+            CREATE TABLE tally_2(
+                lane INTEGER NOT NULL, span INTEGER NOT NULL, start INTEGER NOT NULL, counter INTEGER NOT NULL,
+                count INTEGER NOT NULL, PRIMARY KEY(lane, span, start, counter)) STRICT, WITHOUT ROWID;
+            CREATE TABLE seen_2(
+                scope INTEGER NOT NULL, holder INTEGER NOT NULL, PRIMARY KEY(scope, holder)) STRICT, WITHOUT ROWID;
+            """)
+        let insert = try database.prepare(
+            "INSERT INTO record(epoch, sequence, received, wall, clock, kind, holder, bytes) VALUES(?,?,?,?,?,?,?,?)")
+        while try old.step() {
+            let bytes = old.blob(5)
+            for index in 0..<Int(old.integer(3)) {
+                let one = Array(bytes[index * 256..<index * 256 + 256])
+                let record = try one.withUnsafeBytes { try JournalRecord($0) }
+                insert.bind(1, old.integer(1))
+                insert.bind(2, old.integer(2) + Int64(index))
+                insert.bind(3, old.integer(4))
+                insert.bind(4, record.moment.wall.milliseconds)
+                insert.bind(5, Int(record.moment.clock.rawValue))
+                insert.bind(6, Int(one[5]))
+                insert.bind(7, record.holder.map { Int64($0.number) })
+                insert.bind(8, one)
+                try insert.run()
+            }
+        }
+        let tallies = try database.prepare("SELECT lane, span, start, counts FROM tally WHERE span < 3")
+        let count = try database.prepare("INSERT INTO tally_2 VALUES(?,?,?,?,?)")
+        while try tallies.step() {
+            let tally = try #require(tallies.withBlob(3) { Tally(encoded: $0) })
+            for (code, value) in tally.nonzero {
+                for place: Int32 in 0..<3 { count.bind(place + 1, tallies.integer(place)) }
+                count.bind(4, code)
+                count.bind(5, value)
+                try count.run()
+            }
+        }
+        tallies.reset()
+        old.reset()
+        try database.execute(
+            """
+            DROP TABLE block; DROP TABLE tally; DROP TABLE seen; DROP TABLE mark;
+            ALTER TABLE tally_2 RENAME TO tally; ALTER TABLE seen_2 RENAME TO seen; PRAGMA user_version=2;
+            """)
+        if version == 1 { try database.execute("ALTER TABLE lane DROP COLUMN tampered; PRAGMA user_version=1;") }
+    }
+
+    /// Everything that is counted, as text.
+    static func tallies(_ bench: StoreBench) throws -> [String] {
+        let database = try Database(bench.data.intakeDatabase, .readOnly)
+        let select = try database.prepare("SELECT span, start, lane, counts FROM tally ORDER BY span, start, lane")
+        var lines: [String] = []
+        while try select.step() {
+            let tally = try #require(select.withBlob(3) { Tally(encoded: $0) })
+            lines.append(
+                "\(select.integer(0)) \(select.integer(1)) \(select.integer(2)) "
+                    + tally.nonzero.map { "\($0.code)=\($0.count)" }.joined(separator: " "))
+        }
+        return lines
+    }
+}
+
+@Suite("intake.sqlite of an older layout")
+struct IntakeUpgradeTests {
+    @Test(
+        "it is taken over with every record in its row and every count as this program counts it",
+        arguments: [1, 2] as [Int64])
+    func takenOver(version: Int64) throws {
+        let bench = try StoreBench()
+        let store = try bench.open(now: morning)
+        let (north, south) = (
+            OlderLayout.records(lane: "north-07", epoch: 1), OlderLayout.records(lane: "south-01", epoch: 2)
+        )
+        // In the order of arrival: some of the one, the other, and the rest with a hole that is filled late.
+        try store.store(try bench.batch(Array(north[..<120])))
+        try store.store(try bench.batch(south, lane: "south-01"))
+        try store.store(try bench.batch(Array(north[150...]), oldestHeld: position(1, 1)))
+        try store.store(try bench.batch(Array(north[120..<150]), oldestHeld: position(1, 1)))
+        let counted = try OlderLayout.tallies(bench)
+        #expect(counted.count > 300)
+        try OlderLayout.make(bench, version: version)
+
+        let again = try bench.open(now: morning)
+        #expect(try OlderLayout.tallies(bench) == counted)
+        #expect(again.lastRow == 600)
+        for (name, lane) in store.lanes {
+            #expect(again.lanes[name]?.all == lane.all)
+            #expect(again.lanes[name]?.today == lane.today)
+            #expect(again.lanes[name]?.ledger.storedThrough == lane.ledger.storedThrough)
+        }
+        #expect(again.site.all == store.site.all)
+        // Nothing is new, nobody is different, and a conflict is still seen.
+        #expect(try again.store(try bench.batch(Array(north[100..<200]))).duplicates == 100)
+        #expect(try again.store(try bench.batch([makeRecord(.stopping, sequence: 130)])).conflicting == 1)
+        #expect(again.site.all[.distinctHolders] == store.site.all[.distinctHolders])
+        let row = try Database(bench.data.intakeDatabase, .readOnly)
+            .integer("SELECT id + 130 - first FROM block WHERE epoch = 1 AND first <= 130 AND first + count > 130")
+        #expect(row == 580)
+    }
+}
