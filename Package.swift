@@ -117,6 +117,9 @@ let package = Package(
             name: "cache-bench",
             dependencies: ["Admission", "Framing", "Posix", "Cryptography", "Storage", "LaneDaemon", "CSQLite"],
             path: "Tests/Benchmarks/Cache/Program", swiftSettings: strict),
+        .executableTarget(
+            name: "intake-bench", dependencies: ["Admission", "Framing", "Posix"],
+            path: "Tests/Benchmarks/Intake/Program", swiftSettings: strict),
         tests("Admission", ["Framing"]),
         tests("Framing", ["Admission", "Cryptography", "Posix"], files: ["Vectors"]),
         tests("Wording", ["Admission"]),

@@ -56,6 +56,7 @@ final class HTTPRequest: Sendable {
     func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         exchange.withLock {
             guard $0.body.count + bytes.count <= bodyLimit else { return false }
+            if $0.body.isEmpty { $0.body.reserveCapacity(bodyLimit) }
             $0.body.append(contentsOf: bytes)
             return true
         }

@@ -9,8 +9,8 @@ final class Intake: Sendable {
     /// What the queue holds at most; more is answered with 503.
     static let mostWaiting = 4096
     /// What one transaction takes at most.
-    static let mostBatchesTogether = 64
-    static let mostRecordsTogether = 20_000
+    static let mostBatchesTogether = 256
+    static let mostRecordsTogether = 30_000
 
     /// The books as they were after the last commit.
     struct Snapshot: Sendable {

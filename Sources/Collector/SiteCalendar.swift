@@ -1,4 +1,5 @@
 import Foundation
+import Posix
 
 /// Which day it is at the site: for tallies, the screen, and the calendar dates of a feed, never for a decision. A day is a number: days since
 /// 1970-01-01 in the site's time zone.
@@ -39,6 +40,12 @@ struct SiteCalendar: Sendable {
     /// `2026-11-21`
     static func text(day: Int64) -> String {
         String(Date(timeIntervalSince1970: Double(day) * 86_400).ISO8601Format().prefix(10))
+    }
+
+    /// The number of a day written as `2026-11-21`; nil: it is none.
+    static func day(_ text: String) -> Int64? {
+        guard text.utf8.count == 10, let start = try? Timestamp.parse(text + "T00:00:00Z") else { return nil }
+        return floor(start, by: 86_400_000)
     }
 
     /// Seconds since 1970 at which the hour of an instant began (UTC).

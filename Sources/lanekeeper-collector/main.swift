@@ -42,6 +42,8 @@ let watched = Flag.path(
     "watch", "DIR",
     help: "import each *.csv that is renamed into DIR, until SIGTERM; it goes on to DIR/done, DIR/held or DIR/refused"
 ).optional
+let day = Flag.text("day", "DATE", help: "only this day at the site, such as 2026-11-21; left out: all").optional
+let lane = Flag.text("lane", "ID", help: "only this lane; left out: all").optional
 let feed = Operand(
     "FEED.csv", required: false,
     help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
@@ -95,6 +97,12 @@ let program = Program(
                 Operand("ACTION", help: "add, list or remove"),
                 Operand("NAME", required: false, help: "whose it is"),
             ]),
+        Subcommand(
+            "reconcile",
+            summary:
+                "compare what is counted of each closed hour with the lane's own totals of it; ends with status 1 when "
+                + "a count differs, and says which and by how much",
+            flags: [config, day, lane]),
         Subcommand("serve", summary: "run the collector until SIGTERM or SIGINT", flags: [config, checkConfig]),
     ])
 
@@ -109,6 +117,7 @@ case "audit": listAudit()
 case "activate", "deactivate": turn(arguments.operand("HOLDER"))
 case "changes": change(arguments.operand("FILE.csv") ?? "", in: SiteDirectory(arguments[data]))
 case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
+case "reconcile": reconcile()
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
 }
@@ -289,6 +298,18 @@ func change(_ file: String, in directory: SiteDirectory) {
             _ = try? StandardOutput.writeError("\(file): \(line)\n")
         }
         say("\(summary.text)\n")
+    } catch { program.fail(error.description) }
+}
+
+func reconcile() {
+    let settings: CollectorSettings
+    do { settings = try CollectorSettings(path: arguments[config]) } catch {
+        program.fail(error.description, .configuration)
+    }
+    do {
+        let found = try Reconciliation(settings, day: arguments[day], lane: arguments[lane])
+        say(found.text)
+        if !found.agrees { Exit.now(.failure) }
     } catch { program.fail(error.description) }
 }
 

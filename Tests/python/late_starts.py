@@ -26,7 +26,7 @@ def late(directory: Path, home: Path) -> Path:
     for file in directory.iterdir():
         if file.suffix == ".so":
             (home / file.name).symlink_to(file.resolve())
-        elif file.name == uplink_crowd.PROGRAM:
+        elif file.name in (uplink_crowd.PROGRAM, "intake-bench"):
             (home / file.name).symlink_to(file.resolve())
         elif file.is_file() and file.name.startswith("lane") and not file.suffix:
             (home / file.name).symlink_to(WRAPPER)
