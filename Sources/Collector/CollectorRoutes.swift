@@ -8,6 +8,7 @@ import Synchronization
 ///     POST /v1/records     a batch of records → `stored <epoch> <sequence>`
 ///     GET  /v1/records     stored records as JSON lines: lane=, after=ROW, limit=
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
+///     GET  /v1/flow        counts of each five minutes of a day: day=, lane=
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
 ///     GET  /v1/alerts      what somebody has to look at: kind, since, count, what to do
@@ -61,6 +62,7 @@ final class CollectorRoutes: HTTPRoutes {
     static let methods: [String: [String]] = [
         "/v1/records": ["GET", "HEAD", "POST"],
         "/v1/tallies": ["GET", "HEAD"],
+        "/v1/flow": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/alerts": ["GET", "HEAD"],
         "/v1/inside": ["GET", "HEAD"],
@@ -160,6 +162,7 @@ final class CollectorRoutes: HTTPRoutes {
                     TallyJSON(
                         intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil }
                     ).tallies(now: now)))
+        case "/v1/flow": flow(request, now)
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
         case "/v1/changes":
@@ -213,7 +216,27 @@ final class CollectorRoutes: HTTPRoutes {
         guard let limit = Int(query["limit"] ?? "1000"), (1...RecordArchive.mostRecords).contains(limit) else {
             return refuse("limit", "1 to \(RecordArchive.mostRecords)")
         }
-        archive.list(RecordArchive.Query(lane: query["lane"], after: after, limit: limit), for: request)
+        archive.answer(.records(RecordArchive.Query(lane: query["lane"], after: after, limit: limit)), to: request)
+    }
+
+    private func flow(_ request: HTTPRequest, _ now: Int64) {
+        let query = request.head.query
+        if let unknown = query.keys.first(where: { !["day", "lane"].contains($0) }) {
+            return request.answer(.error(400, "'\(unknown)' is not known here", advice: "day and lane are"))
+        }
+        if let lane = query["lane"], ShortName(lane).map(IntakeBatch.isLaneID) != true {
+            return request.answer(
+                .error(400, "lane=\(lane) is not accepted", advice: "expected a lane's id: 1 to 31 of a-z, 0-9 and -"))
+        }
+        var day = settings.calendar.day(ofMilliseconds: now)
+        if let text = query["day"] {
+            guard let number = SiteCalendar.day(text) else {
+                return request.answer(
+                    .error(400, "day=\(text) is not accepted", advice: "expected a day such as 2026-11-21"))
+            }
+            day = number
+        }
+        archive.answer(.flow(FlowQuery(lane: query["lane"], day: day, settings.calendar)), to: request)
     }
 
     private static let openAPI = HTTPResponse(

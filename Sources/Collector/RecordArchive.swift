@@ -3,7 +3,7 @@ import Framing
 import Posix
 import Synchronization
 
-/// Reads stored records for technicians and tests, on a thread and a connection of its own: a long list holds nobody up.
+/// Reads stored records, and counts of days gone by, on a thread and a connection of its own: a long list holds nobody up.
 final class RecordArchive: Sendable {
     static let mostWaiting = 64
     static let mostRecords = 10_000
@@ -15,8 +15,13 @@ final class RecordArchive: Sendable {
         var limit: Int
     }
 
+    enum Question: Sendable {
+        case records(Query)
+        case flow(FlowQuery)
+    }
+
     private struct Queue {
-        var jobs: [(HTTPRequest, Query)] = []
+        var jobs: [(HTTPRequest, Question)] = []
         var isStopping = false
     }
 
@@ -41,16 +46,16 @@ final class RecordArchive: Sendable {
         thread.withLock { $0 = started }
     }
 
-    func list(_ query: Query, for request: HTTPRequest) {
+    func answer(_ question: Question, to request: HTTPRequest) {
         let isTaken = queue.withLock {
             guard !$0.isStopping, $0.jobs.count < Self.mostWaiting else { return false }
-            $0.jobs.append((request, query))
+            $0.jobs.append((request, question))
             return true
         }
         guard isTaken else {
             request.answer(
                 .error(
-                    503, "too many lists of records are being read", advice: "ask again in a second",
+                    503, "too many lists are being read", advice: "ask again in a second",
                     headers: [("Retry-After", "1")]))
             return
         }
@@ -72,7 +77,7 @@ final class RecordArchive: Sendable {
                 if $0.isStopping { $0.jobs = [] }
                 return ($0.jobs.isEmpty ? nil : $0.jobs.removeFirst(), $0.isStopping)
             }
-            guard let (request, query) = job else {
+            guard let (request, question) = job else {
                 if isStopping { return }
                 poll.removeAll()
                 poll.add(bell.raw, .readable)
@@ -81,8 +86,12 @@ final class RecordArchive: Sendable {
                 continue
             }
             do {
-                let lines = try read(query, connections)
-                request.answer(HTTPResponse(200, "application/jsonl; charset=utf-8", lines))
+                switch question {
+                case .records(let query):
+                    let lines = try read(query, connections)
+                    request.answer(HTTPResponse(200, "application/jsonl; charset=utf-8", lines))
+                case .flow(let query): request.answer(try query.response(connections.intake))
+                }
             } catch {
                 Log.error(error.description)
                 request.answer(.error(500, error.description, advice: error.advice))

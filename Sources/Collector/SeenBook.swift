@@ -71,10 +71,16 @@ struct SeenBook {
     mutating func insert(
         _ holder: HolderNumber, in key: TallyKey, load: (TallyKey) throws(CollectorFailure) -> HolderSet
     ) throws(CollectorFailure) -> Bool {
-        if entries[key] == nil { entries[key] = Entry(holders: try load(key), round: round) }
-        let isNew = entries[key]?.insert(holder.number, round) ?? false
-        if isNew { news.append((key, holder.number)) }
-        return isNew
+        // Nearly always it is here: one look.
+        var isNew = entries[key]?.insert(holder.number, round)
+        if isNew == nil {
+            var entry = Entry(holders: try load(key), round: round)
+            isNew = entry.insert(holder.number, round)
+            entries[key] = entry
+        }
+        guard isNew == true else { return false }
+        news.append((key, holder.number))
+        return true
     }
 
     // MARK: Transactions

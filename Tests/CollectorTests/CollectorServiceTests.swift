@@ -37,6 +37,46 @@ struct CollectorServiceTests {
         #expect(zones.first?["people"] as? Int == 1)
     }
 
+    @Test("the flow of a day is counted by five minutes, of the site and of each lane, also of records that come late")
+    func flow() throws {
+        let bench = try ServiceBench()
+        let minute: Int64 = 60_000
+        func passage(_ sequence: UInt64, _ lane: String, _ at: Int64, from: String = "outside", to: String = "ring")
+            -> JournalRecord
+        {
+            makeRecord(ended(holder: UInt32(sequence)), sequence: sequence, lane: lane, from: from, to: to, at: at)
+        }
+        let north = [0, 4, 5, 12].enumerated().map {
+            passage(UInt64($0.offset + 1), "north-07", morning + Int64($0.element) * minute)
+        }
+        #expect(try bench.post(bench.body([north[0], north[2], north[3]])).status == 200)
+        let out = [1, 16 * 60].enumerated().map {
+            passage(
+                UInt64($0.offset + 1), "out-01", morning + Int64($0.element) * minute, from: "ring", to: "outside")
+        }
+        #expect(try bench.post(bench.body(out, lane: "out-01")).status == 200)
+        #expect(try bench.post(bench.body([north[1]], oldestHeld: position(1, 1))).status == 200)
+        func flow(_ query: String) throws -> [[Int]] {
+            let answer = try bench.get("/v1/flow?\(query)")
+            #expect(answer.status == 200, "\(answer.text)")
+            return (answer.json["flow"] as? [[String: Any]] ?? []).map { entry in
+                let at = (entry["at_ms"] as? Int64 ?? 0) - morning
+                return [Int(at / minute), entry["in"] as? Int ?? -1, entry["out"] as? Int ?? -1]
+            }
+        }
+        #expect(try flow("day=2026-07-10") == [[0, 2, 1], [5, 1, 0], [10, 1, 0]])
+        #expect(try flow("day=2026-07-10&lane=north-07") == [[0, 2, 0], [5, 1, 0], [10, 1, 0]])
+        #expect(try flow("lane=out-01&day=2026-07-10") == [[0, 0, 1]])
+        // Sixteen hours later a new day begins in Shanghai.
+        #expect(try flow("day=2026-07-11&lane=out-01") == [[960, 0, 1]])
+        #expect(try flow("day=2026-07-12").isEmpty)
+        #expect(try flow("").isEmpty)
+        #expect(try bench.get("/v1/flow?lane=north-99").status == 404)
+        for query in ["day=2026-7-1", "day=now", "lane=North", "from=1", "day=2026-07-10&day=2026-07-11"] {
+            #expect(try bench.get("/v1/flow?\(query)").status == 400, "\(query)")
+        }
+    }
+
     @Test("what was answered is there after a restart, and the same batch counts nothing again")
     func restart() throws {
         let bench = try ServiceBench()

@@ -1,0 +1,64 @@
+import Admission
+import Framing
+import Posix
+
+/// `GET /v1/flow`: what was counted in each five minutes of a day, of the site or of one lane, from the table `tally`.
+struct FlowQuery: Sendable {
+    /// nil: the site.
+    var lane: String?
+    /// The site day's number.
+    var day: Int64
+    /// Seconds since 1970: the day's beginning and the next one's.
+    var seconds: Range<Int64>
+    var timeZone: String
+
+    init(lane: String?, day: Int64, _ calendar: SiteCalendar) {
+        self.lane = lane
+        self.day = day
+        seconds = calendar.start(ofDay: day) / 1000..<calendar.start(ofDay: day + 1) / 1000
+        timeZone = calendar.zone.identifier
+    }
+
+    private static let members: [(String, Counter)] = [
+        ("in", .peopleIn), ("out", .peopleOut), ("vehicles_in", .vehiclesIn), ("vehicles_out", .vehiclesOut),
+        ("presented", .presented), ("admitted", .admitted), ("refused", .refused), ("passed", .passed),
+        ("tailgating", .tailgating),
+    ]
+
+    func response(_ intake: Database) throws(CollectorFailure) -> HTTPResponse {
+        var row: Int64 = 0
+        if let lane {
+            let select = try intake.prepare("SELECT id FROM lane WHERE name = ?")
+            select.bind(1, lane)
+            guard try select.step() else {
+                return .error(404, "nothing was ever heard of lane '\(lane)'", advice: "see /v1/lanes")
+            }
+            row = select.integer(0)
+        }
+        let select = try intake.prepare(
+            "SELECT start, counts FROM tally WHERE span = ? AND start >= ? AND start < ? AND lane = ? ORDER BY start")
+        select.bind(1, TallySpan.fiveMinutes.rawValue)
+        select.bind(2, seconds.lowerBound)
+        select.bind(3, seconds.upperBound)
+        select.bind(4, row)
+        var flow: [JSONText] = []
+        while try select.step() {
+            guard let tally = select.withBlob(1, { Tally(encoded: $0) }) else {
+                throw CollectorFailure(
+                    "read", intake.path, "it holds counts that are none",
+                    advice: "the file is damaged; put a backup in its place")
+            }
+            let start = select.integer(0) * 1000
+            flow.append(
+                .object(
+                    [("at", .text(Timestamp.format(start))), ("at_ms", .number(start))]
+                        + Self.members.map { ($0.0, .number(tally[$0.1])) }))
+        }
+        return .json(
+            .object([
+                ("day", .text(SiteCalendar.text(day: day))), ("time_zone", .text(timeZone)),
+                ("begins_ms", .number(seconds.lowerBound * 1000)), ("ends_ms", .number(seconds.upperBound * 1000)),
+                ("lane", lane.map { .text($0) } ?? .null), ("flow", .array(flow)),
+            ]))
+    }
+}
