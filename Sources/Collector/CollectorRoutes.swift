@@ -36,14 +36,16 @@ final class CollectorRoutes: HTTPRoutes {
     private let inside: InsideList
     private let published: PublishedDirectory
     private let presence: PresenceDesk
+    private let corrections: CorrectionBook
     private let process: ProcessFigures
     private let server = Mutex(Shown())
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
         changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk,
-        process: ProcessFigures
+        corrections: CorrectionBook, process: ProcessFigures
     ) {
+        self.corrections = corrections
         self.process = process
         self.presence = presence
         self.changes = changes
@@ -160,7 +162,8 @@ final class CollectorRoutes: HTTPRoutes {
             request.answer(
                 .json(
                     TallyJSON(
-                        intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil }
+                        intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil },
+                        corrections: corrections.all
                     ).tallies(now: now)))
         case "/v1/flow": flow(request, now)
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))

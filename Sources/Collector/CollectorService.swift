@@ -12,6 +12,7 @@ public final class CollectorService {
     private let changes: ChangeDesk
     private let inside: InsideList
     private let presence: PresenceDesk
+    private let corrections: CorrectionBook
     private let server: HTTPServer
     private let process: ProcessFigures
     private let register: EnrolmentRegister
@@ -66,6 +67,7 @@ public final class CollectorService {
             data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
+        corrections = try CorrectionBook(data)
         presence = try PresenceDesk(site: publicKey.site, key: signing)
         inside = try InsideList(data, publisher, settings.windows, telling: presence) { [intake] in
             intake.knownThrough
@@ -78,7 +80,8 @@ public final class CollectorService {
         process = ProcessFigures(data, now: now)
         let routes = CollectorRoutes(
             settings, intake: intake, archive: archive, publisher: publisher,
-            changes: changes, gate: gate, inside: inside, presence: presence, process: process)
+            changes: changes, gate: gate, inside: inside, presence: presence, corrections: corrections,
+            process: process)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
@@ -100,6 +103,7 @@ public final class CollectorService {
             if !isHealed { isHealed = try publisher.heal(now: now) }
         }
         attempt("the credential office") { () throws(CollectorFailure) in try publisher.publishDecisions() }
+        attempt("corrections") { () throws(CollectorFailure) in try corrections.refresh() }
         attempt("changes") { () throws(CollectorFailure) in
             guard let ahead = changes.takeAhead(), !(0..<NumberLeap.periodMilliseconds).contains(now - leapt) else {
                 return

@@ -217,8 +217,8 @@ public struct Enrolment {
 
 /// Names of lanes and tokens as they stand in files of one line each.
 enum OneLineName {
-    static func isOne(_ text: String) -> Bool {
-        (1...64).contains(text.count)
+    static func isOne(_ text: String, most: Int = 64) -> Bool {
+        (1...most).contains(text.count)
             && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F && !(0x80...0x9F ~= $0.value) }
     }
 }

@@ -64,8 +64,9 @@ enum IntakeSchema {
 ///     image     every image that was made; the greatest version that is not held is in force
 ///     audit     who published a held image, or turned a fourth key; it only grows
 ///     activation  what the office decided of a holder's fourth key
+///     correction  what an operator put right of a count
 enum SiteSchema {
-    static let version: Int64 = 3
+    static let version: Int64 = 4
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -76,6 +77,7 @@ enum SiteSchema {
             refused INTEGER NOT NULL, feed TEXT NOT NULL) STRICT;
         \(second)
         \(third)
+        \(fourth)
         """
 
     /// What version 2 added. `published`: when it came into force, NULL while it is held; `held`: why, a line each;
@@ -104,12 +106,22 @@ enum SiteSchema {
         PRAGMA user_version=3;
         """
 
+    /// What version 4 added: `audit` is the correction's entry, `lane` NULL the site, `day` the site day's number, `counter`
+    /// that of `Counter`, and `count` what is to be added.
+    private static let fourth = """
+        CREATE TABLE correction(
+            audit INTEGER PRIMARY KEY, day INTEGER NOT NULL, lane TEXT, counter INTEGER NOT NULL, count INTEGER NOT NULL,
+            reason TEXT NOT NULL) STRICT;
+        PRAGMA user_version=4;
+        """
+
     /// Brings a database that an earlier program made up to this version. Whoever comes second finds it done.
     static func upgrade(_ database: Database) throws(CollectorFailure) {
         guard try (1..<version).contains(database.integer("PRAGMA user_version")) else { return }
         try database.transaction { () throws(CollectorFailure) in
             if try database.integer("PRAGMA user_version") == 1 { try database.execute(second) }
             if try database.integer("PRAGMA user_version") == 2 { try database.execute(third) }
+            if try database.integer("PRAGMA user_version") == 3 { try database.execute(fourth) }
         }
     }
 }

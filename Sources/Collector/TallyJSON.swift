@@ -12,14 +12,22 @@ import Posix
 /// `stored`, `duplicates`, `conflicting`, `missing` (sequences known to have been written and not stored),
 /// `clock_not_trusted` (records), `unrecorded` (events that a lane had no room to record, counted from its totals).
 ///
+/// `corrected` and `corrected_today` are the counts of the site with what operators put right of them (CorrectionBook.swift),
+/// `corrections` the newest of these: who, why, which count and by how much. The other counts stay as they were counted.
+///
 /// What counts as a crossing: a passage, an anonymous passage, and a tailgater, each in the direction it went (Tally.swift).
 struct TallyJSON {
     private let snapshot: Intake.Snapshot
     private let settings: CollectorSettings
     private let inside: InsideList.Snapshot?
+    private let corrections: [Correction]
 
     /// `inside`: who of those on site has no keys any more; nil: nobody has looked yet, or not for long.
-    init(_ snapshot: Intake.Snapshot, _ settings: CollectorSettings, inside: InsideList.Snapshot? = nil) {
+    init(
+        _ snapshot: Intake.Snapshot, _ settings: CollectorSettings, inside: InsideList.Snapshot? = nil,
+        corrections: [Correction] = []
+    ) {
+        self.corrections = corrections
         self.inside = inside
         self.snapshot = snapshot
         self.settings = settings
@@ -46,6 +54,9 @@ struct TallyJSON {
             ("time_zone", .text(settings.calendar.zone.identifier)),
             ("total", .object(members(of: all, missing: missing))),
             ("today", .object(members(of: today, missing: nil))),
+            ("corrected", corrections.applied(to: all)),
+            ("corrected_today", corrections.applied(to: today, day: snapshot.day)),
+            ("corrections", corrections.json),
             ("refusals", refusals(all)),
             ("passages", passages(all)),
             ("refusals_today", refusals(today)),

@@ -44,6 +44,9 @@ let watched = Flag.path(
 ).optional
 let day = Flag.text("day", "DATE", help: "only this day at the site, such as 2026-11-21; left out: all").optional
 let lane = Flag.text("lane", "ID", help: "only this lane; left out: all").optional
+let by = Flag.integer(
+    "by", "N", in: -Correction.greatest...Correction.greatest, help: "what is to be added; --by=-2 takes two away")
+let reason = Flag.text("reason", "TEXT", help: "why, in a line")
 let feed = Operand(
     "FEED.csv", required: false,
     help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
@@ -103,6 +106,13 @@ let program = Program(
                 "compare what is counted of each closed hour with the lane's own totals of it; ends with status 1 when "
                 + "a count differs, and says which and by how much",
             flags: [config, day, lane]),
+        Subcommand(
+            "correct",
+            summary:
+                "put a count right: it stays as it was counted, and the correction is shown beside it with who made it "
+                + "and why, also in `audit`",
+            flags: [config, by, reason, day, lane],
+            operands: [Operand("COUNT", help: Correction.counters.joined(separator: ", "))]),
         Subcommand("serve", summary: "run the collector until SIGTERM or SIGINT", flags: [config, checkConfig]),
     ])
 
@@ -118,6 +128,7 @@ case "activate", "deactivate": turn(arguments.operand("HOLDER"))
 case "changes": change(arguments.operand("FILE.csv") ?? "", in: SiteDirectory(arguments[data]))
 case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
 case "reconcile": reconcile()
+case "correct": correct(arguments.operand("COUNT") ?? "")
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
 }
@@ -298,6 +309,19 @@ func change(_ file: String, in directory: SiteDirectory) {
             _ = try? StandardOutput.writeError("\(file): \(line)\n")
         }
         say("\(summary.text)\n")
+    } catch { program.fail(error.description) }
+}
+
+func correct(_ counter: String) {
+    let settings: CollectorSettings
+    do { settings = try CollectorSettings(path: arguments[config]) } catch {
+        program.fail(error.description, .configuration)
+    }
+    do {
+        say(
+            try Correction.add(
+                settings, counter, by: arguments[by], lane: arguments[lane], day: arguments[day],
+                reason: arguments[reason], who: AuditTrail.operatorName))
     } catch { program.fail(error.description) }
 }
 

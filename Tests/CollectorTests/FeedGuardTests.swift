@@ -236,7 +236,8 @@ struct FeedGuardTests {
                 try database.execute("ALTER TABLE image DROP COLUMN \(column)")
             }
             try database.execute(
-                "DROP TABLE audit; DROP TABLE activation; DROP TABLE unpublished; PRAGMA user_version=1")
+                "DROP TABLE audit; DROP TABLE activation; DROP TABLE unpublished; DROP TABLE correction; "
+                    + "PRAGMA user_version=1")
         }
         #expect(bench.inForce == 1)
         try bench.publish(people(0..<3))

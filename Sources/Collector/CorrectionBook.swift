@@ -1,0 +1,144 @@
+import Admission
+import Framing
+import Posix
+import Synchronization
+
+/// What an operator put right of a count, with his name and his reason: an entry of `audit` and a row of `correction` in
+/// `site.sqlite`. What was counted stays as it was counted; `/v1/tallies` shows both.
+public struct Correction: Hashable, Sendable {
+    /// The counts that can be corrected, by their names in `/v1/tallies`.
+    public static let counters = counterNames.map(\.0)
+    static let counterNames: [(String, Counter)] = [
+        ("in", .peopleIn), ("out", .peopleOut), ("vehicles_in", .vehiclesIn), ("vehicles_out", .vehiclesOut),
+        ("presented", .presented), ("admitted", .admitted), ("refused", .refused), ("passed", .passed),
+    ]
+    public static let greatest = 1_000_000
+
+    var entry: Int64
+    var atMilliseconds: Int64
+    var who: String
+    var reason: String
+    /// nil: of the site as a whole.
+    var lane: String?
+    /// The site day's number.
+    var day: Int64
+    var counter: String
+    /// To be added.
+    var count: Int64
+
+    /// Records a correction, `serve` shows it within a second. `day`: `2026-11-21` at the site, nil: today. Returns what was
+    /// done, as a line.
+    public static func add(
+        _ settings: CollectorSettings, _ counter: String, by count: Int, lane: String?, day: String?, reason: String,
+        who: String
+    ) throws(CollectorFailure) -> String {
+        let now = SystemClock.wallMilliseconds()
+        guard let known = counterNames.first(where: { $0.0 == counter }) else {
+            throw CollectorFailure(
+                "correct", "'\(counter)'", "it is no count that can be",
+                advice: counters.joined(separator: ", ") + " can")
+        }
+        guard count != 0 else { throw CollectorFailure("correct", counter, "by 0 nothing is corrected") }
+        if let lane, ShortName(lane).map(IntakeBatch.isLaneID) != true {
+            throw CollectorFailure(
+                "correct", "lane '\(lane)'", "that is no lane's id", advice: "1 to 31 of a-z, 0-9 and -")
+        }
+        guard OneLineName.isOne(reason, most: 200), reason.contains(where: { !$0.isWhitespace }) else {
+            throw CollectorFailure(
+                "correct", counter, "the reason is empty, or longer than a line of 200 characters",
+                advice: "say why, in a line")
+        }
+        var number = settings.calendar.day(ofMilliseconds: now)
+        if let day {
+            guard let given = SiteCalendar.day(day) else {
+                throw CollectorFailure("correct", "the day '\(day)'", "it is none", advice: "write it as 2026-11-21")
+            }
+            number = given
+        }
+        let sign = count > 0 ? "+" : ""
+        let what =
+            "\(counter) \(sign)\(count), \(lane.map { "lane \($0)" } ?? "the site"), \(SiteCalendar.text(day: number))"
+        let database = try settings.data.openSite().database
+        let entry = try database.transaction { () throws(CollectorFailure) in
+            let entry = try AuditTrail(database).add(who, "correct", "\(what): \(reason)", at: now)
+            let insert = try database.prepare(
+                "INSERT INTO correction(audit, day, lane, counter, count, reason) VALUES(?,?,?,?,?,?)")
+            insert.bind(1, entry)
+            insert.bind(2, number)
+            if let lane { insert.bind(3, lane) } else { insert.bind(3, nil as Int64?) }
+            insert.bind(4, known.1.rawValue)
+            insert.bind(5, count)
+            insert.bind(6, reason)
+            try insert.run()
+            return entry
+        }
+        return "entry \(entry): \(what)\n"
+    }
+}
+
+/// The corrections as `serve` shows them: looked for once a second by its main thread, read by all.
+final class CorrectionBook: Sendable {
+    private let database: Database
+    private let known = Mutex<[Correction]>([])
+    private let version = Mutex<Int64?>(nil)
+
+    init(_ directory: SiteDirectory) throws(CollectorFailure) { database = try directory.openSite().database }
+
+    /// In the order in which they were made.
+    var all: [Correction] { known.withLock { $0 } }
+
+    /// To be called by one thread. Reads only when another program has written the database.
+    func refresh() throws(CollectorFailure) {
+        let current = try database.integer("PRAGMA data_version")
+        guard version.withLock({ $0 != current }) else { return }
+        let select = try database.prepare(
+            """
+            SELECT correction.audit, audit.at, audit.who, reason, lane, day, counter, count
+            FROM correction JOIN audit ON audit.id = correction.audit ORDER BY correction.audit
+            """)
+        var found: [Correction] = []
+        while try select.step() {
+            let code = select.integer(6)
+            guard let counter = Correction.counterNames.first(where: { Int64($0.1.rawValue) == code }) else { continue }
+            found.append(
+                Correction(
+                    entry: select.integer(0), atMilliseconds: select.integer(1), who: select.text(2),
+                    reason: select.text(3), lane: select.isNull(4) ? nil : select.text(4), day: select.integer(5),
+                    counter: counter.0, count: select.integer(7)))
+        }
+        known.withLock { $0 = found }
+        version.withLock { $0 = current }
+    }
+}
+
+extension [Correction] {
+    /// What was counted with what was corrected of it, by the names of `/v1/tallies`; `day`: only corrections of that day.
+    func applied(to tally: Tally, day: Int64? = nil) -> JSONText {
+        var sums: [String: Int64] = [:]
+        for (name, counter) in Correction.counterNames { sums[name] = tally[counter] }
+        for correction in self where day == nil || correction.day == day {
+            sums[correction.counter]? += correction.count
+        }
+        var members: [(String, JSONText)] = Correction.counters.map { ($0, .number(sums[$0] ?? 0)) }
+        if day == nil {
+            members += [
+                ("on_site_people", .number((sums["in"] ?? 0) - (sums["out"] ?? 0))),
+                ("on_site_vehicles", .number((sums["vehicles_in"] ?? 0) - (sums["vehicles_out"] ?? 0))),
+            ]
+        }
+        return .object(members)
+    }
+
+    /// The newest ones, each as what, by how much, who and why.
+    var json: JSONText {
+        .array(
+            suffix(100).map {
+                .object([
+                    ("entry", .number($0.entry)), ("at", .text(Timestamp.format($0.atMilliseconds))),
+                    ("who", .text($0.who)), ("reason", .text($0.reason)),
+                    ("lane", $0.lane.map { .text($0) } ?? .null), ("day", .text(SiteCalendar.text(day: $0.day))),
+                    ("counter", .text($0.counter)), ("count", .number($0.count)),
+                ])
+            })
+    }
+}
