@@ -163,7 +163,7 @@ final class CollectorRoutes: HTTPRoutes {
                 .json(
                     TallyJSON(
                         intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil },
-                        corrections: corrections.all
+                        corrections: corrections.all, isNamed: isOperator(request.head, now)
                     ).tallies(now: now)))
         case "/v1/flow": flow(request, now)
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
@@ -267,9 +267,12 @@ final class CollectorRoutes: HTTPRoutes {
     private func whoIsInside(_ head: HTTPHead, _ now: Int64) -> HTTPResponse {
         guard let snapshot = inside.snapshot else { return Self.notLookedYet }
         if head.path.hasSuffix(".csv") { return HTTPResponse(200, "text/csv; charset=utf-8", snapshot.csv) }
-        var isOperator = false
-        if case .may = gate.person(head, needs: .operator, now: now) { isOperator = true }
-        return .json(snapshot.json(isNamed: isOperator))
+        return .json(snapshot.json(isNamed: isOperator(head, now)))
+    }
+
+    private func isOperator(_ head: HTTPHead, _ now: Int64) -> Bool {
+        guard case .may = gate.person(head, needs: .operator, now: now) else { return false }
+        return true
     }
 
     private var statement: HTTPResponse {

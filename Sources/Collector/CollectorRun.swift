@@ -3,6 +3,9 @@ import Posix
 
 /// A collector from its start to SIGTERM or SIGINT, as systemd and people run it.
 public struct CollectorRun {
+    /// What one step of taking an older database over may take; the unit's TimeoutStartSec is as long.
+    private static let startingSeconds = 300
+
     private let settings: CollectorSettings
 
     public init(_ settings: CollectorSettings) { self.settings = settings }
@@ -12,7 +15,9 @@ public struct CollectorRun {
         // Before any thread starts: all of them must block these signals.
         let signals = try collecting { () throws(SystemFailure) in try SignalWatch([.terminate, .interrupt]) }
         let notifier = ServiceNotifier()
-        let service = try CollectorService(settings)
+        let service = try CollectorService(settings) {
+            notifier.starting(status: $0, withinSeconds: Self.startingSeconds)
+        }
         Log.notice("the page is at \(service.page)")
         notifier.ready(status: service.status)
         let poll = PollSet(capacity: 1)

@@ -35,11 +35,19 @@ public final class CollectorService {
     public var port: UInt16 { server.port }
 
     /// Opens everything and serves at once.
-    public convenience init(_ settings: CollectorSettings) throws(CollectorFailure) {
-        try self.init(settings, limits: HTTPServer.Limits(connectionsOfAddress: settings.connectionsOfAddress))
+    /// `starting`: told what is done before it serves, as long as that lasts.
+    public convenience init(
+        _ settings: CollectorSettings, starting: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(CollectorFailure) {
+        try self.init(
+            settings, limits: HTTPServer.Limits(connectionsOfAddress: settings.connectionsOfAddress),
+            starting: starting)
     }
 
-    init(_ settings: CollectorSettings, limits: HTTPServer.Limits) throws(CollectorFailure) {
+    init(
+        _ settings: CollectorSettings, limits: HTTPServer.Limits,
+        starting: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(CollectorFailure) {
         // The address first: a second collector then says so before it touches any file.
         let listener = try ListeningSocket(
             address: settings.address, port: settings.port, isEncrypted: settings.isEncrypted)
@@ -64,7 +72,7 @@ public final class CollectorService {
         publisher = try Publisher(data, site: publicKey.site, key: signing)
         changes = try ChangeDesk(data, key: signing)
         let store = try IntakeStore(
-            data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now)
+            data.intakeDatabase, site: publicKey.site, calendar: settings.calendar, now: now, starting: starting)
         intake = try Intake(store, site: publicKey.site)
         archive = try RecordArchive(data)
         corrections = try CorrectionBook(data)

@@ -53,8 +53,13 @@ public struct Correction: Hashable, Sendable {
             guard let given = SiteCalendar.day(day) else {
                 throw CollectorFailure("correct", "the day '\(day)'", "it is none", advice: "write it as 2026-11-21")
             }
+            guard given <= number else {
+                throw CollectorFailure(
+                    "correct", "the day \(day)", "it has not come yet", advice: "write the day that was counted wrong")
+            }
             number = given
         }
+        if let lane { try Self.checkKnown(lane, settings) }
         let sign = count > 0 ? "+" : ""
         let what =
             "\(counter) \(sign)\(count), \(lane.map { "lane \($0)" } ?? "the site"), \(SiteCalendar.text(day: number))"
@@ -73,6 +78,19 @@ public struct Correction: Hashable, Sendable {
             return entry
         }
         return "entry \(entry): \(what)\n"
+    }
+}
+
+extension Correction {
+    /// A lane that stands neither in the configuration nor in what was ever sent is a slip.
+    fileprivate static func checkKnown(_ lane: String, _ settings: CollectorSettings) throws(CollectorFailure) {
+        if let name = ShortName(lane), settings.lanes[name] != nil { return }
+        let select = try Database(settings.data.intakeDatabase, .readOnly).prepare("SELECT 1 FROM lane WHERE name = ?")
+        select.bind(1, lane)
+        guard try select.step() else {
+            throw CollectorFailure(
+                "correct", "lane '\(lane)'", "nothing was ever heard of it", advice: "see the ids at GET /v1/lanes")
+        }
     }
 }
 
@@ -117,7 +135,7 @@ extension [Correction] {
         var sums: [String: Int64] = [:]
         for (name, counter) in Correction.counterNames { sums[name] = tally[counter] }
         for correction in self where day == nil || correction.day == day {
-            sums[correction.counter]? += correction.count
+            sums[correction.counter] = Tally.bounded((sums[correction.counter] ?? 0) &+ correction.count)
         }
         var members: [(String, JSONText)] = Correction.counters.map { ($0, .number(sums[$0] ?? 0)) }
         if day == nil {
@@ -129,16 +147,21 @@ extension [Correction] {
         return .object(members)
     }
 
-    /// The newest ones, each as what, by how much, who and why.
-    var json: JSONText {
+    /// The newest ones, each as what and by how much. `isNamed`: who and why, too; a reason may name anybody.
+    func json(isNamed: Bool) -> JSONText {
         .array(
-            suffix(100).map {
-                .object([
-                    ("entry", .number($0.entry)), ("at", .text(Timestamp.format($0.atMilliseconds))),
-                    ("who", .text($0.who)), ("reason", .text($0.reason)),
-                    ("lane", $0.lane.map { .text($0) } ?? .null), ("day", .text(SiteCalendar.text(day: $0.day))),
-                    ("counter", .text($0.counter)), ("count", .number($0.count)),
-                ])
+            suffix(100).map { correction in
+                .object(
+                    [
+                        ("entry", .number(correction.entry)),
+                        ("at", .text(Timestamp.format(correction.atMilliseconds))),
+                    ]
+                        + (isNamed ? [("who", .text(correction.who)), ("reason", .text(correction.reason))] : [])
+                        + [
+                            ("lane", correction.lane.map { .text($0) } ?? .null),
+                            ("day", .text(SiteCalendar.text(day: correction.day))),
+                            ("counter", .text(correction.counter)), ("count", .number(correction.count)),
+                        ])
             })
     }
 }

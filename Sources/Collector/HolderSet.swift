@@ -3,9 +3,6 @@
 struct HolderSet: Hashable, Sendable {
     private(set) var parts: [UInt16: HolderPart] = [:]
 
-    var isEmpty: Bool { parts.isEmpty }
-    var count: Int { parts.values.reduce(0) { $0 + $1.count } }
-
     func contains(_ number: UInt32) -> Bool { parts[Self.part(of: number)]?.contains(Self.place(of: number)) ?? false }
 
     /// Whether it is new.
@@ -35,7 +32,6 @@ struct HolderPart: Hashable, Sendable {
 
     init() {}
 
-    var count: Int { map.isEmpty ? list.count : map.reduce(0) { $0 + $1.nonzeroBitCount } }
     /// Of `encoded`, and about what it takes in memory.
     var byteCount: Int { map.isEmpty ? list.count * 2 : Self.mapBytes }
 

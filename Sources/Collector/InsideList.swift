@@ -168,12 +168,14 @@ final class InsideList: Sendable {
         let select = try work.intake.prepare(
             "SELECT id, count, received, bytes FROM block WHERE id > ? ORDER BY id")
         select.bind(1, work.row)
+        let now = SystemClock.wallMilliseconds()
         var count: Int64 = 0
         while count < Self.rowsAtOnce {
             guard try select.step() else { return true }
             work.row = select.integer(0)
             count += select.integer(1)
-            let received = select.integer(2)
+            // One that came while this machine's clock was ahead came now at the latest: the next start puts it right.
+            let received = min(select.integer(2), now)
             let records = select.withBlob(3) { RecordBlock.records(of: $0, ofKind: JournalRecord.endedKind) }
             for record in records { note(record, received: received, in: &work) }
         }
@@ -278,10 +280,14 @@ final class InsideList: Sendable {
 }
 
 extension InsideList.Snapshot {
-    /// Beyond that it says nothing of now: a look is made every minute.
+    /// Beyond that it says nothing of now: a look is made every minute. A look from the future was made before the clock
+    /// was set back.
     static let longestMilliseconds: Int64 = 180_000
+    static let aheadMilliseconds: Int64 = 60_000
 
-    func isKnown(at now: Int64) -> Bool { now - asOfMilliseconds <= Self.longestMilliseconds }
+    func isKnown(at now: Int64) -> Bool {
+        (-Self.aheadMilliseconds...Self.longestMilliseconds).contains(now - asOfMilliseconds)
+    }
 
     /// `isNamed`: who they are, too.
     func json(isNamed: Bool) -> JSONText {

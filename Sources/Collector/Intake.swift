@@ -11,6 +11,8 @@ final class Intake: Sendable {
     /// What one transaction takes at most.
     static let mostBatchesTogether = 256
     static let mostRecordsTogether = 30_000
+    /// How long the batches of a group that failed are tried one by one.
+    static let apartMilliseconds = 5000
 
     /// The books as they were after the last commit.
     struct Snapshot: Sendable {
@@ -39,6 +41,7 @@ final class Intake: Sendable {
     private let bell: WakeUp
     private let published: Mutex<Snapshot>
     private let lastFailure = Mutex<String?>(nil)
+    private let dayFailure = Mutex<String?>(nil)
     private let thread = Mutex<NamedThread?>(nil)
     /// Monotonic ns at which the thread was last known to go round; for the watchdog.
     private let lastRound = Atomic<UInt64>(SystemClock.monotonicNanoseconds())
@@ -153,26 +156,35 @@ final class Intake: Sendable {
             }
         }
         guard !accepted.isEmpty else { return }
-        do {
-            let answers = try store.store(accepted.map(\.1), now: SystemClock.wallMilliseconds())
+        let end = SystemClock.deadline(milliseconds: Self.apartMilliseconds)
+        let outcomes = store.take(accepted.map(\.1), now: SystemClock.wallMilliseconds()) {
+            let now = SystemClock.monotonicNanoseconds()
+            lastRound.store(now, ordering: .relaxed)
+            return now < end
+        }
+        let failed = accepted.indices.filter { if case .failed = outcomes[$0] { true } else { false } }
+        if case .failed(let failure)? = failed.first.map({ outcomes[$0] }) {
+            lastFailure.withLock { $0 = failure.description }
+            let names = Set(failed.map { accepted[$0].1.batch.head.lane.text }).sorted().prefix(10)
+            Log.error(
+                "\(failure.description); \(failed.count) of \(accepted.count) batches were not stored, their lanes send "
+                    + "them again: \(names.joined(separator: ", "))")
+        } else {
             lastFailure.withLock { $0 = nil }
-            // What is answered must already be seen by whoever asks for the tallies next.
-            publish(store)
-            for ((request, stored), answer) in zip(accepted, answers) {
-                switch answer {
-                case .success(let answer):
-                    note(answer, lane: stored.batch.head.lane)
-                    request.answer(.text(answer.storedThrough.text))
-                case .failure(let refusal): refuse(request, refusal)
-                }
-            }
-        } catch {
-            lastFailure.withLock { $0 = error.description }
-            Log.error("\(error.description); \(accepted.count) batches were not stored, their lanes send them again")
-            for (request, _) in accepted {
+        }
+        // What is answered must already be seen by whoever asks for the tallies next.
+        if failed.count < accepted.count || store.day != snapshot.day { publish(store) }
+        noteDay(store)
+        for ((request, stored), outcome) in zip(accepted, outcomes) {
+            switch outcome {
+            case .stored(let answer):
+                note(answer, lane: stored.batch.head.lane)
+                request.answer(.text(answer.storedThrough.text))
+            case .refused(let refusal): refuse(request, refusal)
+            case .failed(let failure):
                 request.answer(
                     .error(
-                        503, "the batch could not be stored: \(error.reason)", advice: error.advice,
+                        503, "the batch could not be stored: \(failure.reason)", advice: failure.advice,
                         headers: [("Retry-After", "2")]))
             }
         }
@@ -197,11 +209,18 @@ final class Intake: Sendable {
     }
 
     private func turnDay(_ store: IntakeStore) {
-        do {
-            if try store.turnDay(now: SystemClock.wallMilliseconds()) { publish(store) }
-        } catch {
-            Log.error("today's tallies: \(error.description)")
+        if (try? store.turnDay(now: SystemClock.wallMilliseconds())) == true { publish(store) }
+        noteDay(store)
+    }
+
+    /// Tells once why a new day cannot begin.
+    private func noteDay(_ store: IntakeStore) {
+        let failure = store.dayFailure?.description
+        let isNews = dayFailure.withLock { known in
+            defer { known = failure }
+            return known != failure
         }
+        if isNews, let failure { Log.error("today's tallies are yesterday's: \(failure)") }
     }
 
     private func publish(_ store: IntakeStore) {

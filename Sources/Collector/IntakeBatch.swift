@@ -56,7 +56,8 @@ struct IntakeBatch: Sendable {
                 status: 400, problem: "the lane id '\(head.lane.text)' is not one",
                 advice: "a lane id is 1 to 31 of a-z, 0-9 and -")
         }
-        for sequence in [head.oldestHeld?.sequence ?? 0, head.lost?.last ?? 0] where sequence > greatestSequence {
+        for sequence in [head.oldestHeld?.sequence ?? 0, head.lost?.last ?? 0]
+        where sequence > StoredThroughLedger.greatestSequence {
             throw Refusal(status: 400, problem: "the head names sequence \(sequence)", advice: sequenceAdvice)
         }
         return head
@@ -83,15 +84,13 @@ struct IntakeBatch: Sendable {
                 problem: "record \(index) is of lane '\(record.lane.text)', the batch of '\(head.lane.text)'",
                 advice: "send each lane's records in batches of their own")
         }
-        guard record.sequence <= greatestSequence else {
+        guard record.sequence <= StoredThroughLedger.greatestSequence else {
             throw Refusal(
                 status: 400, problem: "record \(index) has sequence \(record.sequence)", advice: sequenceAdvice)
         }
         return record
     }
 
-    /// SQLite's integers are signed; a lane that writes a million records a second gets there in 290,000 years.
-    private static let greatestSequence = UInt64(Int64.max)
     private static let sequenceAdvice = "no journal comes that far; the sender is not a lane"
 
     static func isLaneID(_ name: ShortName) -> Bool { LaneIdentity.isLaneID(name) }

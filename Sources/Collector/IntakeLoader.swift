@@ -45,7 +45,9 @@ struct IntakeLoader {
         let select = try database.prepare("SELECT zone, people, vehicles FROM balance")
         while try select.step() {
             guard let zone = ShortName(select.text(0)) else { throw damaged("a zone without a name") }
-            site.balances[zone] = Balance(people: select.integer(1), vehicles: select.integer(2))
+            site.balances[zone] = Balance(
+                people: Tally.bounded(select.integer(1)),
+                vehicles: Tally.bounded(select.integer(2)))
         }
         return site
     }
@@ -64,6 +66,20 @@ struct IntakeLoader {
         return tally
     }
 
+    /// `stretch` says which records are stored, and so what is counted only once: it may know of more than `block` holds,
+    /// of which old ones may have been removed, but never of less.
+    func checkStretches() throws(CollectorFailure) {
+        let select = try database.prepare(
+            """
+            SELECT held.epoch, held.records, (SELECT total(last - first + 1) FROM stretch WHERE epoch = held.epoch) AS known
+            FROM (SELECT epoch, total(count) AS records FROM block GROUP BY epoch) AS held WHERE known < records
+            """)
+        if try select.step() {
+            throw damaged(
+                "\(select.integer(1)) records of epoch \(select.integer(0)), of which it knows \(select.integer(2))")
+        }
+    }
+
     /// The row of the last record.
     func lastRow() throws(CollectorFailure) -> Int64 {
         max(
@@ -73,10 +89,9 @@ struct IntakeLoader {
 
     /// Who was seen, as far as the last mark says, and by the records behind it.
     func seen(
-        _ calendar: SiteCalendar, _ writer: IntakeWriter, recordsBetweenRounds: Int64
+        _ calendar: SiteCalendar, _ writer: IntakeWriter, limits: SeenBook.Limits
     ) throws(CollectorFailure) -> SeenBook {
-        var seen = SeenBook(
-            mark: try database.integer("SELECT row FROM mark"), recordsBetweenRounds: recordsBetweenRounds)
+        var seen = SeenBook(mark: try database.integer("SELECT row FROM mark"), limits: limits)
         let select = try database.prepare(
             """
             SELECT block.bytes, epoch.lane FROM block JOIN epoch ON epoch.id = block.epoch

@@ -14,7 +14,7 @@
 ///     mark      `seen` holds the records up to this row; those behind it are read again at the start, and not pruned
 ///     balance   people and vehicles in each zone
 enum IntakeSchema {
-    static let version: Int64 = 3
+    static let version: Int64 = 4
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -36,12 +36,13 @@ enum IntakeSchema {
             PRIMARY KEY(epoch, before)) STRICT, WITHOUT ROWID;
         CREATE TABLE balance(
             zone TEXT PRIMARY KEY, people INTEGER NOT NULL, vehicles INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        \(third)
+        \(fourth)
+        PRAGMA user_version=4;
         """
 
-    /// What version 3 has otherwise: before, a record was a row, a count was a row, and a holder that was seen was one.
-    /// `tally` begins with the span: what many lanes count in the same minutes stands on the same pages.
-    static let third = """
+    /// What version 4 has otherwise: before, a record was a row, a count was a row, and a holder that was seen was one.
+    /// A file of version 3 is one of version 2 that is being taken over, see IntakeUpgrade.swift. `tally` begins with the span: what many lanes count in the same minutes stands on the same pages.
+    static let fourth = """
         CREATE TABLE block(
             id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
             received INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
@@ -54,7 +55,6 @@ enum IntakeSchema {
             holders BLOB NOT NULL, PRIMARY KEY(lane, span, start, part)) STRICT, WITHOUT ROWID;
         CREATE TABLE mark(row INTEGER NOT NULL) STRICT;
         INSERT INTO mark VALUES(0);
-        PRAGMA user_version=3;
         """
 }
 

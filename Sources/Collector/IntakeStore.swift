@@ -23,6 +23,8 @@ final class IntakeStore {
     private(set) var site: SiteBook
     /// The site day that `today` means.
     private(set) var day: Int64
+    /// Why the day could not be turned, as long as it cannot.
+    private(set) var dayFailure: CollectorFailure?
 
     /// What came of one batch.
     struct Answer: Sendable {
@@ -33,26 +35,37 @@ final class IntakeStore {
         var holes: [StoredThroughLedger.Hole] = []
     }
 
+    /// What came of one batch of a group.
+    enum Outcome: Sendable {
+        case stored(Answer)
+        case refused(IntakeBatch.Refusal)
+        /// Not stored, and may be sent again.
+        case failed(CollectorFailure)
+    }
+
     /// One batch and the number of the connection it came on.
     struct Request: Sendable {
         var batch: IntakeBatch
         var connection: UInt64
     }
 
-    /// Opens `intake.sqlite`, which `init` made. `now`: ms since 1970-01-01 UTC.
+    /// Opens `intake.sqlite`, which `init` made, and takes one of an older layout over. `now`: ms since 1970-01-01 UTC.
+    /// `starting`: told what is done while that takes long.
     init(
         _ path: String, site: SiteID, calendar: SiteCalendar, now: Int64,
-        recordsBetweenRounds: Int64 = SeenBook.recordsBetweenRounds
+        rounds: SeenBook.Limits = SeenBook.Limits(), starting: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(CollectorFailure) {
         database = try Database(path, .readWrite)
+        // Before anything in it is changed.
+        try SiteDirectory.check(database, site: site, versions: 1...IntakeSchema.version)
         try database.useWriteAheadLog()
-        try IntakeUpgrade(database, calendar: calendar).run()
-        try SiteDirectory.check(database, site: site, version: IntakeSchema.version)
+        try IntakeUpgrade(database, calendar: calendar, starting: starting).run()
         self.calendar = calendar
         day = calendar.day(ofMilliseconds: now)
         writer = try IntakeWriter(database)
         let reader = IntakeLoader(database)
-        seen = try reader.seen(calendar, writer, recordsBetweenRounds: recordsBetweenRounds)
+        try reader.checkStretches()
+        seen = try reader.seen(calendar, writer, limits: rounds)
         lastRow = try reader.lastRow()
         lanes = try reader.lanes(day: day)
         self.site = try reader.site(day: day)
@@ -62,11 +75,41 @@ final class IntakeStore {
     func turnDay(now: Int64) throws(CollectorFailure) -> Bool {
         let current = calendar.day(ofMilliseconds: now)
         guard current != day else { return false }
-        let reader = IntakeLoader(database)
-        lanes = try reader.lanes(day: current, keeping: lanes)
-        site.today = try reader.siteTally(span: .day, start: current)
-        day = current
-        return true
+        do {
+            let reader = IntakeLoader(database)
+            let turned = try reader.lanes(day: current, keeping: lanes)
+            site.today = try reader.siteTally(span: .day, start: current)
+            lanes = turned
+            day = current
+            dayFailure = nil
+            return true
+        } catch {
+            dayFailure = error
+            throw error
+        }
+    }
+
+    /// Stores a group of batches durably, in one transaction, or when that fails in one for each: what is wrong with one
+    /// lane's counts keeps no other from being stored. Outcomes in their order. `mayGoOn` is asked before each after the first one
+    /// that failed; the rest fails as that did.
+    func take(_ requests: [Request], now: Int64, while mayGoOn: () -> Bool) -> [Outcome] {
+        // A day that cannot be read is no reason to take nothing.
+        _ = try? turnDay(now: now)
+        do throws(CollectorFailure) {
+            return try store(requests, now: now).map(Outcome.init)
+        } catch {
+            guard requests.count > 1 else { return [.failed(error)] }
+            var last = error
+            return requests.map { request in
+                guard mayGoOn() else { return .failed(last) }
+                do throws(CollectorFailure) {
+                    return Outcome(try store([request], now: now)[0])
+                } catch {
+                    last = error
+                    return .failed(error)
+                }
+            }
+        }
     }
 
     /// Stores a group of batches durably; answers in their order. On an error nothing of the group is stored, in memory
@@ -121,9 +164,12 @@ final class IntakeStore {
         var entries: [StoredThroughLedger.Entry] = []
         entries.reserveCapacity(batch.records.count)
         var news = News(batch)
+        let fates = try fates(&news, lane)
         var counts = Counts(at: now, calendar)
+        // Of the epoch under way, see `StoredThroughLedger.newest`.
+        var (stateEpoch, newest): (Epoch?, UInt64?) = (nil, nil)
         for (index, record) in batch.records.enumerated() {
-            let fate = try fate(of: record, index, &news, lane)
+            let fate = fates[index]
             switch fate {
             case .new:
                 if !counts.time.isOf(record.moment.wall.milliseconds) {
@@ -131,6 +177,14 @@ final class IntakeStore {
                     counts = Counts(at: record.moment.wall.milliseconds, calendar)
                 }
                 try count(record, in: &lane, &work, &counts)
+                if record.epoch != stateEpoch {
+                    stateEpoch = record.epoch
+                    newest = lane.ledger.newest(of: record.epoch)
+                }
+                if let from = newest, record.sequence >= from {
+                    newest = record.sequence
+                    lane.note(record)
+                }
             case .duplicate: answer.duplicates += 1
             case .conflicting: answer.conflicting += 1
             }
@@ -172,6 +226,8 @@ final class IntakeStore {
         /// Their places in the batch, ascending.
         private(set) var places: [Int] = []
         private var sequences: [Epoch: SequenceSet] = [:]
+        /// Where each of them stands; made when the first record comes twice.
+        private var placeOf: [StoredThrough: Int] = [:]
 
         init(_ batch: IntakeBatch) {
             self.batch = batch
@@ -189,16 +245,16 @@ final class IntakeStore {
         }
 
         /// Whether the earlier record of the batch with the identity of this one is the same.
-        func isSame(_ index: Int) -> Bool {
-            let record = batch.records[index]
-            return places.contains { place in
-                batch.records[place].epoch == record.epoch && batch.records[place].sequence == record.sequence
-                    && batch.withBytes(
-                        place...place,
-                        { first in
-                            batch.withBytes(index...index) { first.elementsEqual($0) }
-                        })
+        mutating func isSame(_ index: Int) -> Bool {
+            if placeOf.isEmpty { for place in places { placeOf[identity(place)] = place } }
+            guard let place = placeOf[identity(index)] else { return false }
+            return batch.withBytes(place...place) { first in
+                batch.withBytes(index...index) { first.elementsEqual($0) }
             }
+        }
+
+        private func identity(_ index: Int) -> StoredThrough {
+            StoredThrough(epoch: batch.records[index].epoch, sequence: batch.records[index].sequence)
         }
 
         /// Stretches of the batch whose records are new, of one epoch, and follow each other in it.
@@ -219,17 +275,29 @@ final class IntakeStore {
     }
 
     /// A record is new unless its identity is taken, by an earlier batch or by an earlier record of this one.
-    private func fate(
-        of record: JournalRecord, _ index: Int, _ news: inout News, _ lane: LaneBook
-    ) throws(CollectorFailure) -> Fate {
-        guard lane.ledger.isStored(record.epoch, record.sequence) else {
-            return news.add(index) ? .new : news.isSame(index) ? .duplicate : .conflicting
+    private func fates(_ news: inout News, _ lane: LaneBook) throws(CollectorFailure) -> [Fate] {
+        var fates = [Fate](repeating: .new, count: news.batch.records.count)
+        var stored: [(epoch: Int64, sequence: UInt64, index: Int)] = []
+        var repeated: [Int] = []
+        for (index, record) in news.batch.records.enumerated() {
+            if lane.ledger.isStored(record.epoch, record.sequence) {
+                // Without a row nothing of the epoch is left to compare with.
+                fates[index] = .duplicate
+                if let epoch = lane.epochRows[record.epoch] { stored.append((epoch, record.sequence, index)) }
+            } else if !news.add(index) {
+                repeated.append(index)
+            }
         }
-        guard let epoch = lane.epochRows[record.epoch] else { return .duplicate }
-        let isSame = try news.batch.withBytes(index...index) { (bytes) throws(CollectorFailure) in
-            try writer.holds(bytes, epoch: epoch, sequence: record.sequence)
+        for index in repeated { fates[index] = news.isSame(index) ? .duplicate : .conflicting }
+        // Each stored block is read once, in whatever order the batch has its records.
+        stored.sort { ($0.epoch, $0.sequence) < ($1.epoch, $1.sequence) }
+        for (epoch, sequence, index) in stored {
+            let isSame = try news.batch.withBytes(index...index) { (bytes) throws(CollectorFailure) in
+                try writer.holds(bytes, epoch: epoch, sequence: sequence)
+            }
+            if isSame == false { fates[index] = .conflicting }
         }
-        return isSame == false ? .conflicting : .duplicate
+        return fates
     }
 
     private func write(
@@ -240,7 +308,7 @@ final class IntakeStore {
             let epoch = try writer.row(of: first.epoch, in: &lane)
             let row = work.lastRow + 1
             try news.batch.withBytes(stretch) { (bytes) throws(CollectorFailure) in
-                try writer.insert(row: row, epoch: epoch, first: first.sequence, bytes, received: now)
+                try writer.insert(row: row, epoch: epoch, first: Int64(clamping: first.sequence), bytes, received: now)
             }
             work.lastRow += Int64(stretch.count)
         }
@@ -273,15 +341,6 @@ final class IntakeStore {
         }
         if let (start, stated) = record.statedTotals {
             work.deltas[TallyKey(lane: lane.row, span: .stated, start: start), default: Tally()] += stated
-        }
-        lane.lastRecordMilliseconds = record.moment.wall.milliseconds
-        switch record.event {
-        case .mode(let mode, _): lane.mode = mode
-        case .epochStarted:
-            lane.mode = .normal
-            lane.tampered = TamperSet()
-        case .tamper(let contact, let opened): lane.tampered[contact] = opened
-        default: break
         }
     }
 
@@ -321,6 +380,15 @@ final class IntakeStore {
         for (key, counts) in work.deltas { try writer.add(counts, to: key) }
         for zone in work.zones {
             if let balance = work.site.balances[zone] { try writer.set(balance, of: zone) }
+        }
+    }
+}
+
+extension IntakeStore.Outcome {
+    fileprivate init(_ result: Result<IntakeStore.Answer, IntakeBatch.Refusal>) {
+        switch result {
+        case .success(let answer): self = .stored(answer)
+        case .failure(let refusal): self = .refused(refusal)
         }
     }
 }

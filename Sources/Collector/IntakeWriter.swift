@@ -68,15 +68,15 @@ final class IntakeWriter {
 
     /// Stores whole records of one epoch that follow each other, from sequence `first` on, as the rows from `row` on.
     func insert(
-        row: Int64, epoch: Int64, first: UInt64, _ bytes: UnsafeRawBufferPointer, received: Int64
+        row: Int64, epoch: Int64, first: Int64, _ bytes: UnsafeRawBufferPointer, received: Int64
     ) throws(CollectorFailure) {
         var start = 0
         while start < bytes.count {
             let end = min(bytes.count, start + Self.mostInBlock * JournalRecord.size)
             let skipped = start / JournalRecord.size
-            insertBlock.bind(1, row + Int64(skipped))
+            insertBlock.bind(1, row &+ Int64(skipped))
             insertBlock.bind(2, epoch)
-            insertBlock.bind(3, Int64(first) + Int64(skipped))
+            insertBlock.bind(3, first &+ Int64(skipped))
             insertBlock.bind(4, (end - start) / JournalRecord.size)
             insertBlock.bind(5, received)
             insertBlock.bind(6, UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
@@ -97,8 +97,8 @@ final class IntakeWriter {
         selectBlock.bind(1, epoch)
         selectBlock.bind(2, Int64(sequence))
         defer { selectBlock.reset() }
-        guard try selectBlock.step() else { return nil }
-        lastRead = Block(epoch: epoch, first: UInt64(selectBlock.integer(0)), bytes: selectBlock.blob(1))
+        guard try selectBlock.step(), let first = UInt64(exactly: selectBlock.integer(0)) else { return nil }
+        lastRead = Block(epoch: epoch, first: first, bytes: selectBlock.blob(1))
         return look()
     }
 

@@ -34,6 +34,19 @@ struct LaneBook: Sendable {
         heardThrough = newest.map { $0.clock == .trusted ? min(now, $0.wall.milliseconds) : sent } ?? sent
     }
 
+    /// A record that is newer than all that came.
+    mutating func note(_ record: JournalRecord) {
+        lastRecordMilliseconds = record.moment.wall.milliseconds
+        switch record.event {
+        case .mode(let mode, _): self.mode = mode
+        case .epochStarted:
+            mode = .normal
+            tampered = TamperSet()
+        case .tamper(let contact, let opened): tampered[contact] = opened
+        default: break
+        }
+    }
+
     /// What the sender of this lane's batches was told, and whether it has read it. Not kept over a restart.
     ///
     /// On one connection a client sends its next request after it read the last answer, so the last answer there was

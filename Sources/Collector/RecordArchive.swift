@@ -124,11 +124,12 @@ final class RecordArchive: Sendable {
         var left = query.limit
         while left > 0, try select.step() {
             let received = select.integer(1)
-            let skipped = max(0, first - select.integer(0))
             let count = Int64(select.withBlob(2) { $0.count / JournalRecord.size })
-            for index in skipped..<max(skipped, min(count, skipped + Int64(left))) {
+            // All of the block, when it lies before the row asked for.
+            let skipped = min(count, max(0, first &- select.integer(0)))
+            for index in skipped..<skipped + min(count - skipped, Int64(left)) {
                 left -= 1
-                let row = select.integer(0) + index
+                let row = select.integer(0) &+ index
                 guard let record = select.withBlob(2, { RecordBlock.record(Int(index), of: $0) }) else {
                     throw CollectorFailure(
                         "read", connections.intake.path, "record \(row) is damaged",

@@ -1,9 +1,9 @@
 import Admission
 import Framing
 
-/// To which spans a wall time belongs. No time zone's offset is finer than five minutes, so records of the same five
-/// minutes are of one hour and, at the site, of one day.
-struct RecordTime: Hashable, Sendable {
+/// To which spans a wall time belongs. Since 1972 no time zone's offset is finer than five minutes, so records of the same
+/// five minutes are of one hour and, at the site, of one day.
+struct RecordTime: Sendable {
     /// Seconds since 1970.
     let fiveMinutes: Int64
     let hour: Int64
@@ -41,6 +41,25 @@ extension JournalRecord {
         return (outcome.holder, outcome.kind == .vehicle ? .distinctVehicles : .distinctHolders)
     }
 
+    /// The lane closes an hour when the next one begins, at once while its clock is trusted. How long after that it may say
+    /// so: beyond it, what it counted meanwhile stands in the totals of the hour before.
+    private static let closingMilliseconds: Int64 = 1000
+
+    /// Whether these totals are of another stretch than the whole hour that they name.
+    private var closesLate: Bool {
+        guard case .hour(let start, _) = event else { return false }
+        let wall = moment.wall.milliseconds
+        let present = SiteCalendar.hourStart(ofMilliseconds: wall)
+        return start != present - 3600 || wall &- present &* 1000 > Self.closingMilliseconds
+    }
+
+    /// Whether the lane's own count of this record's hour begins with it: a new controller or a wiped disk knows nothing of
+    /// what was before, and a lane whose clock was not trusted for a time begins when it is again.
+    var beginsCount: Bool {
+        if case .epochStarted(let previous, _) = event { return previous == .none }
+        return closesLate
+    }
+
     /// What the lane says it counted in the hour that began at `start` (seconds since 1970), or had no room to record in the
     /// record's own hour; nil: this record says nothing of the kind. The totals of closed hours are without what was not
     /// recorded, the collector's counts are with it.
@@ -50,10 +69,11 @@ extension JournalRecord {
         case .hour(let start, let totals):
             tally.count(totals)
             tally[.stored] = 1
+            if closesLate { tally[.partHours] = 1 }
             return (start, tally)
         case .hole(_, _, let events, .noRoom, let totals):
             tally.count(totals)
-            tally[.unrecorded] = Int64(clamping: events)
+            tally[.unrecorded] = Tally.unrecorded(events)
             return (SiteCalendar.hourStart(ofMilliseconds: moment.wall.milliseconds), tally)
         default: return nil
         }

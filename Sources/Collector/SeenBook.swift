@@ -8,12 +8,17 @@ import Admission
 /// again. A record is in its set then, whatever was killed when, and the counts, which are written with the records, are
 /// not touched. So a passage costs no write of its own. Records behind the mark must not be removed.
 struct SeenBook {
-    /// So many records lie behind the mark, and what comes while a round of writing lasts, before it is moved on.
-    static let recordsBetweenRounds: Int64 = 250_000
-    /// What one transaction takes of a round's bytes.
-    static let bytesAtOnce = 512 << 10
-    /// What is kept in memory beyond a round though nobody asks for it.
-    static let mostBytes = 128 << 20
+    /// How the writing is spread over transactions.
+    struct Limits: Hashable, Sendable {
+        /// So many records lie behind the mark, and what comes while a round of writing lasts, before it is moved on.
+        var recordsBetweenRounds: Int64 = 250_000
+        /// What one transaction takes of a round's bytes.
+        var bytesAtOnce = 512 << 10
+    }
+
+    /// With more than this at the end of a round, only what was changed since is kept in memory. That is no bound: what is
+    /// in use grows with lanes and holders, by 63 KiB for each lane and day at which all 502,000 pass.
+    static let crowdedBytes = 128 << 20
 
     private struct Entry {
         var holders: HolderSet
@@ -54,18 +59,21 @@ struct SeenBook {
     private var waiting: [TallyKey] = []
     private var round: UInt32 = 0
 
-    private let recordsBetweenRounds: Int64
+    private let limits: Limits
 
-    init(mark: Int64, recordsBetweenRounds: Int64 = Self.recordsBetweenRounds) {
+    init(mark: Int64, limits: Limits = Limits()) {
         self.mark = mark
-        self.recordsBetweenRounds = recordsBetweenRounds
+        self.limits = limits
     }
 
     /// About what the sets take in memory.
     var byteCount: Int {
         entries.values.reduce(0) { $0 + $1.holders.parts.values.reduce(256) { $0 + $1.byteCount + 96 } }
     }
-    var setCount: Int { entries.count }
+    /// The sets that are in memory.
+    var keys: Set<TallyKey> { Set(entries.keys) }
+    /// Whether a round of writing has begun and has not ended: some parts stand in the database, others do not.
+    var isInRound: Bool { roundRow != nil }
 
     /// Whether the holder is new in this set. `load` gives the set as it stands in the database.
     mutating func insert(
@@ -93,18 +101,18 @@ struct SeenBook {
         news.removeAll()
     }
 
-    /// What to write in this transaction, whose last record has the row `last`. `isAll`: without a limit.
-    func plan(last: Int64, isAll: Bool = false) -> Plan {
+    /// What to write in this transaction, whose last record has the row `last`.
+    func plan(last: Int64) -> Plan {
         var plan = Plan()
         plan.roundRow = roundRow
         plan.waiting = waiting
-        if roundRow == nil || isAll {
-            guard isAll || last - mark >= recordsBetweenRounds else { return plan }
+        if roundRow == nil {
+            guard last - mark >= limits.recordsBetweenRounds else { return plan }
             plan.roundRow = last
             plan.waiting = entries.filter { !$0.value.changed.isEmpty }.map(\.key)
         }
         var bytes = 0
-        while isAll || bytes < Self.bytesAtOnce, let key = plan.waiting.popLast() {
+        while bytes < limits.bytesAtOnce, let key = plan.waiting.popLast() {
             guard let entry = entries[key] else { continue }
             for number in entry.changed {
                 guard let part = entry.holders.parts[number] else { continue }
@@ -124,7 +132,7 @@ struct SeenBook {
         guard let mark = plan.mark else { return }
         self.mark = mark
         roundRow = nil
-        let isCrowded = byteCount > Self.mostBytes
+        let isCrowded = byteCount > Self.crowdedBytes
         // Read again when it is asked for: days long past, lanes that were taken away.
         entries = entries.filter { !$0.value.changed.isEmpty || ($0.value.round == round && !isCrowded) }
         round &+= 1

@@ -92,13 +92,23 @@ public struct SiteDirectory: Sendable {
         }
     }
 
-    /// Whether a database is of this site and of a version that this program reads.
-    static func check(_ database: Database, site: SiteID, version: Int64) throws(CollectorFailure) {
+    /// Whether a database is of this site and of a version that this program reads. `older`: what can be done with one of
+    /// an earlier version.
+    static func check(
+        _ database: Database, site: SiteID, version: Int64, older: String = "make it anew with init"
+    ) throws(CollectorFailure) {
+        try check(database, site: site, versions: version...version, older: older)
+    }
+
+    static func check(
+        _ database: Database, site: SiteID, versions: ClosedRange<Int64>, older: String = "make it anew with init"
+    ) throws(CollectorFailure) {
         let found = try database.integer("PRAGMA user_version")
-        guard found == version else {
+        guard versions.contains(found) else {
             throw CollectorFailure(
-                "use", database.path, "its layout is version \(found), this program reads \(version)",
-                advice: found > version ? "install the newer program again" : "make it anew with init")
+                "use", database.path, "its layout is version \(found), this program reads \(versions.upperBound)",
+                advice: found > versions.upperBound
+                    ? "install the newer program again" : found > 0 ? older : "make it anew with init")
         }
         let select = try database.prepare("SELECT id FROM site")
         guard try select.step() else {

@@ -88,10 +88,30 @@ struct StoredThroughLedger: Hashable, Sendable {
         self.oldestHeld = oldestHeld
     }
 
-    var missing: UInt64 { epochs.values.reduce(0) { $0 + $1.missing } }
+    /// SQLite's integers are signed; a lane that writes a million records a second gets there in 290,000 years.
+    static let greatestSequence = UInt64(Int64.max)
+
+    var missing: UInt64 { Self.sum(epochs.values.lazy.map(\.missing)) }
+
+    /// `UInt64.max` when it would be more.
+    static func sum(_ counts: some Sequence<UInt64>) -> UInt64 {
+        counts.reduce(0) { sum, count in
+            let (more, overflow) = sum.addingReportingOverflow(count)
+            return overflow ? .max : more
+        }
+    }
 
     func isStored(_ epoch: Epoch, _ sequence: UInt64) -> Bool {
         epochs[epoch]?.stored.contains(sequence) ?? false
+    }
+
+    /// The sequence from which on a record of this epoch is newer than all that are stored of the lane; nil: another epoch
+    /// is known to have followed, so that whatever comes of this one is late.
+    func newest(of epoch: Epoch) -> UInt64? {
+        for (other, state) in epochs where other != epoch && !state.stored.isEmpty {
+            if state.previous?.epoch == epoch || state.neighbours.contains(where: { $0.epoch == epoch }) { return nil }
+        }
+        return (epochs[epoch]?.stored.last ?? 0) + 1
     }
 
     // MARK: Taking a batch in
@@ -152,6 +172,7 @@ struct StoredThroughLedger: Hashable, Sendable {
         switch entry.event {
         case .epochStarted(let previous, let lastSequence):
             guard entry.sequence == 1, previous != .none, previous != entry.epoch else { return [] }
+            let lastSequence = min(lastSequence, Self.greatestSequence)
             epochs[entry.epoch]?.previous = StoredThrough(epoch: previous, sequence: lastSequence)
             let stated = epochs[previous]?.statedEnd ?? 0
             epochs[previous, default: EpochState()].statedEnd = max(stated, lastSequence)
@@ -160,7 +181,8 @@ struct StoredThroughLedger: Hashable, Sendable {
             // One for want of room names no sequences: what was not written took none.
             guard firstSequence > 0, count > 0 else { return [] }
             let (last, overflow) = firstSequence.addingReportingOverflow(count - 1)
-            return passOver(epoch, firstSequence, overflow ? .max : last, .damaged)
+            let end = overflow ? Self.greatestSequence : min(last, Self.greatestSequence)
+            return passOver(epoch, firstSequence, end, .damaged)
         default: return []
         }
     }

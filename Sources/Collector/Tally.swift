@@ -36,6 +36,9 @@ enum Counter: Int, CaseIterable, Sendable {
     case clockNotTrusted = 23
     /// Events that a lane had no room to record; its counter records tell their totals, which are counted too.
     case unrecorded = 24
+    /// Where the lane's own totals are of a part of the hour or of more than it. Of what is counted: the hours in which a
+    /// lane began to count anew (JournalRecord.beginsCount); of what the lane states: the hours that it closed late.
+    case partHours = 25
 
     static func reason(bit: Int) -> Int { 64 + bit }
     static func passages(of kind: HolderKind?) -> Int { 128 + Int(kind?.rawValue ?? 0) }
@@ -45,6 +48,9 @@ enum Counter: Int, CaseIterable, Sendable {
 struct Tally: Hashable, Sendable {
     /// A code beyond it needs a new version of the database's layout.
     static let size = 144
+    /// No count of a site comes there; a sum that would be more is this. So sums of all lanes stay within 64 bits, whatever
+    /// lanes say, and JSON's readers hold them exactly.
+    static let greatest: Int64 = 1 << 48
     private var counts = [Int64](repeating: 0, count: Tally.size)
 
     subscript(code: Int) -> Int64 {
@@ -64,20 +70,19 @@ struct Tally: Hashable, Sendable {
     }
 
     static func += (sum: inout Tally, other: Tally) {
-        // Lanes' totals say anything up to 2^32: sums stay far from the end of 64 bits.
-        for code in 0..<size { sum.counts[code] += other.counts[code] }
+        for code in 0..<size { sum.counts[code] = bounded(sum.counts[code] &+ other.counts[code]) }
     }
 
-    /// This one less the other.
-    static func - (tally: Tally, other: Tally) -> Tally {
-        var difference = tally
-        for code in 0..<size { difference.counts[code] -= other.counts[code] }
-        return difference
-    }
+    /// The nearest that is within it.
+    static func bounded(_ sum: Int64) -> Int64 { min(max(sum, -greatest), greatest) }
+
+    /// Events that a lane says it had no room for: no lane has more of them in the hours between two of its records.
+    static func unrecorded(_ events: UInt64) -> Int64 { Int64(min(events, UInt64(UInt32.max))) }
 
     /// Counts one record that was not stored before.
     mutating func count(_ record: JournalRecord) {
         self[.stored] += 1
+        if record.beginsCount { self[.partHours] += 1 }
         if record.moment.clock != .trusted { self[.clockNotTrusted] += 1 }
         switch record.event {
         case .decided(let decision):
@@ -110,7 +115,7 @@ struct Tally: Hashable, Sendable {
             case .maintenance: break
             }
         case .hole(_, _, let events, .noRoom, let totals):
-            self[.unrecorded] += Int64(clamping: events)
+            self[.unrecorded] += Self.unrecorded(events)
             count(totals)
         case .releasedByHand:
             self[.admitted] += 1
@@ -190,6 +195,10 @@ struct Balance: Hashable, Sendable {
     var vehicles: Int64 = 0
 
     mutating func add(_ count: Int64, isVehicle: Bool) {
-        if isVehicle { vehicles += count } else { people += count }
+        if isVehicle {
+            vehicles = Tally.bounded(vehicles &+ count)
+        } else {
+            people = Tally.bounded(people &+ count)
+        }
     }
 }

@@ -13,7 +13,7 @@ import Posix
 /// `clock_not_trusted` (records), `unrecorded` (events that a lane had no room to record, counted from its totals).
 ///
 /// `corrected` and `corrected_today` are the counts of the site with what operators put right of them (CorrectionBook.swift),
-/// `corrections` the newest of these: who, why, which count and by how much. The other counts stay as they were counted.
+/// `corrections` the newest of these: which count and by how much, and for operators who and why. The other counts stay as they were counted.
 ///
 /// What counts as a crossing: a passage, an anonymous passage, and a tailgater, each in the direction it went (Tally.swift).
 struct TallyJSON {
@@ -21,13 +21,16 @@ struct TallyJSON {
     private let settings: CollectorSettings
     private let inside: InsideList.Snapshot?
     private let corrections: [Correction]
+    private let isNamed: Bool
 
-    /// `inside`: who of those on site has no keys any more; nil: nobody has looked yet, or not for long.
+    /// `inside`: who of those on site has no keys any more; nil: nobody has looked yet, or not for long. `isNamed`: with who
+    /// corrected what and why.
     init(
         _ snapshot: Intake.Snapshot, _ settings: CollectorSettings, inside: InsideList.Snapshot? = nil,
-        corrections: [Correction] = []
+        corrections: [Correction] = [], isNamed: Bool = false
     ) {
         self.corrections = corrections
+        self.isNamed = isNamed
         self.inside = inside
         self.snapshot = snapshot
         self.settings = settings
@@ -39,13 +42,12 @@ struct TallyJSON {
     func tallies(now: Int64) -> JSONText {
         var all = snapshot.site.all
         var today = snapshot.site.today
-        var missing: UInt64 = 0
         for lane in snapshot.lanes.values {
             // Different holders are not a sum over lanes.
             all += lane.all.withoutDistinct
             today += lane.today.withoutDistinct
-            missing += lane.ledger.missing
         }
+        let missing = StoredThroughLedger.sum(snapshot.lanes.values.lazy.map(\.ledger.missing))
         return .object([
             ("as_of", .text(Timestamp.format(now))),
             ("as_of_ms", .number(now)),
@@ -56,7 +58,7 @@ struct TallyJSON {
             ("today", .object(members(of: today, missing: nil))),
             ("corrected", corrections.applied(to: all)),
             ("corrected_today", corrections.applied(to: today, day: snapshot.day)),
-            ("corrections", corrections.json),
+            ("corrections", corrections.json(isNamed: isNamed)),
             ("refusals", refusals(all)),
             ("passages", passages(all)),
             ("refusals_today", refusals(today)),

@@ -5,7 +5,7 @@ enum TallySpan: Int64, Sendable {
     case hour = 1
     /// Start: the site day's number.
     case day = 2
-    /// Start: seconds since 1970 (UTC). No time zone's offset is finer than that, so they make whole days everywhere.
+    /// Start: seconds since 1970 (UTC). Since 1972 no time zone's offset is finer than that, so they make whole days.
     case fiveMinutes = 3
     /// Start: seconds since 1970 (UTC). What a lane says itself of an hour that it closed (`stored`: how often it did) and
     /// of what it had no room to record: to be compared with `hour`.
@@ -38,7 +38,7 @@ extension Tally {
         return bytes
     }
 
-    /// nil when these bytes are none.
+    /// nil when these bytes are none, or a count is beyond `greatest`.
     init?(encoded bytes: UnsafeRawBufferPointer) {
         self.init()
         var place = 0
@@ -52,8 +52,9 @@ extension Tally {
                 shift += 7
             } while bytes[place] & 0x80 != 0
             place += 1
-            guard code < Self.size else { return nil }
-            self[code] = Int64(bitPattern: value >> 1) ^ -Int64(value & 1)
+            let count = Int64(bitPattern: value >> 1) ^ -Int64(value & 1)
+            guard code < Self.size, (-Self.greatest...Self.greatest).contains(count) else { return nil }
+            self[code] = count
         }
     }
 }

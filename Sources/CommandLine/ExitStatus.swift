@@ -6,6 +6,10 @@ public enum ExitStatus: Int32, Sendable {
     case failure = 1
     /// It was done, and what came of it waits for an operator's word.
     case held = 3
+    /// Two sides that should say the same do not.
+    case differs = 4
+    /// It cannot be said whether they do.
+    case undecided = 5
     /// The arguments are wrong.
     case usage = 64
     /// Something it needs, such as the daemon's socket, is not there.

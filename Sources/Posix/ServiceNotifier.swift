@@ -31,6 +31,12 @@ public struct ServiceNotifier: Sendable {
         send("READY=1\nSTATUS=\(ServiceNotifier.line(status))")
     }
 
+    /// Start-up goes on: it is not taken to hang for the next `seconds`, however long it has lasted (EXTEND_TIMEOUT_USEC).
+    @discardableResult
+    public func starting(status: String, withinSeconds seconds: Int) -> SystemFailure? {
+        send("EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)\nSTATUS=\(ServiceNotifier.line(status))")
+    }
+
     /// One line for `systemctl status`.
     @discardableResult
     public func status(_ text: String) -> SystemFailure? {

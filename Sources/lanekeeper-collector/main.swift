@@ -103,8 +103,8 @@ let program = Program(
         Subcommand(
             "reconcile",
             summary:
-                "compare what is counted of each closed hour with the lane's own totals of it; ends with status 1 when "
-                + "a count differs, and says which and by how much",
+                "compare what is counted of each closed hour with the lane's own totals of it; ends with status 4 when "
+                + "a count differs, and says which and by how much, and with 5 when it cannot be said of every hour",
             flags: [config, day, lane]),
         Subcommand(
             "correct",
@@ -333,7 +333,8 @@ func reconcile() {
     do {
         let found = try Reconciliation(settings, day: arguments[day], lane: arguments[lane])
         say(found.text)
-        if !found.agrees { Exit.now(.failure) }
+        if !found.agrees { Exit.now(.differs) }
+        if !found.isWhole { Exit.now(.undecided) }
     } catch { program.fail(error.description) }
 }
 

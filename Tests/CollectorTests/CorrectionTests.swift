@@ -21,6 +21,7 @@ struct CorrectionTests {
         #expect(try bench.post(bench.body(records)).status == 200)
         #expect(try correct(bench, day: "2026-07-10").hasPrefix("entry 1: in -2, the site, 2026-07-10"))
         #expect(try correct(bench, "out", by: 1, lane: "north-07", reason: "门卫").contains("lane north-07"))
+        // Nobody is asked who he is without TLS: he may do all.
         for round in 0..<2 {
             bench.service.refresh()
             let tallies = try bench.get("/v1/tallies").json
@@ -57,8 +58,40 @@ struct CorrectionTests {
         #expect(throws: CollectorFailure.self) { _ = try correct(bench, "distinct_holders") }
         #expect(throws: CollectorFailure.self) { _ = try correct(bench, lane: "North 07") }
         #expect(throws: CollectorFailure.self) { _ = try correct(bench, day: "2026-02-30") }
+        #expect(throws: CollectorFailure.self) { _ = try correct(bench, day: "2262-11-21") }
+        #expect(throws: CollectorFailure.self) { _ = try correct(bench, lane: "nort-07") }
         #expect(try AuditTrail.lines(bench.data, count: 10).isEmpty)
         bench.service.refresh()
         #expect((try bench.get("/v1/tallies").json["corrections"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test("a lane is known when it is configured or was heard of")
+    func knownLanes() throws {
+        let bench = try ServiceBench()
+        #expect(try correct(bench, lane: "north-07").contains("lane north-07"))
+        #expect(throws: CollectorFailure.self) { _ = try correct(bench, lane: "south-01") }
+        #expect(try bench.post(bench.body([makeRecord(lane: "south-01")], lane: "south-01")).status == 200)
+        #expect(try correct(bench, lane: "south-01").contains("lane south-01"))
+    }
+
+    @Test("who corrected what and why is for operators; a viewer sees which count and by how much")
+    func roles() throws {
+        let bench = try ServiceBench()
+        _ = try correct(bench, reason: "thirty of Mr. Wang's class")
+        bench.service.refresh()
+        let enrolment = try Enrolment(bench.data)
+        let viewer = try enrolment.addToken("screen", role: "viewer", days: nil)
+        let chief = try enrolment.addToken("chief", role: "operator", days: nil)
+        #expect(try eventually { try bench.get("/v1/tallies").status == 401 })
+        func corrections(_ token: String) throws -> [String: Any] {
+            let answer = try bench.get("/v1/tallies", "Authorization: Bearer \(token)\r\n")
+            return try #require((answer.json["corrections"] as? [[String: Any]])?.first)
+        }
+        let seen = try corrections(viewer)
+        #expect(seen["who"] == nil && seen["reason"] == nil)
+        #expect(seen["count"] as? Int == -2 && seen["counter"] as? String == "in")
+        #expect(try !bench.get("/v1/tallies", "Authorization: Bearer \(viewer)\r\n").text.contains("Wang"))
+        let all = try corrections(chief)
+        #expect(all["who"] as? String == "ada" && all["reason"] as? String == "thirty of Mr. Wang's class")
     }
 }

@@ -127,6 +127,23 @@ struct InsideListTests {
         #expect(try bench.list { holders, _ in holders.compactMap { $0["holder"] as? String } == ["P1"] })
     }
 
+    @Test("a passage that came in while the collector's clock was ahead stands in the way of no later one")
+    func receivedAhead() throws {
+        let bench = try InsideBench()
+        try bench.publish(red: [0])
+        try bench.pass(1, 1, minutes: 1, clock: .behindFloor)
+        #expect(try bench.list { holders, _ in holders.count == 1 })
+        try bench.bench.restart {
+            _ in
+        } between: {
+            try Database(bench.bench.data.intakeDatabase, .readWrite).execute(
+                "UPDATE block SET received = 4000000000000")
+        }
+        #expect(try bench.list { holders, _ in holders.count == 1 })
+        try bench.pass(1, 1, minutes: 3, lane: "exit-01", from: "ring", to: "outside", epoch: 3, clock: .behindFloor)
+        #expect(try bench.list { $0.isEmpty && $1["on_site"] as? Int == 0 })
+    }
+
     @Test("lanes are told nobody inside of whom only a clock that was not trusted says so")
     func untrustedPresence() throws {
         let bench = try InsideBench()
@@ -195,6 +212,8 @@ struct InsideListTests {
         #expect(old[0]["kind"] as? String == "inside-not-known")
         #expect(old[0]["since_ms"] as? Int64 == morning)
         #expect(snapshot.isKnown(at: morning + 180_000) && !snapshot.isKnown(at: morning + 180_001))
+        // The clock was set back: when that look was made nobody knows.
+        #expect(snapshot.isKnown(at: morning - 60_000) && !snapshot.isKnown(at: morning - 60_001))
     }
 
     @Test("keys are judged as lanes do, by image and changes, not by what stands for the next image")

@@ -20,9 +20,8 @@ struct StoreBench {
         calendar = try #require(SiteCalendar(identifier: timeZone))
     }
 
-    func open(now: Int64 = morning, recordsBetweenRounds: Int64 = 250_000) throws -> IntakeStore {
-        try IntakeStore(
-            data.intakeDatabase, site: site, calendar: calendar, now: now, recordsBetweenRounds: recordsBetweenRounds)
+    func open(now: Int64 = morning, rounds: SeenBook.Limits = SeenBook.Limits()) throws -> IntakeStore {
+        try IntakeStore(data.intakeDatabase, site: site, calendar: calendar, now: now, rounds: rounds)
     }
 
     func batch(_ records: [JournalRecord], lane: String = "north-07", oldestHeld: StoredThrough? = nil) throws
@@ -292,6 +291,164 @@ struct IntakeStoreTests {
         }
         try Database(bench.data.intakeDatabase, .readWrite).execute("PRAGMA user_version=99")
         #expect(throws: CollectorFailure.self) { _ = try bench.open() }
+    }
+
+    @Test("today is the new day's with the first batch after midnight, though batches never cease to come")
+    func midnightUnderLoad() throws {
+        let bench = try StoreBench()
+        let lateEvening = morning + 15 * 3_600_000 + 59 * 60_000
+        let afterMidnight = lateEvening + 120_000
+        let store = try bench.open(now: lateEvening)
+        try store.store(try bench.batch([makeRecord(ended(holder: 7), at: lateEvening)]), now: lateEvening)
+        let batch = try bench.batch([
+            makeRecord(ended(holder: 8), sequence: 2, at: lateEvening),
+            makeRecord(ended(holder: 7), sequence: 3, at: afterMidnight),
+        ])
+        _ = store.take([IntakeStore.Request(batch: batch, connection: 1)], now: afterMidnight) { true }
+        #expect(store.day == bench.calendar.day(ofMilliseconds: afterMidnight))
+        #expect(store.lanes[name("north-07")]?.today[.passed] == 1)
+        #expect(store.site.today[.distinctHolders] == 1)
+        let again = try bench.open(now: afterMidnight)
+        #expect(again.lanes[name("north-07")]?.today == store.lanes[name("north-07")]?.today)
+        #expect(again.site.today == store.site.today)
+    }
+
+    @Test("a day that cannot be read leaves the books of the old one whole, and is taken when it can be")
+    func midnightFails() throws {
+        let bench = try StoreBench()
+        let lateEvening = morning + 15 * 3_600_000 + 59 * 60_000
+        let afterMidnight = lateEvening + 120_000
+        let store = try bench.open(now: lateEvening)
+        try store.store(try bench.batch([makeRecord(ended(holder: 7), at: lateEvening)]), now: lateEvening)
+        let today = bench.calendar.day(ofMilliseconds: afterMidnight)
+        let saboteur = try Database(bench.data.intakeDatabase, .readWrite)
+        // Of the site's different holders, which are read last.
+        try saboteur.execute("INSERT INTO tally VALUES(2, \(today), 0, x'10FF')")
+        #expect(throws: CollectorFailure.self) { _ = try store.turnDay(now: afterMidnight) }
+        #expect(store.day == today - 1)
+        #expect(store.lanes[name("north-07")]?.today[.passed] == 1)
+        // Records are taken all the same.
+        let batch = try bench.batch(
+            [makeRecord(ended(holder: 8), sequence: 2, at: lateEvening)], oldestHeld: position(1, 1))
+        _ = store.take([IntakeStore.Request(batch: batch, connection: 1)], now: afterMidnight) { true }
+        #expect(store.dayFailure != nil)
+        #expect(store.lanes[name("north-07")]?.today[.passed] == 2)
+        try saboteur.execute("DELETE FROM tally WHERE span = 2 AND start = \(today)")
+        #expect(try store.turnDay(now: afterMidnight))
+        #expect(store.dayFailure == nil)
+        #expect(store.lanes[name("north-07")]?.today[.passed] == 0)
+    }
+
+    @Test("one lane's damaged count keeps no other lane from being stored", arguments: [false, true])
+    func damagedCount(isSet: Bool) throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        let names = (0..<20).map { "lane-\($0)" }
+        // The sets of another day were not read yet.
+        let other = isSet ? morning + 86_400_000 : morning
+        func requests(_ sequence: UInt64, at wall: Int64) throws -> [IntakeStore.Request] {
+            try names.map {
+                let batch = try bench.batch(
+                    [makeRecord(ended(holder: UInt32(sequence)), sequence: sequence, lane: $0, at: wall)], lane: $0,
+                    oldestHeld: position(1, 1))
+                return IntakeStore.Request(batch: batch, connection: 1)
+            }
+        }
+        func stored(_ outcomes: [IntakeStore.Outcome]) -> [Int] {
+            outcomes.indices.filter { if case .stored = outcomes[$0] { true } else { false } }
+        }
+        #expect(stored(store.take(try requests(1, at: morning), now: morning) { true }) == Array(0..<20))
+        let saboteur = try Database(bench.data.intakeDatabase, .readWrite)
+        let row = try #require(store.lanes[name("lane-7")]?.row)
+        let day = bench.calendar.day(ofMilliseconds: other)
+        try saboteur.execute(
+            isSet
+                ? "INSERT INTO seen VALUES(\(row), 2, \(day), 0, x'010203')"
+                : "UPDATE tally SET counts = x'10' WHERE span = 1 AND lane = \(row)")
+        let outcomes = store.take(try requests(2, at: other), now: morning) { true }
+        #expect(stored(outcomes) == Array(0..<20).filter { $0 != 7 })
+        guard case .failed(let failure) = outcomes[7] else { return _ = Issue.record("it was stored") }
+        #expect(failure.reason.contains("that"))
+        #expect(store.lanes[name("lane-8")]?.all[.passed] == 2)
+        #expect(store.lanes[name("lane-7")]?.all[.passed] == 1)
+        // Whoever may not go on leaves the rest to be sent again.
+        var left = 3
+        let cut = store.take(try requests(3, at: other), now: morning) {
+            left -= 1
+            return left >= 0
+        }
+        #expect(stored(cut) == [0, 1, 2])
+        try saboteur.execute("DELETE FROM seen; UPDATE tally SET counts = x'' WHERE span = 1 AND lane = \(row)")
+        #expect(stored(store.take(try requests(2, at: other), now: morning) { true }) == Array(0..<20))
+    }
+
+    @Test("a record that comes late changes no state that newer ones told")
+    func lateState() throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        let lane = name("north-07")
+        func check(_ mode: LaneMode, _ contacts: [TamperContact], _ wall: Int64) {
+            for book in [store.lanes[lane], (try? bench.open())?.lanes[lane]] {
+                #expect(book?.mode == mode)
+                #expect(book?.tampered.contacts == contacts)
+                #expect(book?.lastRecordMilliseconds == wall)
+            }
+        }
+        // Of epoch 1 the mode at 3 and all from 6 on are missing.
+        try store.store(
+            try bench.batch([
+                makeRecord(.epochStarted(previous: .none, lastSequence: 0)),
+                makeRecord(.tamper(.cabinet, opened: true), sequence: 2),
+                makeRecord(.mode(.heldOpen, .technician), sequence: 4), makeRecord(sequence: 5, at: morning + 5000),
+            ]))
+        check(.heldOpen, [.cabinet], morning + 5000)
+        try store.store(
+            try bench.batch(
+                [makeRecord(.mode(.locked, .technician), sequence: 3, at: morning + 3000)], oldestHeld: position(1, 1)))
+        check(.heldOpen, [.cabinet], morning + 5000)
+        // The next epoch, and then what the last one ended with.
+        try store.store(
+            try bench.batch([
+                makeRecord(.epochStarted(previous: epoch(1), lastSequence: 7), epoch: 2, at: morning + 60_000),
+                makeRecord(.tamper(.reader(1), opened: true), epoch: 2, sequence: 2, at: morning + 61_000),
+            ]))
+        check(.normal, [.reader(1)], morning + 61_000)
+        try store.store(
+            try bench.batch(
+                [
+                    makeRecord(.mode(.locked, .technician), sequence: 6, at: morning + 6000),
+                    makeRecord(.tamper(.cabinet, opened: false), sequence: 7, at: morning + 7000),
+                ], oldestHeld: position(1, 1)))
+        check(.normal, [.reader(1)], morning + 61_000)
+        // What goes on there is news again.
+        try store.store(
+            try bench.batch(
+                [makeRecord(.mode(.locked, .technician), epoch: 2, sequence: 3, at: morning + 62_000)],
+                oldestHeld: position(1, 1)))
+        check(.locked, [.reader(1)], morning + 62_000)
+    }
+
+    @Test("a database of another site is refused before anything in it is changed", arguments: [1, 2, 3] as [Int64])
+    func foreignOlder(version: Int64) throws {
+        let bench = try StoreBench()
+        try Database(bench.data.intakeDatabase, .readWrite).execute("PRAGMA user_version=\(version)")
+        do {
+            _ = try IntakeStore(
+                bench.data.intakeDatabase, site: SiteID(low: 1, high: 1), calendar: bench.calendar, now: morning)
+            Issue.record("it was taken")
+        } catch { #expect(error.reason.contains("it is of site")) }
+        #expect(
+            try Database(bench.data.intakeDatabase, .readOnly).integer("PRAGMA user_version") == version)
+    }
+
+    @Test("a block whose first sequence is none is not read, and its batch is answered")
+    func damagedBlock() throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        let batch = try bench.batch((1...3).map { makeRecord(sequence: $0) })
+        try store.store(batch)
+        try Database(bench.data.intakeDatabase, .readWrite).execute("UPDATE block SET first = -1")
+        #expect(try store.store(batch).duplicates == 3)
     }
 
     @Test("a lane's wall clock may say anything")

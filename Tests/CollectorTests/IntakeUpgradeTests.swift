@@ -1,5 +1,6 @@
 import Admission
 import Framing
+import Posix
 import TestSupport
 import Testing
 
@@ -69,7 +70,8 @@ private enum OlderLayout {
         let count = try database.prepare("INSERT INTO tally_2 VALUES(?,?,?,?,?)")
         while try tallies.step() {
             let tally = try #require(tallies.withBlob(3) { Tally(encoded: $0) })
-            for (code, value) in tally.nonzero {
+            // That program did not know of the last one.
+            for (code, value) in tally.nonzero where code != Counter.partHours.rawValue {
                 for place: Int32 in 0..<3 { count.bind(place + 1, tallies.integer(place)) }
                 count.bind(4, code)
                 count.bind(5, value)
@@ -86,9 +88,20 @@ private enum OlderLayout {
         if version == 1 { try database.execute("ALTER TABLE lane DROP COLUMN tampered; PRAGMA user_version=1;") }
     }
 
+    /// Fills it: some of the one, the other, and the rest with a hole that is filled late.
+    static func fill(_ bench: StoreBench) throws -> IntakeStore {
+        let store = try bench.open(now: morning)
+        let (north, south) = (records(lane: "north-07", epoch: 1), records(lane: "south-01", epoch: 2))
+        try store.store(try bench.batch(Array(north[..<120])))
+        try store.store(try bench.batch(south, lane: "south-01"))
+        try store.store(try bench.batch(Array(north[150...]), oldestHeld: position(1, 1)))
+        try store.store(try bench.batch(Array(north[120..<150]), oldestHeld: position(1, 1)))
+        return store
+    }
+
     /// Everything that is counted, as text.
-    static func tallies(_ bench: StoreBench) throws -> [String] {
-        let database = try Database(bench.data.intakeDatabase, .readOnly)
+    static func tallies(_ path: String) throws -> [String] {
+        let database = try Database(path, .readOnly)
         let select = try database.prepare("SELECT span, start, lane, counts FROM tally ORDER BY span, start, lane")
         var lines: [String] = []
         while try select.step() {
@@ -108,21 +121,14 @@ struct IntakeUpgradeTests {
         arguments: [1, 2] as [Int64])
     func takenOver(version: Int64) throws {
         let bench = try StoreBench()
-        let store = try bench.open(now: morning)
-        let (north, south) = (
-            OlderLayout.records(lane: "north-07", epoch: 1), OlderLayout.records(lane: "south-01", epoch: 2)
-        )
-        // In the order of arrival: some of the one, the other, and the rest with a hole that is filled late.
-        try store.store(try bench.batch(Array(north[..<120])))
-        try store.store(try bench.batch(south, lane: "south-01"))
-        try store.store(try bench.batch(Array(north[150...]), oldestHeld: position(1, 1)))
-        try store.store(try bench.batch(Array(north[120..<150]), oldestHeld: position(1, 1)))
-        let counted = try OlderLayout.tallies(bench)
+        let store = try OlderLayout.fill(bench)
+        let north = OlderLayout.records(lane: "north-07", epoch: 1)
+        let counted = try OlderLayout.tallies(bench.data.intakeDatabase)
         #expect(counted.count > 300)
         try OlderLayout.make(bench, version: version)
 
         let again = try bench.open(now: morning)
-        #expect(try OlderLayout.tallies(bench) == counted)
+        #expect(try OlderLayout.tallies(bench.data.intakeDatabase) == counted)
         #expect(again.lastRow == 600)
         for (name, lane) in store.lanes {
             #expect(again.lanes[name]?.all == lane.all)
@@ -137,5 +143,81 @@ struct IntakeUpgradeTests {
         let row = try Database(bench.data.intakeDatabase, .readOnly)
             .integer("SELECT id + 130 - first FROM block WHERE epoch = 1 AND first <= 130 AND first + count > 130")
         #expect(row == 580)
+    }
+
+    @Test(
+        "killed at any step, the next start goes on with it, and everything is counted once",
+        arguments: [1, 2] as [Int64])
+    func killed(version: Int64) throws {
+        let bench = try StoreBench()
+        let path = bench.data.intakeDatabase
+        let store = try OlderLayout.fill(bench)
+        let counted = try OlderLayout.tallies(path)
+        try OlderLayout.make(bench, version: version)
+        let limits = IntakeUpgrade.Limits(records: 37, tallies: 50)
+        let rounds = SeenBook.Limits(recordsBetweenRounds: 100, bytesAtOnce: 1)
+        // What SIGKILL would leave there.
+        var copies: [String] = []
+        func copy() {
+            let name = bench.directory.file("copy-\(copies.count).sqlite")
+            for suffix in ["", "-wal"] {
+                guard let bytes = try? FileSystem.read(path + suffix, limit: 1 << 26) else { continue }
+                #expect(throws: Never.self) { try FileSystem.replace(name + suffix, with: bytes, mode: 0o600) }
+            }
+            copies.append(name)
+        }
+        let database = try Database(path, .readWrite)
+        try database.useWriteAheadLog()
+        try IntakeUpgrade(database, calendar: bench.calendar, limits: limits, rounds: rounds) { _ in copy() }.run()
+        #expect(copies.count > 20)
+        #expect(try Database(copies[copies.count / 2], .readOnly).integer("PRAGMA user_version") == 3)
+        let batch = try bench.batch(OlderLayout.records(lane: "north-07", epoch: 1))
+        for path in copies + [path] {
+            let again = try IntakeStore(path, site: bench.site, calendar: bench.calendar, now: morning, rounds: rounds)
+            #expect(try OlderLayout.tallies(path) == counted)
+            #expect(again.lastRow == 600)
+            #expect(again.site.all == store.site.all)
+            #expect(try again.store(batch).duplicates == 300)
+            #expect(try Database(path, .readOnly).integer("PRAGMA user_version") == IntakeSchema.version)
+        }
+    }
+
+    @Test("records that are damaged are kept as they are, and keep nothing from being taken over")
+    func damaged() throws {
+        let bench = try StoreBench()
+        let store = try OlderLayout.fill(bench)
+        try OlderLayout.make(bench, version: 2)
+        try Database(bench.data.intakeDatabase, .readWrite).execute(
+            """
+            UPDATE record SET bytes = zeroblob(256) WHERE id = 5;
+            UPDATE record SET bytes = x'010203' WHERE id = 140;
+            UPDATE record SET sequence = -7 WHERE id = 141;
+            """)
+        let again = try bench.open(now: morning)
+        #expect(again.lastRow == 600)
+        for (name, lane) in store.lanes { #expect(again.lanes[name]?.all == lane.all) }
+        let database = try Database(bench.data.intakeDatabase, .readOnly)
+        #expect(try database.integer("SELECT sum(count) FROM block") == 600)
+        #expect(try database.integer("SELECT count(*) FROM block WHERE length(bytes) != 256 * count") == 0)
+        #expect(try database.integer("SELECT first FROM block WHERE id = 141") == -7)
+        let batch = try bench.batch(OlderLayout.records(lane: "north-07", epoch: 1))
+        let answer = try again.store(batch)
+        #expect(answer.new == 0 && answer.conflicting == 1)
+    }
+
+    @Test(
+        "records that nothing says are stored, and that would be counted twice, stop the start",
+        arguments: [
+            "DELETE FROM stretch", "UPDATE stretch SET last = last - 1",
+        ])
+    func stretches(sql: String) throws {
+        let bench = try StoreBench()
+        _ = try OlderLayout.fill(bench)
+        _ = try bench.open()
+        try Database(bench.data.intakeDatabase, .readWrite).execute(sql)
+        #expect(throws: CollectorFailure.self) { _ = try bench.open() }
+        // Old blocks may be removed.
+        try Database(bench.data.intakeDatabase, .readWrite).execute("DELETE FROM block WHERE id < 400")
+        if sql.hasPrefix("UPDATE") { _ = try bench.open() }
     }
 }

@@ -56,9 +56,9 @@ struct TallyTests {
     @Test("records that nobody passed with count as stored only")
     func others() {
         let events: [LaneEvent] = [
-            .epochStarted(previous: .none, lastSequence: 0), .fire(alarm: true), .device(.gate, lost: true),
+            .epochStarted(previous: epoch(9), lastSequence: 7), .fire(alarm: true), .device(.gate, lost: true),
             .contact(.forward, stuck: true), .mode(.emergency, .fire), .credentials(.none),
-            .clock(.stepped, stepMilliseconds: 9), .hour(startSeconds: 0, LaneTotals()),
+            .clock(.stepped, stepMilliseconds: 9), .hour(startSeconds: morning / 1000 - 3600, LaneTotals()),
             .hole(epoch: epoch(1), firstSequence: 1, count: 2, .damaged, LaneTotals()), .stopping,
             .seenInEmergency(Presentation(tag: .none, type: .chip, lookup: .unknown, reader: 0)),
             .tamper(.cabinet, opened: true), .policy(PolicyDigest(low: 1, high: 2)),
@@ -181,6 +181,64 @@ struct TallyTests {
                 Counter.byHand.rawValue: 6, Counter.unrecorded.rawValue: 22, Counter.peopleOut.rawValue: 9,
                 Counter.peopleIn.rawValue: 4,
             ])
+    }
+
+    @Test("an hour in which a lane began to count anew is marked, and so is one that it closed late")
+    func partHours() {
+        let hour = morning / 1000
+        func marks(_ event: LaneEvent, at wall: Int64) -> [Int64] {
+            let record = makeRecord(event, at: wall)
+            var tally = Tally()
+            tally.count(record)
+            return [tally[.partHours], record.statedTotals?.1[.partHours] ?? 0]
+        }
+        #expect(marks(.epochStarted(previous: .none, lastSequence: 0), at: morning) == [1, 0])
+        #expect(marks(.epochStarted(previous: epoch(9), lastSequence: 4), at: morning) == [0, 0])
+        let totals = LaneTotals()
+        #expect(marks(.hour(startSeconds: hour - 3600, totals), at: morning) == [0, 0])
+        #expect(marks(.hour(startSeconds: hour - 3600, totals), at: morning + 1000) == [0, 0])
+        #expect(marks(.hour(startSeconds: hour - 3600, totals), at: morning + 1001) == [1, 1])
+        #expect(marks(.hour(startSeconds: hour - 7200, totals), at: morning) == [1, 1])
+        #expect(marks(.hour(startSeconds: 0, totals), at: morning + 1_800_000) == [1, 1])
+        for start in [Int64.min, .max, hour] {
+            #expect(marks(.hour(startSeconds: start, totals), at: .min) == [1, 1])
+            #expect(marks(.hour(startSeconds: start, totals), at: .max) == [1, 1])
+        }
+    }
+
+    @Test("sums end at what no site comes to, and never beyond 64 bits")
+    func greatest() throws {
+        var (most, least) = (Tally(), Tally())
+        most[.passed] = Tally.greatest
+        least[.passed] = -Tally.greatest
+        var sum = most
+        for _ in 0..<3 { sum += most }
+        #expect(sum == most)
+        sum += least
+        #expect(sum.isZero)
+        sum += least
+        sum += least
+        #expect(sum == least)
+        for tally in [most, least, Tally()] {
+            #expect(tally.encoded.withUnsafeBytes { Tally(encoded: $0) } == tally)
+        }
+        var balance = Balance(people: Tally.greatest, vehicles: -Tally.greatest)
+        balance.add(Tally.greatest, isVehicle: false)
+        balance.add(-Tally.greatest, isVehicle: true)
+        #expect(balance == Balance(people: Tally.greatest, vehicles: -Tally.greatest))
+    }
+
+    @Test(
+        "bytes that are no counts are refused",
+        arguments: [
+            [4], [4, 0x80], [4, 0x82, 0x80], [144, 2], [255, 2], [4, 2, 5],
+            // Eleven bytes; 2^63 - 1; 2^48 + 1.
+            [4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0],
+            [4, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1],
+            [4, 0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1],
+        ] as [[UInt8]])
+    func damagedCounts(bytes: [UInt8]) {
+        #expect(bytes.withUnsafeBytes { Tally(encoded: $0) } == nil)
     }
 
     @Test("counters have codes of their own")
