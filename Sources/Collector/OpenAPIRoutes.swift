@@ -11,6 +11,7 @@ extension OpenAPIDocument {
     static let collector = OpenAPIDocument(paths: [
         ("/v1/records", [records, batch]),
         ("/v1/tallies", [json("Counts in all and today, of each lane and zone", .viewer, "Tallies")]),
+        ("/v1/flow", [flow]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
         ("/v1/alerts", [json("What somebody has to look at", .viewer, "Alerts")]),
         ("/v1/inside", [json("Holders on site whose keys do not turn; names for operators only", .viewer, "Inside")]),
@@ -118,6 +119,22 @@ extension OpenAPIDocument {
         ],
         answers: [
             Answer(status: 200, says: "Each line as the schema Record", content: ("application/jsonl", line)),
+            Answer(
+                status: 500, says: "The database cannot be read",
+                content: ("application/json", Schemas.reference("Error"))),
+        ], hasHead: true)
+
+    private static let flow = OpenAPIOperation(
+        summary: "What was counted in each five minutes of a day at the site", role: .viewer,
+        parameters: [
+            parameter("lane", "Of this lane only", pattern("^[a-z0-9-]{1,31}$")),
+            parameter("day", "Today when left out", [("type", .text("string")), ("format", .text("date"))]),
+        ],
+        answers: [
+            Answer(
+                status: 200, says: "The five minutes in which anything was counted",
+                content: ("application/json", Schemas.reference("Flow"))),
+            notFound("Nothing was ever heard of this lane"),
             Answer(
                 status: 500, says: "The database cannot be read",
                 content: ("application/json", Schemas.reference("Error"))),

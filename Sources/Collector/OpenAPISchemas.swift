@@ -42,7 +42,8 @@ enum OpenAPISchemas {
     static let all: [(String, JSONText)] = [
         ("Error", object([("error", text), ("advice", text)])),
         ("Tally", object(tally)),
-        ("Tallies", tallies), ("Lanes", lanes), ("Alerts", alerts), ("Inside", inside), ("Record", record),
+        ("Tallies", tallies), ("Flow", flow), ("Lanes", lanes), ("Alerts", alerts), ("Inside", inside),
+        ("Record", record),
         ("Changes", changes), ("Changed", changed), ("ChangeProblems", changeProblems), ("Health", health),
     ]
 
@@ -58,9 +59,35 @@ enum OpenAPISchemas {
     private static let tallyWithStates =
         tally + [("on_site_people", integer), ("on_site_vehicles", integer), ("missing", count)]
 
+    /// A correction may take more away than there is.
+    private static let corrected: [(String, JSONText)] = Correction.counters.map { ($0, integer) }
+
+    private static let correction = object(
+        [
+            ("entry", count), ("at", instant), ("lane", orNothing.text), ("day", type("string", format: "date")),
+            ("counter", choice(Correction.counters)), ("count", integer),
+        ], optional: [("who", text), ("reason", text)])
+
+    private static let flow = object([
+        ("day", type("string", format: "date")), ("time_zone", text), ("begins_ms", integer), ("ends_ms", integer),
+        ("lane", orNothing.text),
+        (
+            "flow",
+            array(
+                object(
+                    [("at", instant), ("at_ms", integer)]
+                        + [
+                            "in", "out", "vehicles_in", "vehicles_out", "presented", "admitted", "refused", "passed",
+                            "tailgating",
+                        ].map { ($0, count) }))
+        ),
+    ])
+
     private static let tallies = object([
         ("as_of", instant), ("as_of_ms", integer), ("revision", count), ("day", type("string", format: "date")),
-        ("time_zone", text), ("total", object(tallyWithStates)), ("today", reference("Tally")), ("refusals", counts),
+        ("time_zone", text), ("total", object(tallyWithStates)), ("today", reference("Tally")),
+        ("corrected", object(corrected + [("on_site_people", integer), ("on_site_vehicles", integer)])),
+        ("corrected_today", object(corrected)), ("corrections", array(correction)), ("refusals", counts),
         ("passages", counts), ("refusals_today", counts), ("passages_today", counts),
         (
             "zones",
