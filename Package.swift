@@ -60,7 +60,7 @@ let package = Package(
         room("Cryptography", ["CCrypto"]),
         room("Devices", ["Admission", "Framing", "Posix", "CGPIO", "CSerialPort"]),
         room("Storage", ["Admission", "Framing", "Posix", "Cryptography", "CChecksum"]),
-        room("Configuration", ["Posix", "CYAML"]),
+        room("Configuration", ["Admission", "Posix", "CYAML"]),
         room("Control", ["Admission", "Framing", "Posix"]),
         room("CommandLine", ["Posix"]),
 

@@ -34,6 +34,15 @@ public enum AntiPassbackFinding: UInt8, Sendable, CaseIterable {
     /// He is inside, by whichever lane he came, and not refused for it.
     case reportedInside = 5
     case refusedInside = 6
+
+    /// What it holds against the badge.
+    public var reasons: Reasons {
+        switch self {
+        case .refused: .passedAlready
+        case .refusedInside: .insideAlready
+        case .off, .notPassed, .reported, .notKnown, .reportedInside: []
+        }
+    }
 }
 
 /// What a decision made of the holder's passages.

@@ -34,13 +34,18 @@ extension LaneMachine {
         guard !leaves(candidate.presentation.direction), let kind = candidate.presentation.credential?.kind else {
             return []
         }
+        return Self.missingCompany(candidate.company, kind, policy: policy)
+    }
+
+    /// The same at an entrance, for whoever recomputes a decision.
+    public static func missingCompany(_ company: Company, _ kind: HolderKind, policy: AdmissionPolicy) -> Reasons {
         let rule = policy.rule(for: kind)
         var missing: Reasons = []
-        if rule.escort != nil && !candidate.company.contains(.escort) { missing.insert(.escortMissing) }
-        if let identity = rule.identity, identity.accepts.isDisjoint(with: candidate.company) {
+        if rule.escort != nil && !company.contains(.escort) { missing.insert(.escortMissing) }
+        if let identity = rule.identity, identity.accepts.isDisjoint(with: company) {
             missing.insert(.identityNotConfirmed)
         }
-        if rule.driver != nil && !candidate.company.contains(.driver) { missing.insert(.driverMissing) }
+        if rule.driver != nil && !company.contains(.driver) { missing.insert(.driverMissing) }
         return missing
     }
 

@@ -202,6 +202,13 @@ extension LaneMachine {
 
     /// What the rules in force hold against a temperature.
     func problem(_ finding: TemperatureFinding, _ kind: HolderKind?) -> Reasons {
+        Self.temperatureReasons(finding, kind, policy: policy)
+    }
+
+    /// The same for whoever recomputes a decision.
+    public static func temperatureReasons(
+        _ finding: TemperatureFinding, _ kind: HolderKind?, policy: AdmissionPolicy
+    ) -> Reasons {
         switch finding.outcome {
         case .missing: return .temperatureMissing
         case .ambiguous: return .temperatureAmbiguous
@@ -219,12 +226,8 @@ extension LaneMachine {
         var reasons = Self.keyReasons(
             candidate.presentation.lookup, policy: policy, credentials: candidate.credentials,
             leadsOutside: configuration.to == .outside, wall: moment.wall, clock: moment.clock)
-        switch antiPassback(candidate.presentation, moment).finding {
-        case .refused: reasons.insert(.passedAlready)
-        case .refusedInside: reasons.insert(.insideAlready)
-        case .off, .notPassed, .reported, .notKnown, .reportedInside: break
-        }
-        if occupancy(candidate.presentation, moment).finding == .refused { reasons.insert(.zoneFull) }
+        reasons.formUnion(antiPassback(candidate.presentation, moment).finding.reasons)
+        reasons.formUnion(occupancy(candidate.presentation, moment).finding.reasons)
         return reasons
     }
 

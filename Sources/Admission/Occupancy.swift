@@ -10,6 +10,13 @@ public struct OccupancyRule: Sendable, Hashable {
     /// Nobody is refused for what was counted longer ago than this.
     public var knowledgeLimitMilliseconds: Int64 = 120_000
     public init() {}
+
+    /// What it makes of a count of people, or of vehicles, that is so old; nil: nobody told, or the clock does not say.
+    public func finding(count: UInt32?, ageMilliseconds: Int64?, ofVehicles isVehicle: Bool) -> OccupancyFinding {
+        guard action != .off, let limit = isVehicle ? vehicles : people else { return .off }
+        guard let count, let ageMilliseconds, ageMilliseconds <= knowledgeLimitMilliseconds else { return .notKnown }
+        return count < limit ? .below : action == .refuse ? .refused : .reported
+    }
 }
 
 /// What a decision made of the zone's occupancy. Raw values stand in records.
@@ -22,6 +29,9 @@ public enum OccupancyFinding: UInt8, Sendable, CaseIterable {
     case refused = 3
     /// Nobody told the lane, or too long ago, or its clock does not say how long: not refused for it.
     case notKnown = 4
+
+    /// What it holds against the badge.
+    public var reasons: Reasons { self == .refused ? .zoneFull : [] }
 }
 
 /// The people and vehicles in the zone that a lane leads to, as the collector counted them.
@@ -140,13 +150,8 @@ extension LaneMachine {
             note.ageSeconds = age.map { Self.seconds(ofMilliseconds: $0) }
         }
         guard !leaves(presentation.direction), let kind else { return note }
-        let rule = policy.occupancy(for: kind)
-        guard rule.action != .off, let limit = isVehicle ? rule.vehicles : rule.people else { return note }
-        guard let count = note.count, let age, age <= rule.knowledgeLimitMilliseconds else {
-            note.finding = .notKnown
-            return note
-        }
-        note.finding = count < limit ? .below : rule.action == .refuse ? .refused : .reported
+        note.finding = policy.occupancy(for: kind).finding(
+            count: note.count, ageMilliseconds: age, ofVehicles: isVehicle)
         return note
     }
 

@@ -308,7 +308,7 @@ public final class ChangeStore: @unchecked Sendable {
     }
 
     /// A stored change.
-    private struct Row {
+    struct Row {
         var slot: ImageSlot
         var zones: [String]
         var base: Int64

@@ -1,4 +1,5 @@
 import Admission
+import Configuration
 import Control
 import Framing
 import Posix

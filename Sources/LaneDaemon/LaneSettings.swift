@@ -138,8 +138,8 @@ extension LaneSettings {
         servicePoint = lane.text("service_point", default: "", rule: Self.servicePointRule)
         let kindName: KindName = lane.choice("kind")
         let kind = kindName.kind
-        let from = ShortName(lane.text("from", rule: Self.zoneRule)) ?? .outside
-        let to = ShortName(lane.text("to", rule: Self.zoneRule)) ?? .outside
+        let from = ShortName(lane.text("from", rule: .zoneOrOutside)) ?? .outside
+        let to = ShortName(lane.text("to", rule: .zoneOrOutside)) ?? .outside
         if from == to { lane.refuse("to", "a lane leads from one zone to another; both are \(from.text)") }
         let isForVehicles = lane.choice("traffic", default: TrafficName.people) == .vehicles
         let secondBadge: SecondBadgeName = lane.choice("second_badge", default: .wait)
@@ -221,9 +221,6 @@ extension LaneSettings {
             journal?.integer("records_per_segment", default: 8192, in: 16...65_536, unit: "records") ?? 8192
     }
 
-    static let zoneRule = TextRule(expected: "a zone's name of 1 to 31 bytes, or the word outside") {
-        ShortName($0) != nil && TextRule.line.accepts($0) && !$0.contains("|")
-    }
     private static let servicePointRule = TextRule(expected: "at most 16 characters") {
         $0.isEmpty || TextRule.characters(1...16).accepts($0)
     }

@@ -1,4 +1,5 @@
 import Admission
+import Configuration
 import Framing
 import Wording
 

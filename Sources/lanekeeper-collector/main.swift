@@ -47,6 +47,14 @@ let lane = Flag.text("lane", "ID", help: "only this lane; left out: all").option
 let by = Flag.integer(
     "by", "N", in: -Correction.greatest...Correction.greatest, help: "what is to be added; --by=-2 takes two away")
 let reason = Flag.text("reason", "TEXT", help: "why, in a line")
+let policy = Flag.path("policy", "FILE", help: "the other rules: a file as a lane's `policy:` names it")
+let then = Flag.path(
+    "then", "FILE",
+    help:
+        "the rules that were in force then, for decisions on who was inside or beside; left out: these are not recomputed"
+).optional
+let judgedDay = Flag.text("day", "DATE", help: "the day at the site, such as 2026-11-21")
+let csv = Flag.present("csv", help: "CSV of every decision whose outcome changes; the figures go to stderr")
 let feed = Operand(
     "FEED.csv", required: false,
     help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
@@ -113,6 +121,12 @@ let program = Program(
                 + "and why, also in `audit`",
             flags: [config, by, reason, day, lane],
             operands: [Operand("COUNT", help: Correction.counters.joined(separator: ", "))]),
+        Subcommand(
+            "whatif",
+            summary:
+                "judge a day's decisions again under another policy, each from its record, its image and its changes; "
+                + "says whose outcome changes, and what cannot be recomputed",
+            flags: [config, policy, then, judgedDay, csv]),
         Subcommand("serve", summary: "run the collector until SIGTERM or SIGINT", flags: [config, checkConfig]),
     ])
 
@@ -128,6 +142,11 @@ case "activate", "deactivate": turn(arguments.operand("HOLDER"))
 case "changes": change(arguments.operand("FILE.csv") ?? "", in: SiteDirectory(arguments[data]))
 case "lane": changeLanes(arguments.operand("ACTION") ?? "", arguments.operand("ID"))
 case "reconcile": reconcile()
+case "whatif":
+    WhatIfCommand(
+        program: program, settings: configured(), policy: arguments[policy], then: arguments[then],
+        day: arguments[judgedDay], isCSV: arguments[csv]
+    ).run()
 case "correct": correct(arguments.operand("COUNT") ?? "")
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
@@ -310,6 +329,13 @@ func change(_ file: String, in directory: SiteDirectory) {
         }
         say("\(summary.text)\n")
     } catch { program.fail(error.description) }
+}
+
+/// What `--config` says.
+func configured() -> CollectorSettings {
+    do { return try CollectorSettings(path: arguments[config]) } catch {
+        program.fail(error.description, .configuration)
+    }
 }
 
 func correct(_ counter: String) {

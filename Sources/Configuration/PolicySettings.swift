@@ -1,14 +1,13 @@
 import Admission
-import Configuration
 
 /// Where the rules stand: `policy: FILE`, or a group in the lane's configuration, or nowhere.
-struct PolicySource {
+public struct PolicySource {
     /// The policy's own file, when it has one that can be read.
-    let file: ConfigurationReader?
+    public let file: ConfigurationReader?
     private let section: Section?
     private let failure: ConfigurationFailure?
 
-    init(_ root: Section) {
+    public init(_ root: Section) {
         guard root.holdsOneValue("policy") else {
             (file, section, failure) = (nil, root.optionalSection("policy"), nil)
             return
@@ -23,12 +22,12 @@ struct PolicySource {
         }
     }
 
-    func rules(lane id: String, to zone: ShortName, traffic: Traffic = .people) -> PolicySettings {
+    public func rules(lane id: String, to zone: ShortName, traffic: Traffic = .people) -> PolicySettings {
         section.map { PolicySettings($0, lane: id, to: zone, traffic: traffic) } ?? PolicySettings(traffic: traffic)
     }
 
     /// Throws what is wrong with the policy's own file.
-    func finish() throws(ConfigurationFailure) {
+    public func finish() throws(ConfigurationFailure) {
         if let failure { throw failure }
         try file?.finish()
     }
@@ -39,23 +38,23 @@ struct PolicySource {
 /// The same rules may stand in three places: for all, under `zones.<zone the lane leads to>`, under `lanes.<lane id>`.
 /// They are laid over each other in this order, so what is nearer to the lane wins; in each place what is said of a kind
 /// beats what is said of all. Zones and lanes that are not meant are checked all the same.
-struct PolicySettings {
-    private(set) var policy = AdmissionPolicy()
+public struct PolicySettings {
+    public private(set) var policy = AdmissionPolicy()
     /// Whether the file says what becomes of people without a thermometer.
-    private(set) var saysWithoutThermometer = false
+    public private(set) var saysWithoutThermometer = false
 
     /// A lane for vehicles admits vehicles, unless its policy says something else.
-    init(traffic: Traffic = .people) { if traffic == .vehicles { policy.admittedKinds = KindSet([.vehicle]) } }
+    public init(traffic: Traffic = .people) { if traffic == .vehicles { policy.admittedKinds = KindSet([.vehicle]) } }
 
     /// Where it asks for a driver, when it does.
     private var driverSection: Section?
 
-    init(_ section: Section, lane id: String, to zone: ShortName, traffic: Traffic = .people) {
+    public init(_ section: Section, lane id: String, to zone: ShortName, traffic: Traffic = .people) {
         self.init(traffic: traffic)
         defer { if traffic == .vehicles { checkDrivers() } }
         var rest = PolicySettings()
         apply(section)
-        for (name, section) in section.namedSections("zones", names: LaneSettings.zoneRule) {
+        for (name, section) in section.namedSections("zones", names: .zoneOrOutside) {
             if name == zone.text { apply(section) } else { rest.apply(section) }
         }
         for (name, section) in section.namedSections("lanes", names: .laneID) {
@@ -349,5 +348,11 @@ struct PolicySettings {
             case .vehicle: .vehicle
             }
         }
+    }
+}
+
+extension TextRule {
+    public static let zoneOrOutside = TextRule(expected: "a zone's name of 1 to 31 bytes, or the word outside") {
+        ShortName($0) != nil && TextRule.line.accepts($0) && !$0.contains("|")
     }
 }

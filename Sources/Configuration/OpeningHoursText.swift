@@ -1,5 +1,4 @@
 import Admission
-import Configuration
 import Posix
 
 /// Opening hours as a policy writes and a technician reads them. Where the site's clock stands is written into each, so
@@ -9,12 +8,12 @@ import Posix
 ///     2026-11-07T07:00:00+08:00/2026-11-07T22:00:00+08:00     once, from an instant to another
 ///
 /// A daily one whose end is not behind its beginning runs over midnight. The end itself is outside; 24:00 is allowed.
-enum OpeningHoursText {
+public enum OpeningHoursText {
     private static let expected =
         "such as 08:30-20:00+08:00, or 2026-11-07T07:00:00+08:00/2026-11-07T22:00:00+08:00, or the word always"
 
     /// `hours` of a group; nil when it is left out.
-    static func read(_ section: Section) -> OpeningHours? {
+    public static func read(_ section: Section) -> OpeningHours? {
         if section.holdsOneValue("hours") {
             _ = section.text(
                 "hours", rule: TextRule(expected: "a list of times, or the word always") { $0 == "always" })
@@ -95,7 +94,7 @@ enum OpeningHoursText {
     // MARK: Telling
 
     /// `always`, or `08:30-20:00+08:00, 2026-11-06T23:00:00.000Z/…`.
-    static func text(_ hours: OpeningHours) -> String {
+    public static func text(_ hours: OpeningHours) -> String {
         if hours.isAlways { return "always" }
         return
             (hours.daily.map(text)
