@@ -44,6 +44,9 @@ final class Database: @unchecked Sendable {
 
     deinit { sqlite3_close_v2(handle) }
 
+    /// Other connections' transactions are waited for so long.
+    func waitForOthers(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
+
     /// Commits reach the disk before they return, readers never wait, and a checkpoint is made every 16 MiB of log.
     func useWriteAheadLog() throws(CollectorFailure) {
         try execute(

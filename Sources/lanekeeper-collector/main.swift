@@ -55,6 +55,12 @@ let then = Flag.path(
 ).optional
 let judgedDay = Flag.text("day", "DATE", help: "the day at the site, such as 2026-11-21")
 let csv = Flag.present("csv", help: "CSV of every decision whose outcome changes; the figures go to stderr")
+let target = Flag.path("to", "FOLDER", help: "the backup to make; it must not be there yet")
+let source = Flag.path("from", "FOLDER", help: "the backup")
+let withKeys = Flag.present(
+    "with-keys", help: "with the site's secret keys; left out: without them, and `restore` needs a copy of keys/")
+let keysCopy = Flag.path("keys", "DIR", help: "a copy of the site's keys/, for a backup without the secret ones")
+    .optional
 let feed = Operand(
     "FEED.csv", required: false,
     help: "UTF-8 CSV: holder,kind,chip,code,epc,zones,vaccine,health_code,assessed_at,test_result,…")
@@ -127,6 +133,14 @@ let program = Program(
                 "judge a day's decisions again under another policy, each from its record, its image and its changes; "
                 + "says whose outcome changes, and what cannot be recomputed",
             flags: [config, policy, then, judgedDay, csv]),
+        Subcommand(
+            "backup",
+            summary: "copy all that the site needs into a folder, while `serve` and `import` run",
+            flags: [data, target, withKeys]),
+        Subcommand(
+            "restore",
+            summary: "make a data directory of a backup, in an empty place; everything is checked first",
+            flags: [source, data, keysCopy]),
         Subcommand("serve", summary: "run the collector until SIGTERM or SIGINT", flags: [config, checkConfig]),
     ])
 
@@ -147,6 +161,8 @@ case "whatif":
         program: program, settings: configured(), policy: arguments[policy], then: arguments[then],
         day: arguments[judgedDay], isCSV: arguments[csv]
     ).run()
+case "backup": backUp()
+case "restore": restore()
 case "correct": correct(arguments.operand("COUNT") ?? "")
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
 default: serve()
@@ -336,6 +352,20 @@ func configured() -> CollectorSettings {
     do { return try CollectorSettings(path: arguments[config]) } catch {
         program.fail(error.description, .configuration)
     }
+}
+
+func backUp() {
+    do {
+        say(try Backup(SiteDirectory(arguments[data]), to: arguments[target], withKeys: arguments[withKeys]).run())
+    } catch { program.fail(error.description) }
+}
+
+func restore() {
+    do {
+        say(
+            try Restore(arguments[source], to: SiteDirectory(arguments[data]), keys: arguments[keysCopy]).run(
+                by: AuditTrail.operatorName))
+    } catch { program.fail(error.description) }
 }
 
 func correct(_ counter: String) {

@@ -1,14 +1,17 @@
-"""What a site keeps, and what of it: other rules for a day gone by."""
+"""What a site keeps, and what of it: a backup while it runs, other rules for a day gone by."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
 from conftest import make_people
 from test_one_badge import judged
 
+from lanesim_parts.stage import StageFailure
 
+BOUND = 60
 COLLECTOR = "lanekeeper-collector"
 
 
@@ -18,6 +21,47 @@ def configuration(stage) -> Path:
 
 async def everybody_comes(stage, people) -> list[str]:
     return [(await stage.lanes[0].simulated.visit(person)).answer for person in people]
+
+
+def counts(stage) -> dict:
+    """What does not depend on how often something was sent."""
+    total = stage.client.tallies()["total"]
+    return {name: total.get(name) for name in ("admitted", "refused", "passed", "in", "missing")}
+
+
+def test_a_backup_of_a_running_site_is_restored_and_the_lanes_send_what_is_missing(open_stage, run):
+    async def scenario():
+        people = make_people(*["may pass: visitor", "may pass: staff", "code red", "may pass: media"] * 2)
+        async with open_stage(people) as stage:
+            await everybody_comes(stage, people[:4])
+            await judged(stage)
+            folder = stage.directory / "backup"
+            said = stage.command(COLLECTOR, "backup", "--data", stage.data, "--to", folder)
+            assert "secret keys are not in it" in said
+            assert not (folder / "keys" / "site.key").exists()
+            with pytest.raises(StageFailure, match="it is there already"):
+                stage.command(COLLECTOR, "backup", "--data", stage.data, "--to", folder)
+            await everybody_comes(stage, people[4:])
+            assert (await judged(stage)).differences == []
+            before = counts(stage)
+
+            stage.collector.kill()
+            lost = stage.directory / "lost"
+            stage.data.rename(lost)
+            said = stage.command(
+                COLLECTOR, "restore", "--from", folder, "--data", stage.data, "--keys", lost / "keys"
+            )
+            assert stage.site_id in said
+            with pytest.raises(StageFailure, match="it is not empty"):
+                stage.command(COLLECTOR, "restore", "--from", folder, "--data", stage.data, "--keys", lost / "keys")
+            stage.start_collector(stage.client.port)
+            await stage.wait_for("the collector is back", stage.client.is_well, BOUND)
+            result = await judged(stage)
+            assert result.differences == [] and result.unexpected == []
+            assert counts(stage) == before
+            assert "\trestore\t" in stage.command(COLLECTOR, "audit", "--data", stage.data)
+
+    run(scenario())
 
 
 def test_other_rules_for_today(open_stage, run):
