@@ -13,6 +13,7 @@ public final class CollectorService {
     private let inside: InsideList
     private let presence: PresenceDesk
     private let corrections: CorrectionBook
+    private let prune: PruneThread
     private let server: HTTPServer
     private let process: ProcessFigures
     private let register: EnrolmentRegister
@@ -92,6 +93,7 @@ public final class CollectorService {
             process: process)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
+        prune = try PruneThread(settings)
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }
@@ -178,6 +180,7 @@ public final class CollectorService {
     public func stop() {
         guard isRunning else { return }
         isRunning = false
+        prune.stop()
         intake.stop(withinMilliseconds: 800)
         archive.stop()
         changes.stop()

@@ -34,6 +34,7 @@ public struct CollectorSettings: Sendable {
     /// What keeps an image from being published by itself.
     public var feedGuard: FeedGuard
     var images = ImageLimits()
+    public var keep = Retention()
     /// By which the collector judges whether a key turns.
     public var windows = KeyWindows()
 
@@ -100,6 +101,7 @@ public struct CollectorSettings: Sendable {
             images.days = section.integer("keep_days", default: ImageLimits.defaultDays, in: 0...3650, unit: "days")
             images.most = section.integer("keep_most", default: ImageLimits.defaultMost, in: 1...10_000)
         }
+        if let section = root.optionalSection("keep") { keep = Retention(section) }
         try reader.finish()
     }
 

@@ -134,6 +134,11 @@ let program = Program(
                 + "says whose outcome changes, and what cannot be recomputed",
             flags: [config, policy, then, judgedDay, csv]),
         Subcommand(
+            "prune",
+            summary:
+                "remove what is older than the configuration's `keep` and `images` say; `serve` does it once a day",
+            flags: [config, dryRun]),
+        Subcommand(
             "backup",
             summary: "copy all that the site needs into a folder, while `serve` and `import` run",
             flags: [data, target, withKeys]),
@@ -162,6 +167,7 @@ case "whatif":
         day: arguments[judgedDay], isCSV: arguments[csv]
     ).run()
 case "backup": backUp()
+case "prune": prune()
 case "restore": restore()
 case "correct": correct(arguments.operand("COUNT") ?? "")
 case "token": changeTokens(arguments.operand("ACTION") ?? "", arguments.operand("NAME"))
@@ -352,6 +358,14 @@ func configured() -> CollectorSettings {
     do { return try CollectorSettings(path: arguments[config]) } catch {
         program.fail(error.description, .configuration)
     }
+}
+
+func prune() {
+    let settings = configured()
+    do {
+        let removed = try Prune(settings, isDryRun: arguments[dryRun]).run(by: AuditTrail.operatorName)
+        say((arguments[dryRun] ? "dry run, nothing was changed; it would remove " : "removed: ") + "\(removed.text)\n")
+    } catch { program.fail(error.description) }
 }
 
 func backUp() {

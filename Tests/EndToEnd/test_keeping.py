@@ -1,4 +1,4 @@
-"""What a site keeps, and what of it: a backup while it runs, other rules for a day gone by."""
+"""What a site keeps, and what of it: a backup while it runs, other rules for a day gone by, old records."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_backup_of_a_running_site_is_restored_and_the_lanes_send_what_is_missi
     run(scenario())
 
 
-def test_other_rules_for_today(open_stage, run):
+def test_other_rules_for_today_and_nothing_to_prune(open_stage, run):
     async def scenario():
         people = make_people("may pass: visitor", "fever", "code red", "may pass: staff", "unknown badge")
         async with open_stage(people) as stage:
@@ -89,5 +89,7 @@ def test_other_rules_for_today(open_stage, run):
             table = whatif(other, "--csv").splitlines()
             assert table[0] == "row,at,lane,holder,kind,before,after"
             assert any(line.endswith(f"{warm.holder},{warm.kind},temperature-high,admitted") for line in table)
+            said = stage.command(COLLECTOR, "prune", "--config", configuration(stage), "--dry-run")
+            assert "nothing" in said
 
     run(scenario())
