@@ -221,9 +221,10 @@ struct FeedRowReader: Sendable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(field.count / 2)
         var high: UInt8?
-        for character in field {
+        for (place, character) in field.enumerated() {
             guard let digit = Self.digit(character) else {
-                note(column, "\(shown(field)) is not hexadecimal")
+                // Without the field: what is a badge's number stands in no report.
+                note(column, "character \(place + 1) of \(field.count) is not hexadecimal")
                 return nil
             }
             if let upper = high {

@@ -51,7 +51,8 @@ struct FeedImportTests {
         let report = try #require(bench.report)
         #expect(report[0] == "file,line,column,reason,advice")
         #expect(report[1].hasPrefix("\"feed.csv\",3,kind,\"'guest' is not one of"))
-        #expect(report[2].hasPrefix("\"feed.csv\",3,chip,\"'xx' is not hexadecimal\",\"4, 5, 7 or 10 bytes"))
+        #expect(
+            report[2].hasPrefix("\"feed.csv\",3,chip,\"character 1 of 2 is not hexadecimal\",\"4, 5, 7 or 10 bytes"))
         #expect(report[3].hasPrefix("\"feed.csv\",4,row,\"2 fields, the header has 14\",\"a line of CSV"))
         #expect(
             report[4].hasPrefix("\"feed.csv\",5,holder,\"this holder stands on line 2 already; that row is used\",\""))

@@ -1,14 +1,16 @@
-"""What a site keeps, and what of it: a backup while it runs, other rules for a day gone by, old records."""
+"""What a site keeps, and what of it: a backup while it runs, other rules for a day gone by, old records, no chip numbers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import make_people
 from test_one_badge import judged
 
+from lanesim_parts.people import Person
 from lanesim_parts.stage import StageFailure
 
 BOUND = 60
@@ -93,3 +95,65 @@ def test_other_rules_for_today_and_nothing_to_prune(open_stage, run):
             assert "nothing" in said
 
     run(scenario())
+
+
+def notations(person: Person) -> Iterator[bytes]:
+    """Every way in which a chip's number is usually written that is long enough to mean nothing else."""
+    chip = person.chip
+    for number in (chip, chip[::-1]):
+        yield number
+        for text in (number.hex(), number.hex(":"), number.hex("-"), number.hex(" ")):
+            yield text.encode()
+            yield text.upper().encode()
+        # Readers print all of it, or its last four bytes with leading zeros (8H10D).
+        yield b"%d" % int.from_bytes(number, "big")
+        yield b"%010d" % int.from_bytes(number[-4:], "big")
+    yield person.code.encode()
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+
+
+def test_no_number_of_a_chip_is_anywhere_at_the_collector(open_stage, run):
+    async def scenario():
+        people = make_people("may pass: visitor", "code red", "may pass: staff", "conflict badge", "unknown badge")
+        async with open_stage(people) as stage:
+            await everybody_comes(stage, people)
+            await judged(stage)
+            changes = stage.directory / "noon.csv"
+            changes.write_text(f"holder,health_code\n{people[0].holder},red\n")
+            stage.command(COLLECTOR, "changes", changes, "--data", stage.data)
+            feed = stage.directory / "feed.csv"
+            # Rows that are refused and told of: a kind that is none, a chip as another program writes it.
+            rows = feed.read_text().splitlines()
+            row = next(row for row in rows if row.startswith(f"{people[0].holder},"))
+            rows.append(row.replace("visitor", "nobody"))
+            rows.append(re.sub(people[0].chip.hex(), people[0].chip.hex(":"), row, flags=re.IGNORECASE))
+            assert rows[-1] != row
+            feed.write_text("\n".join(rows) + "\n")
+            try:
+                stage.command(COLLECTOR, "import", "--data", stage.data, feed)
+            except StageFailure:
+                pass  # held, or refused: what is written of it is what is looked at
+            stage.command(COLLECTOR, "deactivate", people[2].holder, "--data", stage.data)
+            backup = stage.directory / "backup"
+            stage.command(COLLECTOR, "backup", "--data", stage.data, "--to", backup, "--with-keys")
+            assert chips_in(people, [feed]), "what is looked for stands in the feed, and is found there"
+            searched = files(stage.data) + files(backup) + sorted(stage.logs.glob("*collector*"))
+            (report,) = stage.directory.glob("*.refused.csv")
+            assert "is not hexadecimal" in report.read_text()
+            searched.append(report)
+            assert len(searched) > 12
+            assert chips_in(people, searched) == []
+
+    run(scenario())
+
+
+def chips_in(people, paths) -> list[str]:
+    found = []
+    for path in paths:
+        contents = path.read_bytes()
+        for person in people:
+            found += [f"{path}: {number!r}" for number in notations(person) if number in contents]
+    return found
