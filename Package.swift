@@ -23,8 +23,10 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// `embedded`: files that become part of the program, as `PackageResources.page_js` and the like.
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], embedded: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, resources: embedded.map { .embedInCode($0) }, swiftSettings: strict)
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -77,7 +79,7 @@ let package = Package(
             [
                 "Admission", "Framing", "Wording", "Posix", "Cryptography", "Storage", "Configuration", "CMicroHTTPD",
                 "CSQLite",
-            ]),
+            ], embedded: ["Page/page.css", "Page/page.js"]),
         room(
             "Technician",
             [

@@ -9,6 +9,7 @@ import Synchronization
 ///     GET  /v1/records     stored records as JSON lines: lane=, after=ROW, limit=
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/flow        counts of each five minutes of a day: day=, lane=
+///     GET  /v1/live        what the page shows, as it changes (Server-Sent Events)
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
 ///     GET  /v1/alerts      what somebody has to look at: kind, since, count, what to do
@@ -22,7 +23,7 @@ import Synchronization
 ///     GET  /openapi.json   all of this as OpenAPI 3.1
 ///     GET  /healthz        whether the collector works
 ///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
-///     GET  /               the page, with /page.css and /page.js
+///     GET  /               the page, with /page.css, /page.js and /chart.js
 ///     GET, POST /login     asks a person's browser for a token; POST /logout
 final class CollectorRoutes: HTTPRoutes {
     private let settings: CollectorSettings
@@ -37,14 +38,17 @@ final class CollectorRoutes: HTTPRoutes {
     private let published: PublishedDirectory
     private let presence: PresenceDesk
     private let corrections: CorrectionBook
+    private let live: LiveDesk
     private let process: ProcessFigures
     private let server = Mutex(Shown())
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
         changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk,
-        corrections: CorrectionBook, process: ProcessFigures
+        corrections: CorrectionBook, process: ProcessFigures, screen: Screen, live: LiveDesk
     ) {
+        self.screen = screen
+        self.live = live
         self.corrections = corrections
         self.process = process
         self.presence = presence
@@ -57,7 +61,6 @@ final class CollectorRoutes: HTTPRoutes {
         self.intake = intake
         self.archive = archive
         self.publisher = publisher
-        screen = Screen(settings)
     }
 
     /// The methods of each path.
@@ -65,6 +68,7 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/records": ["GET", "HEAD", "POST"],
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/flow": ["GET", "HEAD"],
+        "/v1/live": ["GET"],
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/alerts": ["GET", "HEAD"],
         "/v1/inside": ["GET", "HEAD"],
@@ -84,6 +88,7 @@ final class CollectorRoutes: HTTPRoutes {
         "/": ["GET", "HEAD"],
         "/page.css": ["GET", "HEAD"],
         "/page.js": ["GET", "HEAD"],
+        "/chart.js": ["GET", "HEAD"],
     ]
 
     func admit(_ head: HTTPHead) -> HTTPAdmission {
@@ -136,7 +141,7 @@ final class CollectorRoutes: HTTPRoutes {
             "/v1/images", "/v1/lists", "/v1/statement", "/v1/presence", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
-        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js": return nil
+        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js": return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
         case "/v1/records", "/v1/changes", "/v1/inside.csv": answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
@@ -166,6 +171,7 @@ final class CollectorRoutes: HTTPRoutes {
                         corrections: corrections.all, isNamed: isOperator(request.head, now)
                     ).tallies(now: now)))
         case "/v1/flow": flow(request, now)
+        case "/v1/live": live.open(request)
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
         case "/v1/changes":

@@ -14,6 +14,7 @@ public final class CollectorService {
     private let presence: PresenceDesk
     private let corrections: CorrectionBook
     private let prune: PruneThread
+    private let live: LiveDesk
     private let server: HTTPServer
     private let process: ProcessFigures
     private let register: EnrolmentRegister
@@ -86,11 +87,23 @@ public final class CollectorService {
         let tls = try CollectorTLS(settings, authority, port: listener.port)
         certificateExpires = tls?.expiresMilliseconds
         let gate = Gatekeeper(authority, register, isEncrypted: tls != nil)
+        let screen = try Screen(settings)
+        live = try LiveDesk(
+            settings, page: screen.tag,
+            LiveDesk.Sources(
+                books: { [intake] in intake.snapshot }, inside: { [inside] in inside.snapshot },
+                corrections: { [corrections] in corrections.all }, isStoring: { [intake] in intake.isWhole }),
+            mayRead: { head in
+                guard case .may = gate.person(head, needs: .viewer, now: SystemClock.wallMilliseconds()) else {
+                    return false
+                }
+                return true
+            })
         process = ProcessFigures(data, now: now)
         let routes = CollectorRoutes(
             settings, intake: intake, archive: archive, publisher: publisher,
             changes: changes, gate: gate, inside: inside, presence: presence, corrections: corrections,
-            process: process)
+            process: process, screen: screen, live: live)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
         prune = try PruneThread(settings)
@@ -186,6 +199,8 @@ public final class CollectorService {
         changes.stop()
         inside.stop()
         presence.stop()
+        // Streams end before the server does: it must not stop while a connection is suspended.
+        live.stop()
         server.stop()
         lock = nil
     }

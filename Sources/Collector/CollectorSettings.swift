@@ -19,6 +19,11 @@ public struct CollectorSettings: Sendable {
     /// A certificate of the operator's own instead of one that the site's authority makes.
     var ownCertificate: OwnCertificate?
 
+    struct ZoneLimit: Sendable, Hashable {
+        var people: Int?
+        var vehicles: Int?
+    }
+
     struct OwnCertificate: Sendable {
         var certificateFile: String
         var keyFile: String
@@ -30,7 +35,14 @@ public struct CollectorSettings: Sendable {
     /// What people see of a kind: the colour its lanyard has, as a CSS hexadecimal colour or a word.
     var lanyardColours: [HolderKind: String]
     var zones: [ShortName: Bilingual]
+    /// How many people and vehicles a zone is for, as the wall screen shows it. Lanes have the limits that refuse in their
+    /// policies.
+    var zoneLimits: [ShortName: ZoneLimit] = [:]
     var lanes: [ShortName: String]
+    /// Lanes that are one entrance on the wall screen.
+    var entrances: [ShortName: Bilingual] = [:]
+    /// A lane's entrance; a lane that has none is one by itself.
+    var entranceOfLane: [ShortName: ShortName] = [:]
     /// What keeps an image from being published by itself.
     public var feedGuard: FeedGuard
     var images = ImageLimits()
@@ -79,11 +91,25 @@ public struct CollectorSettings: Sendable {
             guard let zone = ShortName(name) else { continue }
             zones[zone] = Bilingual(
                 section.text("name_zh", rule: .displayName), section.text("name_en", rule: .displayName))
+            zoneLimits[zone] = ZoneLimit(
+                people: section.optionalInteger("limit", in: 1...10_000_000),
+                vehicles: section.optionalInteger("vehicle_limit", in: 1...10_000_000))
+        }
+        for (name, section) in root.namedSections("entrances", names: .laneID) {
+            guard let entrance = ShortName(name) else { continue }
+            entrances[entrance] = Bilingual(
+                section.text("name_zh", rule: .displayName), section.text("name_en", rule: .displayName))
         }
         lanes = [:]
         for (name, section) in root.namedSections("lanes", names: .laneID) {
             guard let lane = ShortName(name) else { continue }
             lanes[lane] = section.text("name", rule: .displayName)
+            guard let text = section.optionalText("entrance", rule: .laneID) else { continue }
+            guard let entrance = ShortName(text), entrances[entrance] != nil else {
+                section.refuse("entrance", "'\(text)' is not among the entrances")
+                continue
+            }
+            entranceOfLane[lane] = entrance
         }
         feedGuard = FeedGuard()
         if let section = root.optionalSection("import") {

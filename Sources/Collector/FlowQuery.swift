@@ -35,23 +35,13 @@ struct FlowQuery: Sendable {
             }
             row = select.integer(0)
         }
-        let select = try intake.prepare(
-            "SELECT start, counts FROM tally WHERE span = ? AND start >= ? AND start < ? AND lane = ? ORDER BY start")
-        select.bind(1, TallySpan.fiveMinutes.rawValue)
-        select.bind(2, seconds.lowerBound)
-        select.bind(3, seconds.upperBound)
-        select.bind(4, row)
+        let counts = try FiveMinuteCounts(intake)
         var flow: [JSONText] = []
-        while try select.step() {
-            guard let tally = select.withBlob(1, { Tally(encoded: $0) }) else {
-                throw CollectorFailure(
-                    "read", intake.path, "it holds counts that are none",
-                    advice: "the file is damaged; put a backup in its place")
-            }
-            let start = select.integer(0) * 1000
+        for start in stride(from: seconds.lowerBound, to: seconds.upperBound, by: 300) {
+            guard let tally = try counts.tally(lane: row, start: start) else { continue }
             flow.append(
                 .object(
-                    [("at", .text(Timestamp.format(start))), ("at_ms", .number(start))]
+                    [("at", .text(Timestamp.format(start * 1000))), ("at_ms", .number(start * 1000))]
                         + Self.members.map { ($0.0, .number(tally[$0.1])) }))
         }
         return .json(

@@ -33,6 +33,8 @@ struct HTTPResponse: Sendable {
         case bytes([UInt8])
         /// `count` bytes of an open file from `offset`.
         case file(Descriptor, offset: Int64, count: Int64)
+        /// What goes on until it is finished.
+        case stream(HTTPStream)
     }
 
     var status: Int
@@ -45,6 +47,11 @@ struct HTTPResponse: Sendable {
         self.status = status
         self.headers = [("Content-Type", type)] + headers
         self.body = .bytes(body)
+    }
+
+    /// Of an answer that goes on.
+    var stream: HTTPStream? {
+        if case .stream(let stream) = body { stream } else { nil }
     }
 
     static func text(_ text: String) -> HTTPResponse {

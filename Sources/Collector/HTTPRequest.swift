@@ -41,7 +41,10 @@ final class HTTPRequest: Sendable {
     /// Later answers than the first are not sent.
     func answer(_ response: HTTPResponse) {
         exchange.withLock {
-            guard $0.response == nil, !$0.isOver else { return }
+            guard $0.response == nil, !$0.isOver else {
+                response.stream?.end()
+                return
+            }
             $0.response = response
             if $0.isSuspended {
                 $0.isSuspended = false
@@ -82,6 +85,9 @@ final class HTTPRequest: Sendable {
 
     /// The connection's pointer is not good any more.
     func end() {
-        exchange.withLock { $0.isOver = true }
+        exchange.withLock {
+            $0.isOver = true
+            $0.response?.stream?.end()
+        }
     }
 }

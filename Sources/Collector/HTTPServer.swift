@@ -15,7 +15,8 @@ import Synchronization
 /// - It does not notice that a peer has gone whose last bytes and end came together: `cutLate` does.
 /// - It ends a path at an escaped NUL: that stays escaped.
 /// - Its limit of connections is one for all: each address has one of its own (`ConnectionsByAddress`).
-/// - A connection must be resumed before the server stops: `stop` answers whatever is still open.
+/// - A connection must be resumed before the server stops: `stop` answers whatever is still open, and whoever has streams
+///   finishes them before.
 final class HTTPServer: Sendable {
     struct Limits: Sendable {
         /// A lane has up to three: records, credentials, and one that waits for changes.
@@ -334,8 +335,9 @@ final class HTTPServer: Sendable {
     }
 
     fileprivate func send(_ response: HTTPResponse, _ pointer: OpaquePointer) -> MHD_Result {
-        connection(of: pointer)?.expect(
-            withinMilliseconds: response.patienceMilliseconds, isAnswered: true)
+        let connection = connection(of: pointer)
+        connection?.expect(withinMilliseconds: response.patienceMilliseconds, isAnswered: true)
+        response.stream?.begin(pointer, connection)
         guard let made = HTTPServer.make(response) else { return .NO }
         defer { MHD_destroy_response(made) }
         let fixed = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
@@ -364,6 +366,7 @@ final class HTTPServer: Sendable {
                 return nil
             }
             return made
+        case .stream(let stream): return stream.makeResponse()
         }
     }
 

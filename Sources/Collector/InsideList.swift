@@ -25,6 +25,13 @@ final class InsideList: Sendable {
         var zone: String
     }
 
+    /// Holders of one kind: in the image; those whose fourth key turns; those who passed at least once.
+    struct Badges: Sendable, Hashable {
+        var issued = 0
+        var activated = 0
+        var used = 0
+    }
+
     struct Snapshot: Sendable {
         var imageVersion: UInt64
         var asOfMilliseconds: Int64
@@ -36,6 +43,8 @@ final class InsideList: Sendable {
         var sinceMilliseconds: Int64?
         /// In all; `people` holds the first ones.
         var count: Int
+        /// Of the holders in the image, by kind.
+        var badges: [HolderKind: Badges] = [:]
         var people: [Person]
     }
 
@@ -266,7 +275,7 @@ final class InsideList: Sendable {
         work.since = count > 0 ? work.since ?? now : nil
         let snapshot = Snapshot(
             imageVersion: image.version, asOfMilliseconds: now, onSite: onSite, byKey: byKey,
-            sinceMilliseconds: work.since, count: count, people: found)
+            sinceMilliseconds: work.since, count: count, badges: badges(keys, work), people: found)
         state.withLock { $0.snapshot = snapshot }
         let told = work.told ?? 0
         if count != told {
@@ -276,6 +285,21 @@ final class InsideList: Sendable {
                 "\(what)\(count) of \(onSite) holders on site have keys that do not turn (image \(image.version))")
         }
         work.told = count
+    }
+
+    private func badges(_ keys: HolderKeys, _ work: Work) -> [HolderKind: Badges] {
+        var counts = [Badges](repeating: Badges(), count: 16)
+        for number in 0..<keys.end {
+            guard let known = keys[number] else { continue }
+            counts[Int(known.kind.rawValue)].issued += 1
+            if known.keys.contains(.activated) { counts[Int(known.kind.rawValue)].activated += 1 }
+        }
+        for number in work.passages.keys {
+            if let known = keys[Int(number)] { counts[Int(known.kind.rawValue)].used += 1 }
+        }
+        var badges: [HolderKind: Badges] = [:]
+        for kind in HolderKind.allCases { badges[kind] = counts[Int(kind.rawValue)] }
+        return badges
     }
 }
 

@@ -12,6 +12,7 @@ extension OpenAPIDocument {
         ("/v1/records", [records, batch]),
         ("/v1/tallies", [json("Counts in all and today, of each lane and zone", .viewer, "Tallies")]),
         ("/v1/flow", [flow]),
+        ("/v1/live", [live]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
         ("/v1/alerts", [json("What somebody has to look at", .viewer, "Alerts")]),
         ("/v1/inside", [json("Holders on site whose keys do not turn; names for operators only", .viewer, "Inside")]),
@@ -34,6 +35,7 @@ extension OpenAPIDocument {
         ("/", [page]),
         ("/page.css", [text("Of the page", .anybody, "text/css", "Its style")]),
         ("/page.js", [text("Of the page", .anybody, "text/javascript", "Its script")]),
+        ("/chart.js", [chart]),
     ])
 
     // MARK: Parameters
@@ -78,6 +80,32 @@ extension OpenAPIDocument {
             summary: summary, role: role, answers: [Answer(status: 200, says: says, content: (type, line))],
             hasHead: true)
     }
+
+    private static let flow = OpenAPIOperation(
+        summary: "What was counted in each five minutes of a day, at the site or one lane", role: .viewer,
+        parameters: [
+            parameter(
+                "day", "At the site; today when left out", [("type", .text("string")), ("format", .text("date"))]),
+            parameter("lane", "Of this lane only", pattern("^[a-z0-9-]{1,31}$")),
+        ],
+        answers: [
+            Answer(status: 200, says: "Counts", content: ("application/json", Schemas.reference("Flow"))),
+            notFound("Nothing was ever heard of this lane"),
+            Answer(
+                status: 500, says: "The database cannot be read",
+                content: ("application/json", Schemas.reference("Error"))),
+        ], hasHead: true)
+
+    private static let live = OpenAPIOperation(
+        summary: "What the wall screen shows, as it changes (docs/formats.md)", role: .viewer,
+        answers: [Answer(status: 200, says: "Server-Sent Events without an end", content: ("text/event-stream", line))])
+
+    private static let chart = OpenAPIOperation(
+        summary: "Of the page: Debian's libjs-chart.js", role: .anybody,
+        answers: [
+            Answer(status: 200, says: "The chart", content: ("text/javascript", line)),
+            notFound("It is not installed"),
+        ], hasHead: true)
 
     private static func notFound(_ says: String) -> Answer {
         Answer(status: 404, says: says, content: ("application/json", Schemas.reference("Error")))

@@ -94,7 +94,30 @@ enum OpenAPISchemas {
             array(
                 object([
                     ("zone", text), ("name_zh", text), ("name_en", text), ("people", integer), ("vehicles", integer),
+                    ("limit", orNothing.integer), ("vehicle_limit", orNothing.integer),
                 ]))
+        ),
+        ("refusals_today_by_key", counts),
+        (
+            "entrances",
+            array(
+                object([
+                    ("entrance", text), ("name_zh", text), ("name_en", text), ("lanes", count), ("entries", integer),
+                    ("in", integer), ("vehicles_in", integer),
+                ]))
+        ),
+        (
+            "badges",
+            .object([
+                ("type", .array([.text("array"), .text("null")])),
+                (
+                    "items",
+                    object([
+                        ("kind", choice(HolderKind.allCases.map { "\($0.name)" })), ("issued", count),
+                        ("activated", count), ("used", count),
+                    ])
+                ),
+            ])
         ),
         ("inside_without_keys", orNothing.integer),
         (
@@ -103,6 +126,21 @@ enum OpenAPISchemas {
                 object(
                     [("lane", text), ("name", text), ("last_seen_ms", integer), ("tampered", array(text))]
                         + tallyWithStates + [("today", reference("Tally"))]))
+        ),
+    ])
+
+    private static let flow = object([
+        ("day", type("string", format: "date")), ("time_zone", text), ("begins_ms", integer), ("ends_ms", integer),
+        ("lane", orNothing.text),
+        (
+            "flow",
+            array(
+                object(
+                    [("at", instant), ("at_ms", integer)]
+                        + [
+                            "in", "out", "vehicles_in", "vehicles_out", "presented", "admitted", "refused", "passed",
+                            "tailgating",
+                        ].map { ($0, count) }))
         ),
     ])
 

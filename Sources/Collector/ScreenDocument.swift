@@ -1,3 +1,4 @@
+import Admission
 import Wording
 
 /// The document: its words from `ScreenWording`, the site's name from the configuration.
@@ -6,7 +7,8 @@ struct ScreenDocument {
 
     init(_ settings: CollectorSettings) { self.settings = settings }
 
-    var text: String {
+    /// `page`: names this version of the page (`Screen.tag`).
+    func document(page: String) -> String {
         """
         <!doctype html>
         <html lang="zh-Hans">
@@ -17,30 +19,53 @@ struct ScreenDocument {
         <title>\(escape(settings.siteName.chinese)) · \(escape(ScreenWording.title.wording.line))</title>
         <link rel="icon" href="data:,">
         <link rel="stylesheet" href="/page.css">
+        <script src="/chart.js" defer></script>
         <script src="/page.js" defer></script>
         </head>
-        <body data-words="\(escape(words))">
+        <body class="wall" data-page="\(escape(page))" data-words="\(escape(words))">
         <header>
         <h1>\(both(settings.siteName))</h1>
+        <p id="lanes" class="note"></p>
+        <p id="clock"></p>
         <p id="state" role="status">…</p>
         </header>
         <noscript><p class="alarm">\(both(.needsScript))</p></noscript>
+        <ul id="alerts" role="alert" hidden></ul>
         <main>
-        <p id="alert" class="alarm" role="alert" hidden><b id="without-keys">–</b> \(both(.insideWithoutKeys))</p>
-        <p id="not-known" class="trouble" role="status" hidden>\(both(.insideNotKnown))</p>
-        <section class="figures">
-        \(figure("in", .inToday, [("in-all", .allDays), ("holders", .distinctHoldersToday)]))
-        \(figure("out", .outToday, [("out-all", .allDays), ("refused", .refusedToday)]))
         \(figure("people", .peopleOnSite, [], isMain: true))
-        \(figure("vehicles", .vehiclesOnSite, [("vehicles-in", .vehiclesInToday), ("vehicles-out", .vehiclesOutToday)]))
+        \(figure("in", .inToday, [("holders", .distinctHolders), ("out", .outToday)]))
+        \(figure("vehicles-in", .vehiclesInToday, [("distinct-vehicles", .distinctVehicles), ("vehicles-out", .outToday)]))
+        \(figure("vehicles", .vehiclesOnSite, []))
+        <section class="flow">
+        <h2>\(both(.flowToday))<span class="legend"><i class="in"></i>\(both(.flowIn))<i class="out"></i>\(both(.flowOut))</span></h2>
+        <div class="chart"><canvas id="flow"></canvas></div>
+        <p id="no-chart" class="empty" hidden>\(both(.noChart))</p>
         </section>
-        <section>
-        <h2>\(both(.lanes))</h2>
+        <section class="entrances">
+        <h2>\(both(.entrances))</h2>
         <table>
-        <thead><tr>\(columns)</tr></thead>
-        <tbody id="lanes"></tbody>
+        <thead><tr><th></th><th></th>\(column(.entriesRecent))\(column(.entriesToday))</tr></thead>
+        <tbody id="entrances"></tbody>
         </table>
-        <p id="empty" hidden>\(both(.noLanes))</p>
+        <p id="more-entrances" class="more" hidden></p>
+        <p id="no-entrances" class="empty" hidden>\(both(.noEntrances))</p>
+        </section>
+        <section class="zones">
+        <h2>\(both(.zones))<span class="legend">\(both(.peopleOfLimit))</span></h2>
+        <ul id="zones"></ul>
+        <p id="more-zones" class="more" hidden></p>
+        <p id="no-zones" class="empty" hidden>\(both(.noZones))</p>
+        </section>
+        <section class="refusals">
+        <h2>\(both(.refusals))<output id="refused">–</output></h2>
+        <dl>\(refusals)</dl>
+        </section>
+        <section class="badges">
+        <table>
+        <thead><tr><th scope="col">\(both(.badges))</th>\(column(.issued))\(column(.activated))\(column(.used))</tr></thead>
+        <tbody id="badges">\(kinds)</tbody>
+        </table>
+        <p id="no-badges" class="empty" hidden>\(both(.noBadges))</p>
         </section>
         </main>
         </body>
@@ -53,18 +78,34 @@ struct ScreenDocument {
         _ id: String, _ title: ScreenWording, _ small: [(String, ScreenWording)], isMain: Bool = false
     ) -> String {
         let rows = small.map { "<li>\(both($0.1)) <b id=\"\($0.0)\">–</b></li>" }.joined()
-        return "<div class=\"figure\(isMain ? " main" : "")\"><h2>\(both(title))</h2><output id=\"\(id)\">–</output>"
-            + (rows.isEmpty ? "" : "<ul>\(rows)</ul>") + "</div>"
+        return
+            "<section class=\"figure\(isMain ? " main" : "")\"><h2>\(both(title))</h2><output id=\"\(id)\">–</output>"
+            + (rows.isEmpty ? "" : "<ul>\(rows)</ul>") + "</section>"
     }
 
-    private var columns: String {
-        let words: [ScreenWording] = [.lane, .admitted, .passed, .refused, .missing, .lastSeen]
-        return words.map { "<th scope=\"col\">\(both($0))</th>" }.joined()
+    private func column(_ word: ScreenWording) -> String { "<th scope=\"col\">\(both(word))</th>" }
+
+    /// By the names of `refusals_today_by_key`.
+    private var refusals: String {
+        let keys = Key.allCases.map { ($0.name, $0.wording) }
+        let others = [("temperature", ScreenWording.temperature.wording), ("other", ScreenWording.other.wording)]
+        return (keys + others).map { "<div><dt>\(both($0.1))</dt><dd id=\"refused-\($0.0)\">–</dd></div>" }.joined()
+    }
+
+    private var kinds: String {
+        HolderKind.allCases.map { kind in
+            let cells = ["issued", "activated", "used"].map { "<td id=\"\(kind.name)-\($0)\">–</td>" }.joined()
+            let colour = settings.lanyardColours[kind].map { " data-colour=\"\(escape($0))\"" } ?? ""
+            return "<tr><th scope=\"row\"><i class=\"lanyard\"\(colour)></i>\(both(kind.wording))</th>\(cells)</tr>"
+        }.joined()
     }
 
     /// What the script writes itself, as JSON: name → [Chinese, English].
     private var words: String {
-        let used: [ScreenWording] = [.updated, .staleSince, .secondsAgo, .minutesAgo, .hoursAgo, .tampered]
+        let used: [ScreenWording] = [
+            .live, .staleSince, .connecting, .corrected, .lanes, .lanesSilent, .missing, .more, .full, .nearLimit,
+            .vehicles, .insideWithoutKeys, .insideNotKnown, .tampered, .notStoring,
+        ]
         let pairs = used.map { word in
             (word.rawValue, JSONText.array([.text(word.wording.chinese), .text(word.wording.english)]))
         }

@@ -15,6 +15,9 @@ import Posix
 /// `corrected` and `corrected_today` are the counts of the site with what operators put right of them (CorrectionBook.swift),
 /// `corrections` the newest of these: which count and by how much, and for operators who and why. The other counts stay as they were counted.
 ///
+/// `zones` with their limits, `entrances` (that with most entries today first) and `badges` of each kind are what the wall
+/// screen shows beside them (ScreenFigures.swift).
+///
 /// What counts as a crossing: a passage, an anonymous passage, and a tailgater, each in the direction it went (Tally.swift).
 struct TallyJSON {
     private let snapshot: Intake.Snapshot
@@ -40,6 +43,7 @@ struct TallyJSON {
 
     /// `now`: ms since 1970-01-01 UTC.
     func tallies(now: Int64) -> JSONText {
+        let figures = ScreenFigures(snapshot, settings, inside: inside, corrections: corrections)
         var all = snapshot.site.all
         var today = snapshot.site.today
         for lane in snapshot.lanes.values {
@@ -63,7 +67,10 @@ struct TallyJSON {
             ("passages", passages(all)),
             ("refusals_today", refusals(today)),
             ("passages_today", passages(today)),
-            ("zones", zones),
+            ("refusals_today_by_key", ScreenFigures.refusalsByKey(today)),
+            ("zones", figures.zones),
+            ("entrances", .array(figures.entrances.map { $0.json(recent: nil) })),
+            ("badges", figures.badges),
             ("inside_without_keys", inside.map { .number($0.count) } ?? .null),
             ("lanes", .array(sorted.map { lane($0, today: true) })),
         ])
@@ -192,24 +199,10 @@ struct TallyJSON {
         return .object(
             kinds.map { ($0.map { "\($0.name)" } ?? "unknown", .number(tally[Counter.passages(of: $0)])) })
     }
-
-    private var zones: JSONText {
-        let inside = snapshot.site.balances.filter { $0.key != .outside }.sorted { $0.key.text < $1.key.text }
-        return .array(
-            inside.map { zone, balance in
-                .object([
-                    ("zone", .text(zone.text)),
-                    ("name_zh", .text(settings.zones[zone]?.chinese ?? zone.text)),
-                    ("name_en", .text(settings.zones[zone]?.english ?? zone.text)),
-                    ("people", .number(balance.people)),
-                    ("vehicles", .number(balance.vehicles)),
-                ])
-            })
-    }
 }
 
 extension Tally {
-    fileprivate var withoutDistinct: Tally {
+    var withoutDistinct: Tally {
         var tally = self
         tally[.distinctHolders] = 0
         tally[.distinctVehicles] = 0

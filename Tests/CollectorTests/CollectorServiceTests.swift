@@ -33,7 +33,8 @@ struct CollectorServiceTests {
         #expect(lane["name"] as? String == "北登录厅-07")
         for (name, count) in expected { #expect(lane[name] as? Int == count, "\(name)") }
         let zones = try #require(tallies["zones"] as? [[String: Any]])
-        #expect(zones.map { $0["zone"] as? String } == ["north-ring"])
+        // Where somebody is, and what the configuration names.
+        #expect(zones.map { $0["zone"] as? String } == ["north-ring", "ring"])
         #expect(zones.first?["people"] as? Int == 1)
     }
 

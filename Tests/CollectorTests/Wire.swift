@@ -64,6 +64,28 @@ final class Wire {
         return Answer(status: status, headers: headers, body: body)
     }
 
+    /// The next event of a stream whose head was read; chunks' lengths are no fields of it. nil: it ended.
+    func event() throws -> (name: String, data: [String: Any])? {
+        while true {
+            guard let end = try fill(until: { Wire.find([10, 10], in: $0) }) else { return nil }
+            let text = String(decoding: buffer[..<end], as: UTF8.self)
+            buffer.removeFirst(end + 2)
+            if let event = Wire.event(text) { return event }
+        }
+    }
+
+    static func event(_ text: String) -> (name: String, data: [String: Any])? {
+        func field(_ name: String) -> String? {
+            text.split(whereSeparator: \.isNewline).first { $0.hasPrefix("\(name): ") }.map {
+                String($0.dropFirst(name.count + 2))
+            }
+        }
+        guard let name = field("event"), let data = field("data"),
+            let json = (try? JSONSerialization.jsonObject(with: Data(data.utf8))) as? [String: Any]
+        else { return nil }
+        return (name, json)
+    }
+
     /// Whether the peer closes within 60 s, whatever it says before.
     func isClosed(within milliseconds: Int = 60_000) throws -> Bool {
         let deadline = SystemClock.deadline(milliseconds: milliseconds)

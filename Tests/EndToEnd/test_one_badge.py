@@ -26,8 +26,8 @@ def test_a_badge_flows_from_its_bytes_to_the_page(open_stage, run):
             assert result.differences == [] and result.unexpected == []
             assert result.collector["on_site_people"] == 1
             assert not lane.gate.faults
-            script = re.search(r'<script[^>]* src="([^"]+)"', stage.client.get("/").decode())
-            assert script and "/v1/tallies" in stage.client.get("/" + script[1].lstrip("/")).decode()
+            script = re.search(r'<script[^>]* src="([^"]*page[^"]*)"', stage.client.get("/").decode())
+            assert script and "/v1/live" in stage.client.get("/" + script[1].lstrip("/")).decode()
             assert lane.settings.name in stage.client.get("/v1/lanes").decode()
 
     run(scenario())

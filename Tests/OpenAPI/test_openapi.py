@@ -33,6 +33,8 @@ def test_the_collector_does_what_its_openapi_document_says(open_stage, run):
                 sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run",
                 f"http://127.0.0.1:{stage.client.port}/openapi.json", "--header", f"Authorization: Bearer {token}",
                 "--seed", str(seed), "--max-examples", str(EXAMPLES), "--no-color", "--request-timeout", "30", "--continue-on-failure",
+                # A stream without an end: Tests/Browser reads it.
+                "--exclude-path", "/v1/live",
             ]  # fmt: skip
             refuses_who_has_no_token(stage.client.port)
             environment = os.environ | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
@@ -43,7 +45,7 @@ def test_the_collector_does_what_its_openapi_document_says(open_stage, run):
             assert done.returncode == 0, f"LANEKEEPER_SEED={seed}"
             (tested,) = re.findall(r"Tested: (\d+)", done.stdout)
             # It may leave out the document itself, which it has read by then.
-            assert int(tested) >= len(operations(stage.client.port)) - 1, "nothing else was left out"
+            assert int(tested) >= len(operations(stage.client.port)) - 2, "nothing but that and the stream was left out"
             assert stage.collector_runs() and stage.client.is_well()
 
     run(scenario())

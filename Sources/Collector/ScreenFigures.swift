@@ -1,0 +1,193 @@
+import Admission
+import Framing
+import Wording
+
+/// What the wall screen shows, of the books at one instant: counts as `/v1/tallies` has them, nobody's name or number.
+struct ScreenFigures {
+    /// A lane that told nothing for so long is shown as silent; one that has nothing to tell says so every 10 s.
+    static let silentMilliseconds: Int64 = 60_000
+    /// What a screen has room for; how many there are is said beside them.
+    static let mostEntrances = 24
+    static let mostNamed = 8
+
+    private let snapshot: Intake.Snapshot
+    private let settings: CollectorSettings
+    private let inside: InsideList.Snapshot?
+    private let corrections: [Correction]
+    private let isStoring: Bool
+
+    /// `inside`: nil when nobody has looked yet, or not for long.
+    init(
+        _ snapshot: Intake.Snapshot, _ settings: CollectorSettings, inside: InsideList.Snapshot? = nil,
+        corrections: [Correction] = [], isStoring: Bool = true
+    ) {
+        self.isStoring = isStoring
+        self.snapshot = snapshot
+        self.settings = settings
+        self.inside = inside
+        self.corrections = corrections
+    }
+
+    var day: Int64 { snapshot.day }
+
+    // MARK: Zones, badges, reasons
+
+    /// Each zone of the site that somebody was in or that the configuration names, by its name.
+    var zones: JSONText {
+        let names = Set(snapshot.site.balances.keys).union(settings.zones.keys).subtracting([.outside])
+        return .array(
+            names.sorted { $0.text < $1.text }.map { zone in
+                let balance = snapshot.site.balances[zone] ?? Balance()
+                let limit = settings.zoneLimits[zone]
+                return .object([
+                    ("zone", .text(zone.text)),
+                    ("name_zh", .text(settings.zones[zone]?.chinese ?? zone.text)),
+                    ("name_en", .text(settings.zones[zone]?.english ?? zone.text)),
+                    ("people", .number(balance.people)),
+                    ("vehicles", .number(balance.vehicles)),
+                    ("limit", limit?.people.map { .number($0) } ?? .null),
+                    ("vehicle_limit", limit?.vehicles.map { .number($0) } ?? .null),
+                ])
+            })
+    }
+
+    /// Badges of each kind: issued (in the image in force), activated (the fourth key turns), used (passed at least once).
+    var badges: JSONText {
+        guard let inside else { return .null }
+        return .array(
+            HolderKind.allCases.map { kind in
+                let count = inside.badges[kind] ?? InsideList.Badges()
+                return .object([
+                    ("kind", .text("\(kind.name)")), ("issued", .number(count.issued)),
+                    ("activated", .number(count.activated)), ("used", .number(count.used)),
+                ])
+            })
+    }
+
+    /// How often each key was a reason of a refusal, and what else was. One refusal may have several reasons.
+    static func refusalsByKey(_ tally: Tally) -> JSONText {
+        func count(_ reasons: Reasons) -> Int64 {
+            Reasons.ordered.filter(reasons.contains).reduce(0) {
+                $0 + tally[Counter.reason(bit: $1.rawValue.trailingZeroBitCount)]
+            }
+        }
+        let known = Key.allCases.reduce(Reasons.temperature) { $0.union($1.reasons) }
+        var others = Reasons()
+        for reason in Reasons.ordered where !known.contains(reason) { others.insert(reason) }
+        return .object(
+            Key.allCases.map { ($0.name, .number(count($0.reasons))) }
+                + [("temperature", .number(count(.temperature))), ("other", .number(count(others)))])
+    }
+
+    // MARK: Entrances
+
+    struct Entrance {
+        var id: ShortName
+        var name: Bilingual
+        /// Rows of its lanes.
+        var lanes: [Int64] = []
+        var peopleIn: Int64 = 0
+        var vehiclesIn: Int64 = 0
+
+        var entries: Int64 { peopleIn + vehiclesIn }
+
+        /// `recent`: how many came in during the last three five minutes, the running one among them.
+        func json(recent: Int64?) -> JSONText {
+            .object(
+                [
+                    ("entrance", .text(id.text)), ("name_zh", .text(name.chinese)), ("name_en", .text(name.english)),
+                    ("lanes", .number(lanes.count)), ("entries", .number(entries)), ("in", .number(peopleIn)),
+                    ("vehicles_in", .number(vehiclesIn)),
+                ] + (recent.map { [("recent", .number($0))] } ?? []))
+        }
+    }
+
+    /// The entrances that the configuration names, and each other lane by which somebody ever came in from outside: that
+    /// with most today first.
+    var entrances: [Entrance] {
+        var found: [ShortName: Entrance] = [:]
+        for (id, name) in settings.entrances { found[id] = Entrance(id: id, name: name) }
+        for lane in snapshot.lanes.values {
+            let id = settings.entranceOfLane[lane.name] ?? lane.name
+            guard found[id] != nil || lane.all[.peopleIn] + lane.all[.vehiclesIn] > 0 else { continue }
+            let name = settings.lanes[lane.name] ?? lane.name.text
+            var entrance = found[id] ?? Entrance(id: id, name: Bilingual(name, name))
+            entrance.lanes.append(lane.row)
+            entrance.peopleIn = Tally.bounded(entrance.peopleIn &+ lane.today[.peopleIn])
+            entrance.vehiclesIn = Tally.bounded(entrance.vehiclesIn &+ lane.today[.vehiclesIn])
+            found[id] = entrance
+        }
+        return found.values.sorted { ($1.entries, $0.id.text) < ($0.entries, $1.id.text) }
+    }
+
+    // MARK: All of it
+
+    /// `recent`: of an entrance, as `Entrance.json` says.
+    func members(
+        now: Int64, recent: (Entrance) throws(CollectorFailure) -> Int64
+    ) throws(CollectorFailure) -> [(String, JSONText)] {
+        var all = snapshot.site.all
+        var today = snapshot.site.today
+        for lane in snapshot.lanes.values {
+            all += lane.all.withoutDistinct
+            today += lane.today.withoutDistinct
+        }
+        let missing = StoredThroughLedger.sum(snapshot.lanes.values.lazy.map(\.ledger.missing))
+        let (ofAll, ofToday) = (corrected(all, day: nil), corrected(today, day: day))
+        let ranked = entrances
+        var shown: [JSONText] = []
+        for entrance in ranked.prefix(Self.mostEntrances) { shown.append(entrance.json(recent: try recent(entrance))) }
+        return [
+            ("day", .text(SiteCalendar.text(day: day))),
+            ("time_zone", .text(settings.calendar.zone.identifier)),
+            (
+                "today",
+                .object([
+                    ("in", .number(ofToday(.peopleIn))), ("out", .number(ofToday(.peopleOut))),
+                    ("vehicles_in", .number(ofToday(.vehiclesIn))), ("vehicles_out", .number(ofToday(.vehiclesOut))),
+                    ("distinct_holders", .number(today[.distinctHolders])),
+                    ("distinct_vehicles", .number(today[.distinctVehicles])),
+                    ("refused", .number(ofToday(.refused))),
+                ])
+            ),
+            ("on_site_people", .number(ofAll(.peopleIn) - ofAll(.peopleOut))),
+            ("on_site_vehicles", .number(ofAll(.vehiclesIn) - ofAll(.vehiclesOut))),
+            ("is_storing", .truth(isStoring)),
+            ("is_corrected", .truth(!corrections.isEmpty)),
+            ("refusals_today_by_key", Self.refusalsByKey(today)),
+            ("zones", zones),
+            ("entrances", .array(shown)),
+            ("entrance_count", .number(ranked.count)),
+            ("badges", badges),
+            ("inside_without_keys", inside.map { .number($0.count) } ?? .null),
+            ("lanes", lanes(now: now, missing: missing)),
+        ]
+    }
+
+    private func lanes(now: Int64, missing: UInt64) -> JSONText {
+        let sorted = snapshot.lanes.values.sorted { $0.name.text < $1.name.text }
+        func names(_ lanes: [LaneBook]) -> JSONText {
+            .array(lanes.prefix(Self.mostNamed).map { .text(settings.lanes[$0.name] ?? $0.name.text) })
+        }
+        let silent = sorted.filter { now - $0.lastSeenMilliseconds > Self.silentMilliseconds }
+        let tampered = sorted.filter { !$0.tampered.contacts.isEmpty }
+        return .object([
+            ("known", .number(sorted.count)),
+            ("silent", .number(silent.count)), ("silent_names", names(silent)),
+            ("tampered", .number(tampered.count)), ("tampered_names", names(tampered)),
+            ("missing", .number(missing)),
+        ])
+    }
+
+    /// What was counted with what operators put right of it; `day`: only corrections of that day.
+    private func corrected(_ tally: Tally, day: Int64?) -> (Counter) -> Int64 {
+        var sums: [Counter: Int64] = [:]
+        for correction in corrections where day == nil || correction.day == day {
+            guard let counter = Correction.counterNames.first(where: { $0.0 == correction.counter })?.1 else {
+                continue
+            }
+            sums[counter] = Tally.bounded((sums[counter] ?? 0) &+ correction.count)
+        }
+        return { Tally.bounded(tally[$0] &+ (sums[$0] ?? 0)) }
+    }
+}
