@@ -12,7 +12,8 @@ import Synchronization
 ///     GET  /v1/live        what the page shows, as it changes (Server-Sent Events)
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
-///     GET  /v1/alerts      what somebody has to look at: kind, since, count, what to do
+///     GET  /v1/alerts      what somebody has to look at: kind, whose, since when, what to do; ended=N: what is over
+///     GET  /v1/double-use  badges that were used twice; /v1/double-use.csv
 ///     GET  /v1/image       the credential image in force (ETag, Range)
 ///     GET  /v1/images/HEX  an image, a change list by its name, as the statement gives it; /v1/lists/HEX (immutable)
 ///     GET  /v1/changes     a list of urgent changes behind after=N, or 204 after wait=SECONDS
@@ -41,14 +42,16 @@ final class CollectorRoutes: HTTPRoutes {
     private let live: LiveDesk
     private let process: ProcessFigures
     private let server = Mutex(Shown())
+    private let alerts: AlertDesk
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
         changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk,
-        corrections: CorrectionBook, process: ProcessFigures, screen: Screen, live: LiveDesk
+        corrections: CorrectionBook, process: ProcessFigures, screen: Screen, live: LiveDesk, alerts: AlertDesk
     ) {
         self.screen = screen
         self.live = live
+        self.alerts = alerts
         self.corrections = corrections
         self.process = process
         self.presence = presence
@@ -71,6 +74,8 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/live": ["GET"],
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/alerts": ["GET", "HEAD"],
+        "/v1/double-use": ["GET", "HEAD"],
+        "/v1/double-use.csv": ["GET", "HEAD"],
         "/v1/inside": ["GET", "HEAD"],
         "/v1/inside.csv": ["GET", "HEAD"],
         "/v1/image": ["GET", "HEAD"],
@@ -143,7 +148,8 @@ final class CollectorRoutes: HTTPRoutes {
             return refusal
         case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js": return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
-        case "/v1/records", "/v1/changes", "/v1/inside.csv": answer = gate.person(head, needs: .operator, now: now)
+        case "/v1/records", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv":
+            answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
         guard case .mayNot(let refusal) = answer else { return nil }
@@ -180,8 +186,11 @@ final class CollectorRoutes: HTTPRoutes {
             case .mayNot(let refusal): request.answer(refusal)
             }
         case "/v1/inside", "/v1/inside.csv": request.answer(whoIsInside(request.head, now))
-        case "/v1/alerts":
-            request.answer(inside.snapshot.map { .json(Alerts(inside: $0).json(now: now)) } ?? Self.notLookedYet)
+        case "/v1/alerts": request.answer(AlertAnswer(alerts.snapshot).response(request.head.query))
+        case "/v1/double-use": request.answer(doubleUse(request.head, now))
+        case "/v1/double-use.csv":
+            request.answer(
+                HTTPResponse(200, "text/csv; charset=utf-8", DoubleUseJSON(alerts.snapshot).csv))
         case "/v1/image": request.answer(ImageAnswer(request.head, publisher.image).response)
         case "/v1/statement": request.answer(statement)
         case "/v1/presence":
@@ -265,6 +274,29 @@ final class CollectorRoutes: HTTPRoutes {
 
     private struct Shown { weak var server: HTTPServer? }
 
+    /// A viewer hears how many; names are for operators.
+    private func doubleUse(_ head: HTTPHead, _ now: Int64) -> HTTPResponse {
+        if let unknown = head.query.keys.sorted().first(where: { !["after", "limit"].contains($0) }) {
+            return .error(400, "'\(unknown)' is not known here", advice: "after and limit are")
+        }
+        guard let after = Int64(head.query["after"] ?? "0"), after >= 0 else {
+            return .error(
+                400, "after=\(head.query["after"] ?? "") is not accepted",
+                advice: "expected the id of the last one, or 0")
+        }
+        guard let limit = Int(head.query["limit"] ?? "1000"), (1...AlertDesk.mostFindings).contains(limit) else {
+            return .error(
+                400, "limit=\(head.query["limit"] ?? "") is not accepted",
+                advice: "expected 1 to \(AlertDesk.mostFindings)")
+        }
+        return .json(
+            DoubleUseJSON(alerts.snapshot).json(after: after, limit: limit, isNamed: isOperator(head, now)))
+    }
+
+    private func isOperator(_ head: HTTPHead, _ now: Int64) -> Bool {
+        if case .may = gate.person(head, needs: .operator, now: now) { true } else { false }
+    }
+
     private static let notLookedYet = HTTPResponse.error(
         503, "nobody has looked yet who is inside", advice: "ask again in a second; is an image published?",
         headers: [("Retry-After", "1")])
@@ -274,11 +306,6 @@ final class CollectorRoutes: HTTPRoutes {
         guard let snapshot = inside.snapshot else { return Self.notLookedYet }
         if head.path.hasSuffix(".csv") { return HTTPResponse(200, "text/csv; charset=utf-8", snapshot.csv) }
         return .json(snapshot.json(isNamed: isOperator(head, now)))
-    }
-
-    private func isOperator(_ head: HTTPHead, _ now: Int64) -> Bool {
-        guard case .may = gate.person(head, needs: .operator, now: now) else { return false }
-        return true
     }
 
     private var statement: HTTPResponse {

@@ -15,6 +15,7 @@ public final class CollectorService {
     private let corrections: CorrectionBook
     private let prune: PruneThread
     private let live: LiveDesk
+    private let alerts: AlertDesk
     private let server: HTTPServer
     private let process: ProcessFigures
     private let register: EnrolmentRegister
@@ -84,6 +85,14 @@ public final class CollectorService {
         }
         let authority = try SiteAuthority(data)
         register = try EnrolmentRegister(data, site: publicKey.site)
+        alerts = try AlertDesk(
+            settings, site: publicKey.site,
+            AlertDesk.Sources(
+                books: { [intake] in intake.snapshot }, isStoring: { [intake] in intake.isWhole },
+                inside: { [inside] in inside.snapshot },
+                removed: { [register] in
+                    Set(register.current().lanes.filter { $0.value.removedMilliseconds != nil }.map(\.key))
+                }), now: now)
         let tls = try CollectorTLS(settings, authority, port: listener.port)
         certificateExpires = tls?.expiresMilliseconds
         let gate = Gatekeeper(authority, register, isEncrypted: tls != nil)
@@ -103,7 +112,7 @@ public final class CollectorService {
         let routes = CollectorRoutes(
             settings, intake: intake, archive: archive, publisher: publisher,
             changes: changes, gate: gate, inside: inside, presence: presence, corrections: corrections,
-            process: process, screen: screen, live: live)
+            process: process, screen: screen, live: live, alerts: alerts)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
         prune = try PruneThread(settings)
@@ -201,6 +210,7 @@ public final class CollectorService {
         presence.stop()
         // Streams end before the server does: it must not stop while a connection is suspended.
         live.stop()
+        alerts.stop()
         server.stop()
         lock = nil
     }

@@ -43,6 +43,12 @@ public struct CollectorSettings: Sendable {
     var entrances: [ShortName: Bilingual] = [:]
     /// A lane's entrance; a lane that has none is one by itself.
     var entranceOfLane: [ShortName: ShortName] = [:]
+    /// People whom a lane can let through in a minute, where it is not `alerts.persons_per_minute`.
+    var personsPerMinuteOfLane: [ShortName: Int] = [:]
+    /// From when on a state is an alert.
+    public var alerts = AlertLimits()
+    /// How far it is from lane to lane.
+    var distances = WalkingDistances()
     /// What keeps an image from being published by itself.
     public var feedGuard: FeedGuard
     var images = ImageLimits()
@@ -95,15 +101,25 @@ public struct CollectorSettings: Sendable {
                 people: section.optionalInteger("limit", in: 1...10_000_000),
                 vehicles: section.optionalInteger("vehicle_limit", in: 1...10_000_000))
         }
+        alerts = AlertLimits(root)
+        distances = WalkingDistances(root)
         for (name, section) in root.namedSections("entrances", names: .laneID) {
             guard let entrance = ShortName(name) else { continue }
             entrances[entrance] = Bilingual(
                 section.text("name_zh", rule: .displayName), section.text("name_en", rule: .displayName))
+            let east = section.optionalInteger("east_metres", in: -100_000...100_000)
+            let north = section.optionalInteger("north_metres", in: -100_000...100_000)
+            if let east, let north { distances.places[name] = WalkingDistances.Place(east: east, north: north) }
+            if (east == nil) != (north == nil) {
+                section.refuse(
+                    east == nil ? "north_metres" : "east_metres", "east_metres and north_metres belong together")
+            }
         }
         lanes = [:]
         for (name, section) in root.namedSections("lanes", names: .laneID) {
             guard let lane = ShortName(name) else { continue }
             lanes[lane] = section.text("name", rule: .displayName)
+            personsPerMinuteOfLane[lane] = section.optionalInteger("persons_per_minute", in: 1...600)
             guard let text = section.optionalText("entrance", rule: .laneID) else { continue }
             guard let entrance = ShortName(text), entrances[entrance] != nil else {
                 section.refuse("entrance", "'\(text)' is not among the entrances")
@@ -111,6 +127,7 @@ public struct CollectorSettings: Sendable {
             }
             entranceOfLane[lane] = entrance
         }
+        distances.entrances = Entrances(entranceOfLane)
         feedGuard = FeedGuard()
         if let section = root.optionalSection("import") {
             feedGuard.mostLosingPercent = section.integer(

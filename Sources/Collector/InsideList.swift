@@ -340,46 +340,6 @@ extension InsideList.Snapshot {
     }
 }
 
-/// `GET /v1/alerts`: what somebody has to look at, as of the last look. Counts, no names.
-struct Alerts {
-    private let inside: InsideList.Snapshot
-
-    init(inside: InsideList.Snapshot) { self.inside = inside }
-
-    func json(now: Int64) -> JSONText {
-        .object([
-            ("as_of", .text(Timestamp.format(inside.asOfMilliseconds))), ("as_of_ms", .number(inside.asOfMilliseconds)),
-            ("alerts", .array([insideNotKnown(now), insideWithoutKeys].compactMap { $0 })),
-        ])
-    }
-
-    private func insideNotKnown(_ now: Int64) -> JSONText? {
-        guard !inside.isKnown(at: now) else { return nil }
-        let since = inside.asOfMilliseconds
-        return .object([
-            ("kind", .text("inside-not-known")), ("since", .text(Timestamp.format(since))),
-            ("since_ms", .number(since)),
-            ("text", .text("nobody has looked since then whether the keys of those inside turn")),
-            ("advice", .text("the collector's log says what fails: `who is inside: …`")),
-        ])
-    }
-
-    private var insideWithoutKeys: JSONText? {
-        guard let since = inside.sinceMilliseconds else { return nil }
-        return .object([
-            ("kind", .text("inside-without-keys")), ("since", .text(Timestamp.format(since))),
-            ("since_ms", .number(since)), ("count", .number(inside.count)), ("by_key", inside.byKeyJSON),
-            ("text", .text("\(inside.count) of \(inside.onSite) holders on site have keys that do not turn")),
-            (
-                "advice",
-                .text(
-                    "who they are and where they came in says GET /v1/inside or /v1/inside.csv, with an operator's token; "
-                        + "the alert ends when they have left, or their keys turn again")
-            ),
-        ])
-    }
-}
-
 extension InsideList.Person {
     fileprivate var kindName: String { isInImage ? "\(kind.name)" : "" }
     fileprivate var keyNames: [String] {

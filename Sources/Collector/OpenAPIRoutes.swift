@@ -14,7 +14,12 @@ extension OpenAPIDocument {
         ("/v1/flow", [flow]),
         ("/v1/live", [live]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
-        ("/v1/alerts", [json("What somebody has to look at", .viewer, "Alerts")]),
+        ("/v1/alerts", [alerts]),
+        ("/v1/double-use", [doubleUse]),
+        (
+            "/v1/double-use.csv",
+            [text("The same as CSV", .operator, "text/csv", "id,kind,state,holder,number,first_lane,…,found_at")]
+        ),
         ("/v1/inside", [json("Holders on site whose keys do not turn; names for operators only", .viewer, "Inside")]),
         (
             "/v1/inside.csv",
@@ -96,6 +101,29 @@ extension OpenAPIDocument {
                 content: ("application/json", Schemas.reference("Error"))),
         ], hasHead: true)
 
+    private static let alerts = OpenAPIOperation(
+        summary: "Alerts that stand; with `ended` those that ended instead", role: .viewer,
+        parameters: [
+            parameter("ended", "`ending` of the last one seen, or 0", number(0, .max)),
+            parameter("limit", "How many ended ones at most", number(1, Int64(AlertAnswer.mostEnded))),
+        ],
+        answers: [
+            Answer(
+                status: 200, says: "`alerts`, or with `ended` in the query `ended` and `next`",
+                content: ("application/json", Schemas.reference("Alerts")))
+        ], hasHead: true)
+
+    private static let doubleUse = OpenAPIOperation(
+        summary: "Badges that were used twice; holders for operators only", role: .viewer,
+        parameters: [
+            parameter("after", "`id` of the last one seen", number(0, .max)),
+            parameter("limit", "How many at most", number(1, Int64(AlertDesk.mostFindings))),
+        ],
+        answers: [
+            Answer(
+                status: 200, says: "How many, and which", content: ("application/json", Schemas.reference("DoubleUse")))
+        ], hasHead: true)
+
     private static let live = OpenAPIOperation(
         summary: "What the wall screen shows, as it changes (docs/formats.md)", role: .viewer,
         answers: [Answer(status: 200, says: "Server-Sent Events without an end", content: ("text/event-stream", line))])
@@ -147,22 +175,6 @@ extension OpenAPIDocument {
         ],
         answers: [
             Answer(status: 200, says: "Each line as the schema Record", content: ("application/jsonl", line)),
-            Answer(
-                status: 500, says: "The database cannot be read",
-                content: ("application/json", Schemas.reference("Error"))),
-        ], hasHead: true)
-
-    private static let flow = OpenAPIOperation(
-        summary: "What was counted in each five minutes of a day at the site", role: .viewer,
-        parameters: [
-            parameter("lane", "Of this lane only", pattern("^[a-z0-9-]{1,31}$")),
-            parameter("day", "Today when left out", [("type", .text("string")), ("format", .text("date"))]),
-        ],
-        answers: [
-            Answer(
-                status: 200, says: "The five minutes in which anything was counted",
-                content: ("application/json", Schemas.reference("Flow"))),
-            notFound("Nothing was ever heard of this lane"),
             Answer(
                 status: 500, says: "The database cannot be read",
                 content: ("application/json", Schemas.reference("Error"))),

@@ -42,7 +42,8 @@ enum OpenAPISchemas {
     static let all: [(String, JSONText)] = [
         ("Error", object([("error", text), ("advice", text)])),
         ("Tally", object(tally)),
-        ("Tallies", tallies), ("Flow", flow), ("Lanes", lanes), ("Alerts", alerts), ("Inside", inside),
+        ("Tallies", tallies), ("Flow", flow), ("Lanes", lanes), ("Alerts", alerts), ("DoubleUse", doubleUse),
+        ("Inside", inside),
         ("Record", record),
         ("Changes", changes), ("Changed", changed), ("ChangeProblems", changeProblems), ("Health", health),
     ]
@@ -129,21 +130,6 @@ enum OpenAPISchemas {
         ),
     ])
 
-    private static let flow = object([
-        ("day", type("string", format: "date")), ("time_zone", text), ("begins_ms", integer), ("ends_ms", integer),
-        ("lane", orNothing.text),
-        (
-            "flow",
-            array(
-                object(
-                    [("at", instant), ("at_ms", integer)]
-                        + [
-                            "in", "out", "vehicles_in", "vehicles_out", "presented", "admitted", "refused", "passed",
-                            "tailgating",
-                        ].map { ($0, count) }))
-        ),
-    ])
-
     private static let position = JSONText.object([
         ("type", .array([.text("object"), .text("null")])),
         ("required", .array([.text("epoch"), .text("sequence")])),
@@ -172,16 +158,46 @@ enum OpenAPISchemas {
         ),
     ])
 
-    private static let alerts = object([
-        ("as_of", instant), ("as_of_ms", integer),
-        (
-            "alerts",
-            array(
-                object(
-                    [("kind", text), ("since", instant), ("since_ms", integer), ("text", text), ("advice", text)],
-                    optional: [("count", count), ("by_key", counts)]))
-        ),
+    private static let alert = object(
+        [
+            ("id", count), ("kind", choice(Alert.Kind.allCases.map(\.rawValue))),
+            ("severity", choice(["trouble", "warning", "notice"])),
+            (
+                "subject",
+                object([("kind", choice(["site", "lane", "device", "zone", "entrance"])), ("id", text)])
+            ),
+            ("since", instant), ("since_ms", integer), ("until", type("string", "null", format: "date-time")),
+            ("until_ms", orNothing.integer), ("text", text), ("advice", text),
+        ], optional: [("count", count), ("by_key", counts), ("ending", count)])
+
+    /// Either of the two lists.
+    private static let alerts = object(
+        [("as_of", instant), ("as_of_ms", integer)],
+        optional: [("alerts", array(alert)), ("ended", array(alert)), ("next", count)])
+
+    private static let passageUsed = object([
+        ("row", count), ("lane", text), ("at", instant), ("at_ms", integer),
+        ("clock", choice(["trusted", "corrected", "not-trusted"])), ("way", choice(["in", "out", "within"])),
     ])
+
+    private static let doubleUse = object(
+        [
+            ("as_of", instant), ("as_of_ms", integer), ("count", count), ("by_kind", counts), ("uncertain", count),
+            ("withdrawn", count),
+        ],
+        optional: [
+            (
+                "findings",
+                array(
+                    object([
+                        ("id", count), ("kind", choice(DoubleUse.Kind.allCases.map(\.name))),
+                        ("state", choice(["certain", "somebody-left", "clock-not-trusted", "withdrawn"])),
+                        ("holder", text), ("number", count), ("first", passageUsed), ("second", passageUsed),
+                        ("milliseconds", integer), ("walking_milliseconds", orNothing.integer),
+                        ("found_at", instant), ("withdrawn_at", type("string", "null", format: "date-time")),
+                    ]))
+            ), ("next", count),
+        ])
 
     private static let inside = object(
         [("image_version", count), ("as_of", instant), ("on_site", count), ("count", count), ("by_key", counts)],

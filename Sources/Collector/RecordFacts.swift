@@ -24,6 +24,8 @@ extension JournalRecord {
     /// The byte of an encoded record that says its kind, and the kind of an ended release (JournalRecord.swift).
     static let kindOffset = 5
     static let endedKind: UInt8 = 3
+    /// Of a pulse of the passage contact that no release stood behind.
+    static let pulseKind: UInt8 = 4
 
     /// Whom the record is about, nil when nobody knows.
     var holder: HolderNumber? {

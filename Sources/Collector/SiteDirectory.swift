@@ -10,6 +10,7 @@ import Posix
 ///     intake.sqlite                     what lanes sent          (written by `serve` alone)
 ///     site.sqlite                       holders, images          (written by `import` alone)
 ///     changes.sqlite                    urgent changes           (written by whoever publishes one, and by `serve`)
+///     alerts.sqlite                     what was noticed         (written by `serve` alone)
 ///     enrolment.sqlite                  lanes' certificates, tokens  (written by `lane` and `token`, and by `serve`)
 ///     images/<version, 20 digits>.img   the images that are kept; `….seen`: see `ForgottenImages`
 ///     published/                        what any HTTP server may give out, see `PublishedDirectory`  (by `serve` alone)
@@ -27,6 +28,7 @@ public struct SiteDirectory: Sendable {
     public var authorityFile: String { "\(path)/keys/ca.pem" }
     public var enrolmentDatabase: String { "\(path)/enrolment.sqlite" }
     public var intakeDatabase: String { "\(path)/intake.sqlite" }
+    var alertDatabase: String { "\(path)/alerts.sqlite" }
     public var changeDatabase: String { "\(path)/changes.sqlite" }
     public var siteDatabase: String { "\(path)/site.sqlite" }
     public var images: String { "\(path)/images" }

@@ -1,0 +1,266 @@
+import Admission
+import Framing
+import Posix
+import Synchronization
+
+/// Watches the site: a thread of its own reads what lanes sent, asks once a second which conditions hold
+/// (`AlertConditions`), lets `AlertBook` make states of them and keeps these in `alerts.sqlite`.
+final class AlertDesk: Sendable {
+    private static let rowsAtOnce: Int64 = 20_000
+    /// While there is much to read alerts are looked at so often.
+    private static let lookMilliseconds: Int64 = 1000
+    private static let ratesMilliseconds: Int64 = 5000
+    private static let pruneMilliseconds: Int64 = 3_600_000
+    static let mostFindings = 10_000
+
+    /// Everything as of the last look.
+    struct Snapshot: Sendable {
+        /// ms since 1970-01-01 UTC.
+        var asOfMilliseconds: Int64
+        /// The worst first.
+        var standing: [Alert]
+        /// In the order of their ends, newest last.
+        var ended: [Alert]
+        var doubleUses: [NamedDoubleUse] = []
+        var counts = DoubleUseCounts()
+    }
+
+    /// What is watched beside the records; asked by the desk's thread.
+    struct Sources: Sendable {
+        var books: @Sendable () -> Intake.Snapshot
+        var isStoring: @Sendable () -> Bool
+        var inside: @Sendable () -> InsideList.Snapshot?
+        /// Lanes that were taken away.
+        var removed: @Sendable () -> Set<ShortName>
+    }
+
+    private struct State {
+        var snapshot: Snapshot
+        var isStopping = false
+    }
+
+    private let state: Mutex<State>
+    private let settings: CollectorSettings
+    private let sources: Sources
+    private let bell: WakeUp
+    private let thread = Mutex<NamedThread?>(nil)
+
+    var snapshot: Snapshot { state.withLock { $0.snapshot } }
+
+    init(
+        _ settings: CollectorSettings, site: SiteID, _ sources: Sources, now: Int64
+    ) throws(CollectorFailure) {
+        self.settings = settings
+        self.sources = sources
+        bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "alerts") }
+        let work = try Work(settings, site: site, now: now)
+        state = Mutex(
+            State(
+                snapshot: Snapshot(
+                    asOfMilliseconds: now, standing: work.book.standing, ended: work.book.ended)))
+        let started = try collecting { () throws(SystemFailure) in
+            try NamedThread.start(name: "alerts") { self.run(work) }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    func stop() {
+        state.withLock { $0.isStopping = true }
+        bell.signal()
+        let running = thread.withLock { $0 }
+        running?.join()
+    }
+
+    // MARK: The thread
+
+    private struct Work: @unchecked Sendable {
+        // Unchecked: carried to the one thread that uses it.
+        let intake: Database
+        let names: SQLStatement
+        let store: AlertStore
+        var book: AlertBook
+        var doubleUse: DoubleUseBook
+        var facts: [ShortName: LaneFacts]
+        var rates: [ShortName: LaneRates] = [:]
+        var ratesRead: Int64 = 0
+        /// Of the last block that was read.
+        var row: Int64
+        var looked: Int64 = 0
+        var pruned: Int64 = 0
+        let started: Int64
+        var found: [NamedDoubleUse] = []
+        var failure: String?
+
+        init(_ settings: CollectorSettings, site: SiteID, now: Int64) throws(CollectorFailure) {
+            intake = try Database(settings.data.intakeDatabase, .readOnly)
+            names = try Database(settings.data.siteDatabase, .readOnly).prepare(
+                "SELECT id FROM holder WHERE number = ?")
+            store = try AlertStore(settings.data, site: site)
+            row = try store.mark(intake)
+            book = try store.book()
+            doubleUse = try DoubleUseBook(store.database, settings.distances)
+            facts = try store.lanes()
+            started = now
+        }
+    }
+
+    private func run(_ start: Work) {
+        var work = start
+        let poll = PollSet(capacity: 1)
+        while !state.withLock({ $0.isStopping }) {
+            let now = SystemClock.wallMilliseconds()
+            var isWhole = true
+            do throws(CollectorFailure) {
+                isWhole = try read(&work, now: now)
+                if isWhole || !(0..<Self.lookMilliseconds).contains(now - work.looked) { try look(&work, now: now) }
+                if !(0..<Self.pruneMilliseconds).contains(now - work.pruned) {
+                    work.pruned = now
+                    try work.doubleUse.prune(now: now)
+                }
+                work.failure = nil
+            } catch {
+                isWhole = true
+                // Said once, not once a second.
+                if work.failure != error.description { Log.error("alerts: \(error.description)") }
+                work.failure = error.description
+            }
+            guard isWhole else { continue }
+            poll.removeAll()
+            poll.add(bell.raw, .readable)
+            _ = try? poll.wait(until: SystemClock.deadline(milliseconds: Int(Self.lookMilliseconds)))
+            bell.drain()
+        }
+    }
+
+    // MARK: Records
+
+    /// What came in since. false: there is more.
+    private func read(_ work: inout Work, now: Int64) throws(CollectorFailure) -> Bool {
+        var (facts, doubleUse, row) = (work.facts, work.doubleUse, work.row)
+        var isWhole = false
+        do throws(CollectorFailure) {
+            let select = try work.intake.prepare(
+                "SELECT id, count, received, epoch, bytes FROM block WHERE id > ? ORDER BY id")
+            select.bind(1, row)
+            guard try select.step() else { return true }
+            try work.store.database.transaction { [work] () throws(CollectorFailure) in
+                var told: Set<ShortName> = []
+                var (count, marked): (Int64, Int64) = (0, 0)
+                repeat {
+                    row = select.integer(0)
+                    count += select.integer(1)
+                    // One that came while this machine's clock was ahead came now at the latest.
+                    marked = select.integer(2)
+                    let received = min(marked, now)
+                    let epoch = select.integer(3)
+                    for (index, record) in select.withBlob(4, Self.telling) {
+                        facts[record.lane, default: LaneFacts()].note(record, received: received)
+                        told.insert(record.lane)
+                        try doubleUse.anchor(record.moment, epoch: epoch, now: now)
+                        try doubleUse.note(
+                            record, row: row + Int64(index), epoch: epoch, received: received, now: now)
+                    }
+                    if count >= Self.rowsAtOnce { break }
+                    isWhole = try !select.step()
+                } while !isWhole
+                if !isWhole { select.reset() }
+                try doubleUse.judge(now: now)
+                for lane in told { if let facts = facts[lane] { try work.store.set(facts, of: lane) } }
+                try work.store.set(mark: row, received: marked)
+            }
+        } catch {
+            work.doubleUse.forget()
+            throw error
+        }
+        (work.facts, work.doubleUse, work.row) = (facts, doubleUse, row)
+        return isWhole
+    }
+
+    /// The records of a block that tell of a lane's state or of somebody's way; its last one always does.
+    private static func telling(_ block: UnsafeRawBufferPointer) -> [(Int, JournalRecord)] {
+        let count = block.count / JournalRecord.size
+        return (0..<count).compactMap { index in
+            let kind = block[index * JournalRecord.size + JournalRecord.kindOffset]
+            guard
+                index == count - 1 || LaneFacts.isTelling(kind) || kind == JournalRecord.endedKind
+                    || kind == JournalRecord.pulseKind
+            else { return nil }
+            return RecordBlock.record(index, of: block).map { (index, $0) }
+        }
+    }
+
+    // MARK: Alerts
+
+    private func look(_ work: inout Work, now: Int64) throws(CollectorFailure) {
+        work.looked = now
+        if !(0..<Self.ratesMilliseconds).contains(now - work.ratesRead) {
+            work.ratesRead = now
+            work.rates = try LaneRates.read(work.intake, now: now)
+        }
+        let books = sources.books()
+        try noteMissing(books, &work, now: now)
+        if work.doubleUse.isChanged {
+            work.found = try name(work.doubleUse.findings(most: Self.mostFindings), work)
+        }
+        var conditions = AlertConditions(settings: settings, startedMilliseconds: work.started)
+        conditions.lanes = books.lanes.values.sorted { $0.row < $1.row }
+        conditions.balances = books.site.balances
+        conditions.facts = work.facts
+        conditions.rates = work.rates
+        conditions.removed = sources.removed()
+        conditions.inside = sources.inside()
+        conditions.isStoring = sources.isStoring()
+        conditions.doubleUse = counts(work.found, now: now)
+        var book = work.book
+        let effects = book.step(conditions.all(now: now), now: now)
+        try work.store.write(effects)
+        work.book = book
+        let snapshot = Snapshot(
+            asOfMilliseconds: now, standing: book.standing, ended: book.ended, doubleUses: work.found,
+            counts: conditions.doubleUse)
+        state.withLock { $0.snapshot = snapshot }
+        for effect in effects { say(effect) }
+    }
+
+    private func noteMissing(
+        _ books: Intake.Snapshot, _ work: inout Work, now: Int64
+    ) throws(CollectorFailure) {
+        for lane in books.lanes.values {
+            let missing = lane.ledger.missing
+            guard missing != work.facts[lane.name]?.missing ?? 0 else { continue }
+            var facts = work.facts[lane.name] ?? LaneFacts()
+            facts.note(missing: missing, at: now)
+            try work.store.set(facts, of: lane.name)
+            work.facts[lane.name] = facts
+        }
+    }
+
+    private func counts(_ found: [NamedDoubleUse], now: Int64) -> DoubleUseCounts {
+        let oldest = now - Int64(settings.alerts.doubleUseMinutes) * 60_000
+        let recent = found.filter { $0.finding.foundMilliseconds > oldest && $0.finding.stands }
+        return DoubleUseCounts(
+            recent: recent.count, recentSinceMilliseconds: recent.map(\.finding.foundMilliseconds).min())
+    }
+
+    private func name(
+        _ findings: [DoubleUseBook.Finding], _ work: Work
+    ) throws(CollectorFailure) -> [NamedDoubleUse] {
+        try findings.map { (finding) throws(CollectorFailure) in
+            work.names.bind(1, Int64(finding.holder))
+            let id = try work.names.step() ? work.names.text(0) : "#\(finding.holder)"
+            work.names.reset()
+            return NamedDoubleUse(finding: finding, holder: id)
+        }
+    }
+
+    /// `InsideList` says its own.
+    private func say(_ effect: AlertBook.Effect) {
+        switch effect {
+        case .begin(let alert) where alert.kind != .insideWithoutKeys:
+            Log.write(alert.severity == .trouble ? .error : .warning, "alert begins: \(alert.text)")
+        case .end(let alert) where alert.kind != .insideWithoutKeys:
+            Log.notice("alert ends, since \(Timestamp.format(alert.sinceMilliseconds)): \(alert.text)")
+        case .begin, .end, .change: break
+        }
+    }
+}
