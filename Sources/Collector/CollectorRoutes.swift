@@ -10,6 +10,8 @@ import Synchronization
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/flow        counts of each five minutes of a day: day=, lane=
 ///     GET  /v1/live        what the page shows, as it changes (Server-Sent Events)
+///     GET  /v1/history     counts of a day or an hour of it by=hour|lane|kind|reason; /v1/history.csv
+///     GET  /v1/decision    one decision in full: lane=, epoch=, sequence=
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
 ///     GET  /v1/alerts      what somebody has to look at: kind, whose, since when, what to do; ended=N: what is over
@@ -72,6 +74,9 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/flow": ["GET", "HEAD"],
         "/v1/live": ["GET"],
+        "/v1/history": ["GET", "HEAD"],
+        "/v1/history.csv": ["GET", "HEAD"],
+        "/v1/decision": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/alerts": ["GET", "HEAD"],
         "/v1/double-use": ["GET", "HEAD"],
@@ -148,7 +153,7 @@ final class CollectorRoutes: HTTPRoutes {
             return refusal
         case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js": return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
-        case "/v1/records", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv":
+        case "/v1/records", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv", "/v1/decision":
             answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
@@ -178,6 +183,10 @@ final class CollectorRoutes: HTTPRoutes {
                     ).tallies(now: now)))
         case "/v1/flow": flow(request, now)
         case "/v1/live": live.open(request)
+        case "/v1/history", "/v1/history.csv":
+            ask(request) { () throws(HTTPRefusal) in .history(try HistoryQuery(request.head, settings, now: now)) }
+        case "/v1/decision":
+            ask(request) { () throws(HTTPRefusal) in .decision(try DecisionQuery(request.head)) }
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
         case "/v1/changes":
@@ -235,6 +244,12 @@ final class CollectorRoutes: HTTPRoutes {
             return refuse("limit", "1 to \(RecordArchive.mostRecords)")
         }
         archive.answer(.records(RecordArchive.Query(lane: query["lane"], after: after, limit: limit)), to: request)
+    }
+
+    private func ask(
+        _ request: HTTPRequest, _ question: () throws(HTTPRefusal) -> RecordArchive.Question
+    ) {
+        do { archive.answer(try question(), to: request) } catch { request.answer(error.response) }
     }
 
     private func flow(_ request: HTTPRequest, _ now: Int64) {

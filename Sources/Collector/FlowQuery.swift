@@ -19,7 +19,7 @@ struct FlowQuery: Sendable {
         timeZone = calendar.zone.identifier
     }
 
-    private static let members: [(String, Counter)] = [
+    static let members: [(String, Counter)] = [
         ("in", .peopleIn), ("out", .peopleOut), ("vehicles_in", .vehiclesIn), ("vehicles_out", .vehiclesOut),
         ("presented", .presented), ("admitted", .admitted), ("refused", .refused), ("passed", .passed),
         ("tailgating", .tailgating),

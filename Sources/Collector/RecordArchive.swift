@@ -18,6 +18,8 @@ final class RecordArchive: Sendable {
     enum Question: Sendable {
         case records(Query)
         case flow(FlowQuery)
+        case history(HistoryQuery)
+        case decision(DecisionQuery)
     }
 
     private struct Queue {
@@ -91,6 +93,9 @@ final class RecordArchive: Sendable {
                     let lines = try read(query, connections)
                     request.answer(HTTPResponse(200, "application/jsonl; charset=utf-8", lines))
                 case .flow(let query): request.answer(try query.response(connections.intake))
+                case .history(let query): request.answer(try query.response(connections.intake))
+                case .decision(let query):
+                    request.answer(try query.response(connections.intake, connections.site))
                 }
             } catch {
                 Log.error(error.description)

@@ -1,0 +1,254 @@
+import Admission
+import Framing
+import Posix
+
+/// `GET /v1/history` and `/v1/history.csv`: what was counted on a day at the site or in an hour of it, of the site or of one
+/// lane, from the table `tally`: by hour, by lane, by kind of holder or by reason of refusal.
+struct HistoryQuery: Sendable {
+    enum Grouping: String, CaseIterable, Sendable {
+        case hour, lane, kind, reason
+    }
+
+    /// nil: the site.
+    var lane: String?
+    /// The site day's number.
+    var day: Int64
+    /// Of the site's clock: which hour behind the day's beginning; nil: the whole day.
+    var hour: Int?
+    var grouping: Grouping
+    var isCSV: Bool
+    /// Seconds since 1970, of the day's beginning and of the next one's.
+    private let seconds: Range<Int64>
+    private let timeZone: String
+    private let names: [ShortName: String]
+    private let settings: CollectorSettings
+
+    /// Where the clocks go back a day has one more than 24.
+    static let mostHours = 25
+
+    /// Today when no day is given. What is wrong with the request, as an answer.
+    init(_ head: HTTPHead, _ settings: CollectorSettings, now: Int64) throws(HTTPRefusal) {
+        let query = head.query
+        try head.refuseUnknown(but: ["day", "hour", "lane", "by"])
+        if let lane = query["lane"], ShortName(lane).map(IntakeBatch.isLaneID) != true {
+            throw HTTPRefusal("lane", lane, expected: "a lane's id: 1 to 31 of a-z, 0-9 and -")
+        }
+        var day = settings.calendar.day(ofMilliseconds: now)
+        if let text = query["day"] {
+            guard let number = SiteCalendar.day(text) else {
+                throw HTTPRefusal("day", text, expected: "a day such as 2026-11-21")
+            }
+            day = number
+        }
+        var hour: Int?
+        if let text = query["hour"] {
+            guard let number = Int(text), (0..<Self.mostHours).contains(number) else {
+                throw HTTPRefusal("hour", text, expected: "which hour of the day: 0 to 23, 24 where the clocks go back")
+            }
+            hour = number
+        }
+        let by = query["by"] ?? "hour"
+        guard let grouping = Grouping(rawValue: by) else {
+            throw HTTPRefusal("by", by, expected: Grouping.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        self.init(
+            lane: query["lane"], day: day, hour: hour, grouping: grouping, isCSV: head.path.hasSuffix(".csv"), settings)
+    }
+
+    init(lane: String?, day: Int64, hour: Int?, grouping: Grouping, isCSV: Bool, _ settings: CollectorSettings) {
+        self.lane = lane
+        self.day = day
+        self.hour = hour
+        self.grouping = grouping
+        self.isCSV = isCSV
+        self.settings = settings
+        names = settings.lanes
+        timeZone = settings.calendar.zone.identifier
+        let whole = settings.calendar.start(ofDay: day) / 1000..<settings.calendar.start(ofDay: day + 1) / 1000
+        guard let hour else {
+            seconds = whole
+            return
+        }
+        let begin = min(whole.lowerBound + Int64(hour) * 3600, whole.upperBound)
+        seconds = begin..<min(begin + 3600, whole.upperBound)
+    }
+
+    /// One line of the answer: what it is of, and its counts.
+    private struct Row {
+        var key: String
+        var label: [(String, JSONText)]
+        var counts: [(String, Int64)]
+    }
+
+    func response(_ intake: Database) throws(CollectorFailure) -> HTTPResponse {
+        var only: Int64?
+        if let lane {
+            let select = try intake.prepare("SELECT id FROM lane WHERE name = ?")
+            select.bind(1, lane)
+            guard try select.step() else {
+                return .error(404, "nothing was ever heard of lane '\(lane)'", advice: "see /v1/lanes")
+            }
+            only = select.integer(0)
+        }
+        let rows: [Row]
+        switch grouping {
+        case .hour: rows = try hours(intake, lane: only ?? 0)
+        case .lane: rows = try lanes(intake, only: only)
+        case .kind: rows = Self.kinds(try sum(intake, lane: only ?? 0))
+        case .reason: rows = Self.reasons(try sum(intake, lane: only ?? 0))
+        }
+        return isCSV ? csv(rows) : json(rows)
+    }
+
+    // MARK: Reading
+
+    /// `body` has the start, in seconds since 1970, and the counts of each five minutes in which anything was.
+    private func eachFiveMinutes(
+        _ intake: Database, lane: Int64, _ body: (Int64, Tally) -> Void
+    ) throws(CollectorFailure) {
+        let select = try intake.prepare(
+            "SELECT start, counts FROM tally WHERE span = ? AND start >= ? AND start < ? AND lane = ? ORDER BY start")
+        select.bind(1, TallySpan.fiveMinutes.rawValue)
+        select.bind(2, seconds.lowerBound)
+        select.bind(3, seconds.upperBound)
+        select.bind(4, lane)
+        while try select.step() { body(select.integer(0), try tally(select, 1, intake)) }
+    }
+
+    private func tally(_ select: SQLStatement, _ column: Int32, _ intake: Database) throws(CollectorFailure) -> Tally {
+        guard let tally = select.withBlob(column, { Tally(encoded: $0) }) else {
+            throw CollectorFailure(
+                "read", intake.path, "it holds counts that are none",
+                advice: "the file is damaged; put a backup in its place")
+        }
+        return tally
+    }
+
+    private func sum(_ intake: Database, lane: Int64) throws(CollectorFailure) -> Tally {
+        var sum = Tally()
+        try eachFiveMinutes(intake, lane: lane) { sum += $1 }
+        return sum
+    }
+
+    private func hours(_ intake: Database, lane: Int64) throws(CollectorFailure) -> [Row] {
+        var hours: [(start: Int64, tally: Tally)] = []
+        try eachFiveMinutes(intake, lane: lane) { start, tally in
+            let begin = seconds.lowerBound + (start - seconds.lowerBound) / 3600 * 3600
+            if hours.last?.start == begin {
+                hours[hours.count - 1].tally += tally
+            } else {
+                hours.append((begin, tally))
+            }
+        }
+        return hours.map { start, tally in
+            let at = Timestamp.format(start * 1000)
+            return Row(
+                key: at, label: [("at", .text(at)), ("at_ms", .number(start * 1000))], counts: Self.counts(of: tally))
+        }
+    }
+
+    /// Of a whole day from the lanes' days, of an hour from their five minutes.
+    private func lanes(_ intake: Database, only: Int64?) throws(CollectorFailure) -> [Row] {
+        let select = try intake.prepare(
+            """
+            SELECT lane.name, tally.counts FROM tally JOIN lane ON lane.id = tally.lane
+            WHERE tally.span = ? AND tally.start >= ? AND tally.start < ? AND tally.lane = coalesce(?, tally.lane)
+            ORDER BY lane.name
+            """)
+        select.bind(1, hour == nil ? TallySpan.day.rawValue : TallySpan.fiveMinutes.rawValue)
+        select.bind(2, hour == nil ? day : seconds.lowerBound)
+        select.bind(3, hour == nil ? day + 1 : seconds.upperBound)
+        select.bind(4, only)
+        var lanes: [(name: String, tally: Tally)] = []
+        while try select.step() {
+            let name = select.text(0)
+            let tally = try tally(select, 1, intake)
+            if lanes.last?.name == name {
+                lanes[lanes.count - 1].tally += tally
+            } else {
+                lanes.append((name, tally))
+            }
+        }
+        return lanes.map { lane in
+            let name = ShortName(lane.name).flatMap { names[$0] } ?? lane.name
+            return Row(
+                key: lane.name, label: [("lane", .text(lane.name)), ("name", .text(name))],
+                counts: Self.counts(of: lane.tally))
+        }
+    }
+
+    private static func counts(of tally: Tally) -> [(String, Int64)] {
+        FlowQuery.members.map { ($0.0, tally[$0.1]) }
+            + [
+                ("by_hand", tally[.byHand]), ("annulled", tally[.annulled]), ("interrupted", tally[.interrupted]),
+                ("forced", tally[.forced]), ("wrong_way", tally[.wrongWay]),
+                ("anonymous", tally[.anonymousForward] &+ tally[.anonymousBackward]),
+            ]
+    }
+
+    private static func kinds(_ tally: Tally) -> [Row] {
+        (HolderKind.allCases.map { $0 } + [nil]).map { kind in
+            let name = kind.map { "\($0.name)" } ?? "unknown"
+            return Row(
+                key: name, label: [("kind", .text(name))], counts: [("passed", tally[Counter.passages(of: kind)])])
+        }
+    }
+
+    private static func reasons(_ tally: Tally) -> [Row] {
+        Reasons.ordered.compactMap { reason in
+            let count = tally[Counter.reason(bit: reason.rawValue.trailingZeroBitCount)]
+            guard count != 0 else { return nil }
+            return Row(
+                key: "\(reason.name)", label: [("reason", .text("\(reason.name)"))], counts: [("refused", count)])
+        }
+    }
+
+    // MARK: Telling
+
+    private func json(_ rows: [Row]) -> HTTPResponse {
+        .json(
+            .object([
+                ("day", .text(SiteCalendar.text(day: day))), ("hour", hour.map { .number($0) } ?? .null),
+                ("time_zone", .text(timeZone)),
+                ("begins_ms", .number(seconds.lowerBound * 1000)), ("ends_ms", .number(seconds.upperBound * 1000)),
+                ("lane", lane.map { .text($0) } ?? .null), ("by", .text(grouping.rawValue)),
+                ("rows", .array(rows.map { .object($0.label + $0.counts.map { ($0.0, .number($0.1)) }) })),
+            ]))
+    }
+
+    /// RFC 4180, one header line; a lane's name in quotation marks as it may hold anything.
+    private func csv(_ rows: [Row]) -> HTTPResponse {
+        let first =
+            switch grouping {
+            case .hour: ["at"]
+            case .lane: ["lane", "name"]
+            case .kind: ["kind"]
+            case .reason: ["reason"]
+            }
+        let columns: [String] =
+            switch grouping {
+            case .hour, .lane: Self.counts(of: Tally()).map(\.0)
+            case .kind: ["passed"]
+            case .reason: ["refused"]
+            }
+        var text = (first + columns).joined(separator: ",") + "\r\n"
+        for row in rows {
+            var fields = [row.key]
+            if grouping == .lane {
+                fields.append(Self.quoted(ShortName(row.key).flatMap { names[$0] } ?? row.key))
+            }
+            text += (fields + row.counts.map { String($0.1) }).joined(separator: ",") + "\r\n"
+        }
+        let name = "history-\(SiteCalendar.text(day: day))\(hour.map { "-\($0)h" } ?? "")-\(grouping.rawValue).csv"
+        return HTTPResponse(
+            200, "text/csv; charset=utf-8", Array(text.utf8),
+            headers: [("Content-Disposition", "attachment; filename=\"\(name)\"")])
+    }
+
+    /// A spreadsheet takes a field that begins with one of these for a formula.
+    private static func quoted(_ text: String) -> String {
+        let isFormula = text.first.map { "=+-@\t\r".contains($0) } ?? false
+        return
+            "\"\(isFormula ? "'" : "")\(text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+    }
+}

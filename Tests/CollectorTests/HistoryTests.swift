@@ -1,0 +1,190 @@
+import Admission
+import Foundation
+import Framing
+import TestSupport
+import Testing
+
+@testable import Collector
+
+@Suite("What was, by day and hour, and one decision in full")
+struct HistoryTests {
+    private static let minute: Int64 = 60_000
+    private static let hour: Int64 = 3_600_000
+
+    /// At the site it is 08:00 on 2026-07-10 in the `morning`, and the day has 16 hours more.
+    private static func fill(_ bench: ServiceBench) throws {
+        let north = [
+            makeRecord(.epochStarted(previous: .none, lastSequence: 0), sequence: 1),
+            makeRecord(decided(.refused, reasons: [.codeRed, .testExpired]), sequence: 2, at: morning + minute),
+            makeRecord(decided(), sequence: 3, at: morning + 59 * minute),
+            makeRecord(ended(of: 3), sequence: 4, at: morning + 59 * minute),
+            makeRecord(.pulse(.tailgating, .forward, decisionSequence: 3), sequence: 5, at: morning + 59 * minute),
+            makeRecord(decided(holder: 8), sequence: 6, at: morning + hour),
+            makeRecord(ended(.annulled, holder: 8, of: 6), sequence: 7, at: morning + hour + 5000),
+            makeRecord(decided(.refused, reasons: [.codeRed]), sequence: 8, at: morning + 16 * hour),
+        ]
+        #expect(try bench.post(bench.body(north)).status == 200)
+        let out = [
+            makeRecord(
+                ended(holder: 9, kind: .media), lane: "out-01", from: "north-ring", to: "outside", at: morning + hour)
+        ]
+        #expect(try bench.post(bench.body(out, lane: "out-01")).status == 200)
+    }
+
+    private static func rows(_ bench: ServiceBench, _ query: String) throws -> [[String: Any]] {
+        let answer = try bench.get("/v1/history?\(query)")
+        #expect(answer.status == 200, "\(query): \(answer.text)")
+        return answer.json["rows"] as? [[String: Any]] ?? []
+    }
+
+    @Test("a day is told by hour, by lane, by kind and by reason, and an hour of it alone")
+    func groupings() throws {
+        let bench = try ServiceBench()
+        try Self.fill(bench)
+        func counts(_ query: String, _ key: String, _ members: [String]) throws -> [String] {
+            try Self.rows(bench, query).map { row in
+                "\(row[key] ?? "-") " + members.map { "\(row[$0] ?? "-")" }.joined(separator: " ")
+            }
+        }
+        let day = "day=2026-07-10"
+        let members = ["presented", "refused", "in", "out", "tailgating", "annulled"]
+        #expect(
+            try counts(day, "at_ms", members) == [
+                "\(morning) 2 1 2 0 1 0", "\(morning + Self.hour) 1 0 0 1 0 1",
+            ])
+        #expect(try counts("\(day)&by=lane", "lane", members) == ["north-07 3 1 2 0 1 1", "out-01 0 0 0 1 0 0"])
+        #expect(try counts("\(day)&by=lane", "name", []) == ["北登录厅-07 ", "out-01 "])
+        #expect(try counts("\(day)&by=lane&hour=8", "lane", members) == ["north-07 2 1 2 0 1 0"])
+        #expect(
+            try counts("\(day)&by=lane&hour=9", "lane", members) == ["north-07 1 0 0 0 0 1", "out-01 0 0 0 1 0 0"])
+        #expect(try counts("\(day)&hour=9&lane=out-01", "at_ms", members) == ["\(morning + Self.hour) 0 0 0 1 0 0"])
+        let kinds = try counts("\(day)&by=kind", "kind", ["passed"])
+        #expect(kinds.contains("visitor 1") && kinds.contains("media 1") && kinds.contains("staff 0"))
+        #expect(try counts("\(day)&by=reason", "reason", ["refused"]) == ["test-expired 1", "code-red 1"])
+        // The next day began in Shanghai.
+        #expect(try counts("day=2026-07-11&by=reason", "reason", ["refused"]) == ["code-red 1"])
+        #expect(try counts("day=2026-07-12", "at", []).isEmpty)
+    }
+
+    @Test("the parts of a day are the whole of it, as the tallies say it")
+    func sums() throws {
+        let bench = try ServiceBench()
+        try Self.fill(bench)
+        for member in ["presented", "admitted", "refused", "passed", "in", "out", "annulled", "tailgating"] {
+            func sum(_ query: String) throws -> Int {
+                try Self.rows(bench, query).reduce(0) { $0 + ($1[member] as? Int ?? 0) }
+            }
+            let whole = try sum("day=2026-07-10")
+            #expect(try sum("day=2026-07-10&by=lane") == whole, "\(member)")
+            var hours = 0
+            for hour in 0..<24 { hours += try sum("day=2026-07-10&by=lane&hour=\(hour)") }
+            #expect(hours == whole, "\(member)")
+            let total = try bench.get("/v1/tallies").json["total"] as? [String: Any]
+            #expect(try whole + sum("day=2026-07-11") == total?[member] as? Int, "\(member)")
+        }
+    }
+
+    @Test("as CSV it has one header line and a line a row, and its name says what it is of")
+    func csv() throws {
+        let bench = try ServiceBench()
+        try Self.fill(bench)
+        let answer = try bench.get("/v1/history.csv?day=2026-07-10&by=lane&hour=9")
+        #expect(answer.status == 200)
+        #expect(answer.headers["content-type"] == "text/csv; charset=utf-8")
+        #expect(
+            answer.headers["content-disposition"] == "attachment; filename=\"history-2026-07-10-9h-lane.csv\"")
+        let lines = answer.text.components(separatedBy: "\r\n")
+        #expect(lines.count == 4 && lines[3].isEmpty)
+        #expect(lines[0].hasPrefix("lane,name,in,out,"))
+        #expect(lines[1].hasPrefix("north-07,\"北登录厅-07\",0,0,"))
+        #expect(lines[2].hasPrefix("out-01,\"out-01\",0,1,"))
+        #expect(
+            try bench.get("/v1/history.csv?day=2026-07-10&by=reason").text
+                == "reason,refused\r\ntest-expired,1\r\ncode-red,1\r\n")
+    }
+
+    @Test(
+        "a question that cannot be meant is refused, and says what is expected",
+        arguments: [
+            "day=2026-7-1", "day=now", "hour=25", "hour=-1", "hour=x", "by=colour", "lane=North", "from=1",
+            "by=lane&by=hour",
+        ])
+    func refused(query: String) throws {
+        let bench = try ServiceBench()
+        for path in ["/v1/history", "/v1/history.csv"] {
+            let answer = try bench.get("\(path)?\(query)")
+            #expect(answer.status == 400)
+            #expect((answer.json["advice"] as? String)?.isEmpty == false)
+        }
+        #expect(try bench.get("/v1/history?lane=north-99").status == 404)
+    }
+
+    @Test("a decision is told with what became of it, with who followed, and in words")
+    func decision() throws {
+        let bench = try ServiceBench()
+        try Self.fill(bench)
+        func ask(_ sequence: Int) throws -> [String: Any] {
+            let answer = try bench.get("/v1/decision?lane=north-07&epoch=\(epoch(1).hex)&sequence=\(sequence)")
+            #expect(answer.status == 200, "\(answer.text)")
+            return answer.json
+        }
+        let refused = try ask(2)
+        #expect((refused["decision"] as? [String: Any])?["verdict"] as? String == "refused")
+        #expect(refused["ended"] is NSNull)
+        let words = try #require(refused["in_words"] as? [String: Any])
+        let reasons = try #require(words["reasons"] as? [[String: Any]])
+        #expect(reasons.map { $0["reason"] as? String } == ["test-expired", "code-red"])
+        for reason in reasons {
+            #expect((reason["zh"] as? String)?.isEmpty == false && (reason["en"] as? String)?.isEmpty == false)
+        }
+        let visitor = try #require(words["visitor"] as? [String: Any])
+        #expect((visitor["zh"] as? String)?.isEmpty == false && (visitor["en"] as? String)?.isEmpty == false)
+        let passed = try ask(3)
+        let ended = try #require(passed["ended"] as? [String: Any])
+        #expect(ended["end"] as? String == "passed" && ended["sequence"] as? Int == 4)
+        #expect((passed["pulses"] as? [[String: Any]])?.map { $0["pulse"] as? String } == ["tailgating"])
+        #expect((passed["in_words"] as? [String: Any])?["visitor"] is NSNull)
+        #expect((try ask(6)["ended"] as? [String: Any])?["end"] as? String == "annulled")
+    }
+
+    @Test("a decision that a restart cut short is told with the end that the next epoch recorded")
+    func interrupted() throws {
+        let bench = try ServiceBench()
+        let first = [makeRecord(.epochStarted(previous: .none, lastSequence: 0)), makeRecord(decided(), sequence: 2)]
+        #expect(try bench.post(bench.body(first)).status == 200)
+        var outcome = Outcome(
+            end: .interrupted, direction: .forward, decisionSequence: 2, decisionEpoch: epoch(1),
+            tag: BadgeTag(low: 7, high: 9), type: .chip, holder: HolderNumber(7), kind: .visitor, reader: 0,
+            openMilliseconds: 0, isAssumed: false)
+        let second = [
+            makeRecord(.epochStarted(previous: epoch(1), lastSequence: 2), epoch: 2),
+            makeRecord(.ended(outcome), epoch: 2, sequence: 2),
+        ]
+        // Of another decision with the same number, in the epoch itself.
+        outcome.decisionEpoch = nil
+        #expect(try bench.post(bench.body(second, oldestHeld: position(1, 1))).status == 200)
+        let answer = try bench.get("/v1/decision?lane=north-07&epoch=\(epoch(1).hex)&sequence=2").json
+        #expect((answer["ended"] as? [String: Any])?["end"] as? String == "interrupted")
+    }
+
+    @Test(
+        "who asks for a decision that is none hears so",
+        arguments: [
+            ("lane=north-07&epoch=E&sequence=1", 404), ("lane=north-07&epoch=E&sequence=9", 404),
+            ("lane=north-08&epoch=E&sequence=2", 404),
+            ("lane=north-07&epoch=0000000000000000000000000000000f&sequence=2", 404),
+            ("lane=north-07&epoch=E&sequence=9223372036854775807", 404),
+            ("lane=north-07&epoch=E", 400), ("lane=north-07&epoch=E&sequence=0", 400),
+            ("lane=north-07&epoch=E&sequence=9223372036854775808", 400),
+            ("lane=north-07&epoch=E&sequence=-1", 400), ("lane=north-07&epoch=12&sequence=2", 400),
+            ("lane=N&epoch=E&sequence=2", 400), ("lane=north-07&epoch=E&sequence=2&x=1", 400),
+        ])
+    func noDecision(query: String, status: Int) throws {
+        let bench = try ServiceBench()
+        try Self.fill(bench)
+        let answer = try bench.get(
+            "/v1/decision?" + query.replacingOccurrences(of: "epoch=E", with: "epoch=\(epoch(1).hex)"))
+        #expect(answer.status == status, "\(answer.text)")
+        #expect((answer.json["error"] as? String)?.isEmpty == false)
+    }
+}
