@@ -79,7 +79,7 @@ let package = Package(
             [
                 "Admission", "Framing", "Wording", "Posix", "Cryptography", "Storage", "Configuration", "CMicroHTTPD",
                 "CSQLite",
-            ], embedded: ["Page/page.css", "Page/page.js"]),
+            ], embedded: ["Page/page.css", "Page/page.js", "Page/history.css", "Page/history.js"]),
         room(
             "Technician",
             [
@@ -136,7 +136,7 @@ let package = Package(
             "LaneDaemon",
             ["Admission", "Framing", "Posix", "Cryptography", "Devices", "Storage", "Configuration", "Control"]),
         tests("Uplink", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
-        tests("Collector", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Configuration"]),
+        tests("Collector", ["Admission", "Framing", "Wording", "Posix", "Cryptography", "Storage", "Configuration"]),
         tests("Technician", ["Admission", "Framing", "Posix", "Cryptography", "Storage", "Control", "CommandLine"]),
     ]
 )

@@ -10,7 +10,7 @@ import Synchronization
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/flow        counts of each five minutes of a day: day=, lane=
 ///     GET  /v1/live        what the page shows, as it changes (Server-Sent Events)
-///     GET  /v1/history     counts of a day or an hour of it by=hour|lane|kind|reason; /v1/history.csv
+///     GET  /v1/history     counts of a day or an hour of it by=hour|lane|entrance|kind|reason; /v1/history.csv
 ///     GET  /v1/decision    one decision in full: lane=, epoch=, sequence=
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
@@ -26,6 +26,7 @@ import Synchronization
 ///     GET  /openapi.json   all of this as OpenAPI 3.1
 ///     GET  /healthz        whether the collector works
 ///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
+///     GET  /history        the page of days gone by, with /history.css and /history.js
 ///     GET  /               the page, with /page.css, /page.js and /chart.js
 ///     GET, POST /login     asks a person's browser for a token; POST /logout
 final class CollectorRoutes: HTTPRoutes {
@@ -99,6 +100,9 @@ final class CollectorRoutes: HTTPRoutes {
         "/page.css": ["GET", "HEAD"],
         "/page.js": ["GET", "HEAD"],
         "/chart.js": ["GET", "HEAD"],
+        "/history": ["GET", "HEAD"],
+        "/history.css": ["GET", "HEAD"],
+        "/history.js": ["GET", "HEAD"],
     ]
 
     func admit(_ head: HTTPHead) -> HTTPAdmission {
@@ -151,14 +155,16 @@ final class CollectorRoutes: HTTPRoutes {
             "/v1/images", "/v1/lists", "/v1/statement", "/v1/presence", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
-        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js": return nil
+        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js", "/history.css",
+            "/history.js":
+            return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
         case "/v1/records", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv", "/v1/decision":
             answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
         guard case .mayNot(let refusal) = answer else { return nil }
-        return head.path == "/" && refusal.status == 401 ? LoginPage.redirect : refusal
+        return ["/", "/history"].contains(head.path) && refusal.status == 401 ? LoginPage.redirect : refusal
     }
 
     func handle(_ request: HTTPRequest) {

@@ -1,12 +1,13 @@
 import Admission
 import Framing
 import Posix
+import Wording
 
 /// `GET /v1/history` and `/v1/history.csv`: what was counted on a day at the site or in an hour of it, of the site or of one
-/// lane, from the table `tally`: by hour, by lane, by kind of holder or by reason of refusal.
+/// lane, from the table `tally`: by hour, by lane, by entrance, by kind of holder or by reason of refusal.
 struct HistoryQuery: Sendable {
     enum Grouping: String, CaseIterable, Sendable {
-        case hour, lane, kind, reason
+        case hour, lane, entrance, kind, reason
     }
 
     /// nil: the site.
@@ -20,7 +21,6 @@ struct HistoryQuery: Sendable {
     /// Seconds since 1970, of the day's beginning and of the next one's.
     private let seconds: Range<Int64>
     private let timeZone: String
-    private let names: [ShortName: String]
     private let settings: CollectorSettings
 
     /// Where the clocks go back a day has one more than 24.
@@ -62,7 +62,6 @@ struct HistoryQuery: Sendable {
         self.grouping = grouping
         self.isCSV = isCSV
         self.settings = settings
-        names = settings.lanes
         timeZone = settings.calendar.zone.identifier
         let whole = settings.calendar.start(ofDay: day) / 1000..<settings.calendar.start(ofDay: day + 1) / 1000
         guard let hour else {
@@ -75,7 +74,8 @@ struct HistoryQuery: Sendable {
 
     /// One line of the answer: what it is of, and its counts.
     private struct Row {
-        var key: String
+        /// As CSV.
+        var cells: [String]
         var label: [(String, JSONText)]
         var counts: [(String, Int64)]
     }
@@ -94,6 +94,7 @@ struct HistoryQuery: Sendable {
         switch grouping {
         case .hour: rows = try hours(intake, lane: only ?? 0)
         case .lane: rows = try lanes(intake, only: only)
+        case .entrance: rows = try entrances(intake, only: only)
         case .kind: rows = Self.kinds(try sum(intake, lane: only ?? 0))
         case .reason: rows = Self.reasons(try sum(intake, lane: only ?? 0))
         }
@@ -106,13 +107,10 @@ struct HistoryQuery: Sendable {
     private func eachFiveMinutes(
         _ intake: Database, lane: Int64, _ body: (Int64, Tally) -> Void
     ) throws(CollectorFailure) {
-        let select = try intake.prepare(
-            "SELECT start, counts FROM tally WHERE span = ? AND start >= ? AND start < ? AND lane = ? ORDER BY start")
-        select.bind(1, TallySpan.fiveMinutes.rawValue)
-        select.bind(2, seconds.lowerBound)
-        select.bind(3, seconds.upperBound)
-        select.bind(4, lane)
-        while try select.step() { body(select.integer(0), try tally(select, 1, intake)) }
+        let counts = try FiveMinuteCounts(intake)
+        for start in stride(from: seconds.lowerBound, to: seconds.upperBound, by: 300) {
+            if let tally = try counts.tally(lane: lane, start: start) { body(start, tally) }
+        }
     }
 
     private func tally(_ select: SQLStatement, _ column: Int32, _ intake: Database) throws(CollectorFailure) -> Tally {
@@ -143,12 +141,13 @@ struct HistoryQuery: Sendable {
         return hours.map { start, tally in
             let at = Timestamp.format(start * 1000)
             return Row(
-                key: at, label: [("at", .text(at)), ("at_ms", .number(start * 1000))], counts: Self.counts(of: tally))
+                cells: [at], label: [("at", .text(at)), ("at_ms", .number(start * 1000))],
+                counts: Self.counts(of: tally))
         }
     }
 
     /// Of a whole day from the lanes' days, of an hour from their five minutes.
-    private func lanes(_ intake: Database, only: Int64?) throws(CollectorFailure) -> [Row] {
+    private func ofLanes(_ intake: Database, only: Int64?) throws(CollectorFailure) -> [(name: String, tally: Tally)] {
         let select = try intake.prepare(
             """
             SELECT lane.name, tally.counts FROM tally JOIN lane ON lane.id = tally.lane
@@ -169,11 +168,37 @@ struct HistoryQuery: Sendable {
                 lanes.append((name, tally))
             }
         }
-        return lanes.map { lane in
-            let name = ShortName(lane.name).flatMap { names[$0] } ?? lane.name
+        return lanes
+    }
+
+    private func lanes(_ intake: Database, only: Int64?) throws(CollectorFailure) -> [Row] {
+        try ofLanes(intake, only: only).map { lane in
+            let name = ShortName(lane.name).flatMap { settings.lanes[$0] } ?? lane.name
             return Row(
-                key: lane.name, label: [("lane", .text(lane.name)), ("name", .text(name))],
+                cells: [lane.name, Self.quoted(name)], label: [("lane", .text(lane.name)), ("name", .text(name))],
                 counts: Self.counts(of: lane.tally))
+        }
+    }
+
+    /// A lane that belongs to no entrance of the configuration is one by itself, as on the wall screen.
+    private func entrances(_ intake: Database, only: Int64?) throws(CollectorFailure) -> [Row] {
+        var sums: [String: Tally] = [:]
+        var names: [String: Bilingual] = [:]
+        for (lane, tally) in try ofLanes(intake, only: only) {
+            let id = ShortName(lane)
+            let entrance = id.flatMap { settings.entranceOfLane[$0] }
+            let key = entrance?.text ?? lane
+            let own = id.flatMap { settings.lanes[$0] } ?? lane
+            sums[key, default: Tally()] += tally
+            names[key] = entrance.flatMap { settings.entrances[$0] } ?? Bilingual(own, own)
+        }
+        return sums.keys.sorted().map { key in
+            let name = names[key] ?? Bilingual(key, key)
+            return Row(
+                cells: [key, Self.quoted(name.chinese), Self.quoted(name.english)],
+                label: [
+                    ("entrance", .text(key)), ("name_zh", .text(name.chinese)), ("name_en", .text(name.english)),
+                ], counts: Self.counts(of: sums[key] ?? Tally()))
         }
     }
 
@@ -190,7 +215,7 @@ struct HistoryQuery: Sendable {
         (HolderKind.allCases.map { $0 } + [nil]).map { kind in
             let name = kind.map { "\($0.name)" } ?? "unknown"
             return Row(
-                key: name, label: [("kind", .text(name))], counts: [("passed", tally[Counter.passages(of: kind)])])
+                cells: [name], label: [("kind", .text(name))], counts: [("passed", tally[Counter.passages(of: kind)])])
         }
     }
 
@@ -199,7 +224,7 @@ struct HistoryQuery: Sendable {
             let count = tally[Counter.reason(bit: reason.rawValue.trailingZeroBitCount)]
             guard count != 0 else { return nil }
             return Row(
-                key: "\(reason.name)", label: [("reason", .text("\(reason.name)"))], counts: [("refused", count)])
+                cells: ["\(reason.name)"], label: [("reason", .text("\(reason.name)"))], counts: [("refused", count)])
         }
     }
 
@@ -222,22 +247,19 @@ struct HistoryQuery: Sendable {
             switch grouping {
             case .hour: ["at"]
             case .lane: ["lane", "name"]
+            case .entrance: ["entrance", "name_zh", "name_en"]
             case .kind: ["kind"]
             case .reason: ["reason"]
             }
         let columns: [String] =
             switch grouping {
-            case .hour, .lane: Self.counts(of: Tally()).map(\.0)
+            case .hour, .lane, .entrance: Self.counts(of: Tally()).map(\.0)
             case .kind: ["passed"]
             case .reason: ["refused"]
             }
         var text = (first + columns).joined(separator: ",") + "\r\n"
         for row in rows {
-            var fields = [row.key]
-            if grouping == .lane {
-                fields.append(Self.quoted(ShortName(row.key).flatMap { names[$0] } ?? row.key))
-            }
-            text += (fields + row.counts.map { String($0.1) }).joined(separator: ",") + "\r\n"
+            text += (row.cells + row.counts.map { String($0.1) }).joined(separator: ",") + "\r\n"
         }
         let name = "history-\(SiteCalendar.text(day: day))\(hour.map { "-\($0)h" } ?? "")-\(grouping.rawValue).csv"
         return HTTPResponse(

@@ -12,6 +12,19 @@ extension OpenAPIDocument {
         ("/v1/records", [records, batch]),
         ("/v1/tallies", [json("Counts in all and today, of each lane and zone", .viewer, "Tallies")]),
         ("/v1/flow", [flow]),
+        ("/v1/history", [history]),
+        (
+            "/v1/history.csv",
+            [
+                OpenAPIOperation(
+                    summary: "The same as CSV", role: .viewer, parameters: historyParameters,
+                    answers: [
+                        Answer(status: 200, says: "A header line, then the rows", content: ("text/csv", line)),
+                        notFound("Nothing was ever heard of this lane"), unreadable,
+                    ], hasHead: true)
+            ]
+        ),
+        ("/v1/decision", [decision]),
         ("/v1/live", [live]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
         ("/v1/alerts", [alerts]),
@@ -41,6 +54,9 @@ extension OpenAPIDocument {
         ("/page.css", [text("Of the page", .anybody, "text/css", "Its style")]),
         ("/page.js", [text("Of the page", .anybody, "text/javascript", "Its script")]),
         ("/chart.js", [chart]),
+        ("/history", [page]),
+        ("/history.css", [text("Of that page", .anybody, "text/css", "Its style")]),
+        ("/history.js", [text("Of that page", .anybody, "text/javascript", "Its script")]),
     ])
 
     // MARK: Parameters
@@ -99,6 +115,43 @@ extension OpenAPIDocument {
             Answer(
                 status: 500, says: "The database cannot be read",
                 content: ("application/json", Schemas.reference("Error"))),
+        ], hasHead: true)
+
+    private static let unreadable = Answer(
+        status: 500, says: "The database cannot be read", content: ("application/json", Schemas.reference("Error")))
+
+    private static let historyParameters = [
+        parameter("day", "At the site; today when left out", [("type", .text("string")), ("format", .text("date"))]),
+        parameter(
+            "hour", "Behind the day's beginning; the whole day when left out",
+            number(0, Int64(HistoryQuery.mostHours - 1))),
+        parameter("lane", "Of this lane only", pattern("^[a-z0-9-]{1,31}$")),
+        parameter(
+            "by", "What a row is of; hour when left out",
+            [
+                ("type", .text("string")),
+                ("enum", .array(HistoryQuery.Grouping.allCases.map { .text($0.rawValue) })),
+            ]),
+    ]
+
+    private static let history = OpenAPIOperation(
+        summary: "What was counted on a day or in an hour of it", role: .viewer, parameters: historyParameters,
+        answers: [
+            Answer(status: 200, says: "Rows", content: ("application/json", Schemas.reference("History"))),
+            notFound("Nothing was ever heard of this lane"), unreadable,
+        ], hasHead: true)
+
+    private static let decision = OpenAPIOperation(
+        summary: "One decision in full: its record, what became of it, and in words", role: .operator,
+        parameters: [
+            parameter("lane", isRequired: true, "The lane's id", pattern("^[a-z0-9-]{1,31}$")),
+            parameter("epoch", isRequired: true, "As /v1/records gives it", pattern("^[0-9a-f]{32}$")),
+            parameter("sequence", isRequired: true, "The decision's", number(1, .max)),
+        ],
+        answers: [
+            Answer(
+                status: 200, says: "The decision", content: ("application/json", Schemas.reference("DecisionInFull"))),
+            notFound("It is not stored, or no decision"), unreadable,
         ], hasHead: true)
 
     private static let alerts = OpenAPIOperation(

@@ -42,7 +42,8 @@ enum OpenAPISchemas {
     static let all: [(String, JSONText)] = [
         ("Error", object([("error", text), ("advice", text)])),
         ("Tally", object(tally)),
-        ("Tallies", tallies), ("Flow", flow), ("Lanes", lanes), ("Alerts", alerts), ("DoubleUse", doubleUse),
+        ("Tallies", tallies), ("Flow", flow), ("History", history), ("DecisionInFull", decision),
+        ("Lanes", lanes), ("Alerts", alerts), ("DoubleUse", doubleUse),
         ("Inside", inside),
         ("Record", record),
         ("Changes", changes), ("Changed", changed), ("ChangeProblems", changeProblems), ("Health", health),
@@ -155,6 +156,35 @@ enum OpenAPISchemas {
                     ), ("duplicates", count), ("conflicting", count), ("tallies", object(tallyWithStates)),
                     ("today", reference("Tally")), ("refusals", counts), ("passages", counts),
                 ]))
+        ),
+    ])
+
+    private static let history = object([
+        ("day", type("string", format: "date")), ("hour", orNothing.integer), ("time_zone", text),
+        ("begins_ms", integer), ("ends_ms", integer), ("lane", orNothing.text),
+        ("by", choice(HistoryQuery.Grouping.allCases.map(\.rawValue))),
+        ("rows", array(.object([("type", .text("object"))]))),
+    ])
+
+    private static let decision = object([
+        ("decision", reference("Record")),
+        ("ended", .object([("anyOf", .array([reference("Record"), type("null")]))])),
+        ("pulses", array(reference("Record"))),
+        (
+            "in_words",
+            object([
+                (
+                    "visitor",
+                    .object([("anyOf", .array([object([("zh", text), ("en", text)]), type("null")]))])
+                ),
+                (
+                    "reasons",
+                    array(
+                        object([
+                            ("reason", text), ("zh", orNothing.text), ("en", orNothing.text), ("text", text),
+                        ]))
+                ),
+            ])
         ),
     ])
 

@@ -2,7 +2,7 @@ import Cryptography
 import Framing
 import Posix
 
-/// The page at `/`: one document, one style sheet, one script (Sources/Collector/Page), all of it from here, and the chart
+/// The page of days gone by at `/history` (HistoryDocument.swift), and the page at `/`: one document, one style sheet, one script (Sources/Collector/Page), all of it from here, and the chart
 /// of Debian's libjs-chart.js from where that is installed. The document holds the words and no numbers; the script gets
 /// those from `/v1/live`.
 struct Screen: Sendable {
@@ -15,6 +15,8 @@ struct Screen: Sendable {
     private let style: HTTPResponse
     private let script: HTTPResponse
     private let chart: HTTPResponse
+    /// Of days gone by.
+    private let history: [String: HTTPResponse]
 
     /// Without the chart's file the page shows its numbers, and the log says what is missing.
     init(_ settings: CollectorSettings, chartFile: String = Self.chartFile) throws(CollectorFailure) {
@@ -33,6 +35,16 @@ struct Screen: Sendable {
         style = HTTPResponse(200, "text/css; charset=utf-8", parts[1], headers: [("Cache-Control", "no-cache")])
         script = HTTPResponse(200, "text/javascript; charset=utf-8", parts[2], headers: [("Cache-Control", "no-cache")])
         chart = Self.chart(chartFile)
+        history = [
+            "/history": HTTPResponse(
+                200, "text/html; charset=utf-8", Array(HistoryDocument(settings).text.utf8),
+                headers: [("Content-Security-Policy", policy), ("Cache-Control", "no-cache")]),
+            "/history.css": HTTPResponse(
+                200, "text/css; charset=utf-8", PackageResources.history_css, headers: [("Cache-Control", "no-cache")]),
+            "/history.js": HTTPResponse(
+                200, "text/javascript; charset=utf-8", PackageResources.history_js,
+                headers: [("Cache-Control", "no-cache")]),
+        ]
     }
 
     private static func chart(_ file: String) -> HTTPResponse {
@@ -53,7 +65,7 @@ struct Screen: Sendable {
         case "/page.css": style
         case "/page.js": script
         case "/chart.js": chart
-        default: nil
+        default: history[path]
         }
     }
 }

@@ -114,22 +114,7 @@ struct ScreenDocument {
 
     private func both(_ word: ScreenWording) -> String { both(word.wording) }
 
-    private func both(_ text: Bilingual) -> String {
-        "<span lang=\"zh-Hans\">\(escape(text.chinese))</span> <span lang=\"en\">\(escape(text.english))</span>"
-    }
+    private func both(_ text: Bilingual) -> String { HTML.both(text) }
 
-    private func escape(_ text: String) -> String {
-        var escaped = ""
-        for character in text {
-            switch character {
-            case "&": escaped += "&amp;"
-            case "<": escaped += "&lt;"
-            case ">": escaped += "&gt;"
-            case "\"": escaped += "&quot;"
-            case "'": escaped += "&#39;"
-            default: escaped.append(character)
-            }
-        }
-        return escaped
-    }
+    private func escape(_ text: String) -> String { HTML.escaped(text) }
 }

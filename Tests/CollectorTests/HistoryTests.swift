@@ -3,6 +3,7 @@ import Foundation
 import Framing
 import TestSupport
 import Testing
+import Wording
 
 @testable import Collector
 
@@ -58,12 +59,32 @@ struct HistoryTests {
         #expect(
             try counts("\(day)&by=lane&hour=9", "lane", members) == ["north-07 1 0 0 0 0 1", "out-01 0 0 0 1 0 0"])
         #expect(try counts("\(day)&hour=9&lane=out-01", "at_ms", members) == ["\(morning + Self.hour) 0 0 0 1 0 0"])
+        // No lane belongs to an entrance here.
+        #expect(
+            try counts("\(day)&by=entrance", "entrance", members) == ["north-07 3 1 2 0 1 1", "out-01 0 0 0 1 0 0"])
+        #expect(try counts("\(day)&by=entrance", "name_zh", []) == ["北登录厅-07 ", "out-01 "])
         let kinds = try counts("\(day)&by=kind", "kind", ["passed"])
         #expect(kinds.contains("visitor 1") && kinds.contains("media 1") && kinds.contains("staff 0"))
         #expect(try counts("\(day)&by=reason", "reason", ["refused"]) == ["test-expired 1", "code-red 1"])
         // The next day began in Shanghai.
         #expect(try counts("day=2026-07-11&by=reason", "reason", ["refused"]) == ["code-red 1"])
         #expect(try counts("day=2026-07-12", "at", []).isEmpty)
+    }
+
+    @Test("lanes of one entrance are one row, named in both languages")
+    func entrances() throws {
+        let bench = try ServiceBench()
+        try bench.restart { settings in
+            settings.entrances = [name("north"): Bilingual("北登录厅", "North \"hall\"")]
+            settings.entranceOfLane = [name("north-07"): name("north"), name("out-01"): name("north")]
+        }
+        try Self.fill(bench)
+        let rows = try Self.rows(bench, "day=2026-07-10&by=entrance")
+        #expect(rows.map { $0["entrance"] as? String } == ["north"])
+        #expect(rows.map { $0["in"] as? Int } == [2] && rows.map { $0["out"] as? Int } == [1])
+        let lines = try bench.get("/v1/history.csv?day=2026-07-10&by=entrance").text.components(separatedBy: "\r\n")
+        #expect(lines[0].hasPrefix("entrance,name_zh,name_en,in,"))
+        #expect(lines[1].hasPrefix("north,\"北登录厅\",\"North \"\"hall\"\"\",2,1,"))
     }
 
     @Test("the parts of a day are the whole of it, as the tallies say it")
