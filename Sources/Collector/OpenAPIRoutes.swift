@@ -158,7 +158,7 @@ extension OpenAPIDocument {
         summary: "Alerts that stand; with `ended` those that ended instead", role: .viewer,
         parameters: [
             parameter("ended", "`ending` of the last one seen, or 0", number(0, .max)),
-            parameter("limit", "How many ended ones at most", number(1, Int64(AlertAnswer.mostEnded))),
+            parameter("limit", "How many at most", number(1, Int64(AlertAnswer.most))),
         ],
         answers: [
             Answer(

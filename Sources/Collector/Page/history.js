@@ -195,6 +195,8 @@ async function show() {
   history.replaceState(null, '', `?${address}`);
   byId('download').href = `/v1/history.csv?${query(asked, asked.day)}`;
   tell('loading');
+  const main = document.querySelector('main');
+  main.setAttribute('aria-busy', 'true');
   try {
     const days = asked.compare ? [asked.day, asked.compare] : [asked.day];
     const [first, second = null] = await Promise.all(days.map((day) => fetched(`/v1/history?${query(asked, day)}`)));
@@ -204,6 +206,8 @@ async function show() {
     tell(first.rows.length + (second?.rows.length ?? 0) === 0 ? 'nothingThere' : null);
   } catch (error) {
     if (turn === asking) tell('failed', error.message, true);
+  } finally {
+    if (turn === asking) main.setAttribute('aria-busy', 'false');
   }
 }
 
