@@ -92,16 +92,28 @@ final class AlertDesk: Sendable {
         var failure: String?
 
         init(_ settings: CollectorSettings, site: SiteID, now: Int64) throws(CollectorFailure) {
-            intake = try Database(settings.data.intakeDatabase, .readOnly)
+            let intake = try Database(settings.data.intakeDatabase, .readOnly)
+            self.intake = intake
             names = try Database(settings.data.siteDatabase, .readOnly).prepare(
                 "SELECT id FROM holder WHERE number = ?")
-            store = try AlertStore(settings.data, site: site)
-            row = try store.mark(intake)
-            book = try store.book()
-            doubleUse = try DoubleUseBook(store.database, settings.distances)
-            facts = try store.lanes()
+            let kept = try AlertStore.orAnew(settings.data) { () throws(CollectorFailure) in
+                let store = try AlertStore(settings.data, site: site)
+                return Kept(
+                    store: store, row: try store.mark(intake), book: try store.book(),
+                    doubleUse: try DoubleUseBook(store.database, settings.distances), facts: try store.lanes())
+            }
+            (store, row, book, doubleUse, facts) = (kept.store, kept.row, kept.book, kept.doubleUse, kept.facts)
             started = now
         }
+    }
+
+    /// What `alerts.sqlite` holds.
+    private struct Kept {
+        var store: AlertStore
+        var row: Int64
+        var book: AlertBook
+        var doubleUse: DoubleUseBook
+        var facts: [ShortName: LaneFacts]
     }
 
     private func run(_ start: Work) {
@@ -110,20 +122,22 @@ final class AlertDesk: Sendable {
         while !state.withLock({ $0.isStopping }) {
             let now = SystemClock.wallMilliseconds()
             var isWhole = true
+            var failure: String?
+            do throws(CollectorFailure) { isWhole = try read(&work, now: now) } catch { failure = error.description }
+            // Records that cannot be read hold up no alert that needs none.
             do throws(CollectorFailure) {
-                isWhole = try read(&work, now: now)
                 if isWhole || !(0..<Self.lookMilliseconds).contains(now - work.looked) { try look(&work, now: now) }
                 if !(0..<Self.pruneMilliseconds).contains(now - work.pruned) {
                     work.pruned = now
                     try work.doubleUse.prune(now: now)
                 }
-                work.failure = nil
-            } catch {
+            } catch { failure = failure ?? error.description }
+            if let failure {
                 isWhole = true
                 // Said once, not once a second.
-                if work.failure != error.description { Log.error("alerts: \(error.description)") }
-                work.failure = error.description
+                if work.failure != failure { Log.error("alerts: \(failure)") }
             }
+            work.failure = failure
             guard isWhole else { continue }
             poll.removeAll()
             poll.add(bell.raw, .readable)

@@ -32,6 +32,22 @@ final class AlertStore {
         setMark = try database.prepare("UPDATE mark SET row=?, received=?")
     }
 
+    /// What `open` gives; where it cannot be opened or read, it is put aside as `alerts.sqlite.damaged` and begun anew: all of it
+    /// but the history comes again from what lanes sent, and no gate or count waits for it.
+    static func orAnew<Value>(
+        _ directory: SiteDirectory, _ open: () throws(CollectorFailure) -> Value
+    ) throws(CollectorFailure) -> Value {
+        do throws(CollectorFailure) { return try open() } catch {
+            let file = directory.alertDatabase
+            Log.error("\(error.description); it is put aside as \(file).damaged, and alerts begin anew")
+            try collecting { () throws(SystemFailure) in
+                for suffix in ["-wal", "-shm"] { try FileSystem.unlinkIfPresent(file + suffix) }
+                if try FileSystem.statusIfPresent(file) != nil { try FileSystem.rename(file, to: file + ".damaged") }
+            }
+            return try open()
+        }
+    }
+
     // MARK: Alerts
 
     func book() throws(CollectorFailure) -> AlertBook {

@@ -109,13 +109,15 @@ public final class CollectorService {
                 return true
             })
         process = ProcessFigures(data, now: now)
+        process.look()
+        try corrections.refresh()
+        prune = try PruneThread(settings)
         let routes = CollectorRoutes(
             settings, intake: intake, archive: archive, publisher: publisher,
             changes: changes, gate: gate, inside: inside, presence: presence, corrections: corrections,
             process: process, screen: screen, live: live, alerts: alerts)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
-        prune = try PruneThread(settings)
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
         refresh()
     }

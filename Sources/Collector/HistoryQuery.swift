@@ -95,8 +95,8 @@ struct HistoryQuery: Sendable {
         case .hour: rows = try hours(intake, lane: only ?? 0)
         case .lane: rows = try lanes(intake, only: only)
         case .entrance: rows = try entrances(intake, only: only)
-        case .kind: rows = Self.kinds(try sum(intake, lane: only ?? 0))
-        case .reason: rows = Self.reasons(try sum(intake, lane: only ?? 0))
+        case .kind: rows = Self.kinds(try sum(intake, only: only))
+        case .reason: rows = Self.reasons(try sum(intake, only: only))
         }
         return isCSV ? csv(rows) : json(rows)
     }
@@ -122,9 +122,14 @@ struct HistoryQuery: Sendable {
         return tally
     }
 
-    private func sum(_ intake: Database, lane: Int64) throws(CollectorFailure) -> Tally {
+    /// Of a whole day from the lanes' days, which are kept longer than its five minutes.
+    private func sum(_ intake: Database, only: Int64?) throws(CollectorFailure) -> Tally {
         var sum = Tally()
-        try eachFiveMinutes(intake, lane: lane) { sum += $1 }
+        if hour == nil {
+            for lane in try ofLanes(intake, only: only) { sum += lane.tally }
+        } else {
+            try eachFiveMinutes(intake, lane: only ?? 0) { sum += $1 }
+        }
         return sum
     }
 
@@ -269,8 +274,10 @@ struct HistoryQuery: Sendable {
 
     /// A spreadsheet takes a field that begins with one of these for a formula.
     private static func quoted(_ text: String) -> String {
-        let isFormula = text.first.map { "=+-@\t\r".contains($0) } ?? false
-        return
-            "\"\(isFormula ? "'" : "")\(text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+        let isFormula = text.unicodeScalars.first.map { "=+-@\t\r".unicodeScalars.contains($0) } ?? false
+        var quoted = isFormula ? "\"'" : "\""
+        // By scalars: with a combining mark behind it a quotation mark is another character.
+        for scalar in text.unicodeScalars { quoted += scalar == "\"" ? "\"\"" : String(scalar) }
+        return quoted + "\""
     }
 }

@@ -67,12 +67,13 @@ struct IntakeLoader {
     }
 
     /// `stretch` says which records are stored, and so what is counted only once: it may know of more than `block` holds,
-    /// of which old ones may have been removed, but never of less.
+    /// of which old ones may have been removed, but never of less. Looked at are the blocks behind the last mark, of which there
+    /// are a bounded number: a start must not take the longer the more is stored.
     func checkStretches() throws(CollectorFailure) {
         let select = try database.prepare(
             """
             SELECT held.epoch, held.records, (SELECT total(last - first + 1) FROM stretch WHERE epoch = held.epoch) AS known
-            FROM (SELECT epoch, total(count) AS records FROM block GROUP BY epoch) AS held WHERE known < records
+            FROM (SELECT epoch, total(count) AS records FROM block WHERE id > (SELECT row FROM mark) GROUP BY epoch) AS held WHERE known < records
             """)
         if try select.step() {
             throw damaged(

@@ -31,7 +31,7 @@ struct LaneBook: Sendable {
     mutating func heard(_ newest: Moment?, now: Int64) {
         lastSeenMilliseconds = now
         let sent = now - Self.underWayMilliseconds
-        heardThrough = newest.map { $0.clock == .trusted ? min(now, $0.wall.milliseconds) : sent } ?? sent
+        heardThrough = newest.map { $0.clock == .trusted ? max(0, min(now, $0.wall.milliseconds)) : sent } ?? sent
     }
 
     /// A record that is newer than all that came.

@@ -120,8 +120,9 @@ final class LiveDesk: Sendable {
             let now = SystemClock.monotonicNanoseconds()
             if now >= nextBeat {
                 nextBeat = now + UInt64(Self.beatMilliseconds) * 1_000_000
-                // While the books cannot be read, it would say what is not true.
-                if failure == nil { beat(&viewers) }
+                // While the books cannot be read, it would say what is not true: then a bare comment, which no page hears,
+                // shows who is still there.
+                beat(&viewers, failure == nil ? LiveFigures.beat(now: sources.now()) : Array(":\n\n".utf8))
             }
             if !viewers.isEmpty {
                 do throws(CollectorFailure) {
@@ -173,8 +174,7 @@ final class LiveDesk: Sendable {
         }
     }
 
-    private func beat(_ viewers: inout [Viewer]) {
-        let piece = LiveFigures.beat(now: sources.now())
+    private func beat(_ viewers: inout [Viewer], _ piece: [UInt8]) {
         for viewer in viewers {
             if mayRead(viewer.head) { viewer.stream.offerIfIdle(piece) } else { viewer.stream.finish() }
         }

@@ -84,6 +84,22 @@ struct AlertDeskTests {
         #expect(ended.count == 1 && ended.first?["since_ms"] as? Int64 == since)
     }
 
+    @Test(
+        "what alerts.sqlite holds comes again when it is damaged: it is put aside, and the collector starts",
+        arguments: ["no database at all", "SQLite format 3\0"])
+    func damaged(content: String) throws {
+        let bench = try AlertBench()
+        try bench.send(.device(.thermometer, lost: true), 1, 0)
+        #expect(try bench.kinds(["device-lost"]))
+        let file = bench.bench.data.alertDatabase
+        try bench.bench.restart(between: {
+            for suffix in ["-wal", "-shm"] { try FileSystem.unlinkIfPresent(file + suffix) }
+            try FileSystem.replace(file, with: Array(content.utf8), mode: 0o600)
+        })
+        #expect(try bench.kinds(["device-lost"]))
+        #expect(try FileSystem.read(file + ".damaged", limit: 100) == Array(content.utf8))
+    }
+
     @Test("those that ended are given by a cursor, none twice and none left out")
     func cursor() throws {
         let bench = try AlertBench()

@@ -35,6 +35,16 @@ private let hour: Int64 = 3_600_000
         #expect(asOf(morning + 21_000 + hour) == morning + 20_000 - 1 + hour)
     }
 
+    @Test("a lane whose clock says a time long before 1970 makes nothing known, and nothing overflows")
+    func beforeAllTime() throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        _ = try store.store(bench.batch([makeRecord(sequence: 1, lane: "a", at: .min)], lane: "a"), now: morning)
+        let known = SiteKnowledge.asOf(store.lanes.values, now: morning)
+        #expect(known == 0)
+        #expect(SiteKnowledge.asOf(morning, after: known, now: morning) == morning)
+    }
+
     @Test("a statement's count goes back in time when the collector's clock was ahead, and not otherwise")
     func clockWasAhead() throws {
         let bench = try ServiceBench()

@@ -213,7 +213,7 @@ async function show() {
 
 async function start() {
   const given = new URLSearchParams(location.search);
-  const now = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(new Date());
+  const now = new Intl.DateTimeFormat('sv-SE', { timeZone }).format(new Date());
   form.elements.day.value = given.get('day') ?? now;
   for (const name of fields.slice(1)) {
     const field = form.elements[name];
