@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import json
 import os
-import random
 import re
 import subprocess
 import sys
@@ -15,11 +14,13 @@ from pathlib import Path
 from real_programs import make_people
 
 HERE = Path(__file__).resolve().parent
+# The plain run asks the same each time; LANEKEEPER_SEED asks otherwise.
+USUAL_SEED = 20261122
 EXAMPLES = 30  # of each operation: half a minute
 
 
 def test_the_collector_does_what_its_openapi_document_says(open_stage, run):
-    seed = int(os.environ.get("LANEKEEPER_SEED", random.SystemRandom().randrange(10**9)))
+    seed = int(os.environ.get("LANEKEEPER_SEED", USUAL_SEED))
     print(f"LANEKEEPER_SEED={seed}")
 
     async def scenario():
