@@ -17,6 +17,8 @@ struct LaneBook: Sendable {
     var mode: LaneMode?
     /// Covers that its newest records say are open; a new epoch begins with none.
     var tampered = TamperSet()
+    /// What it said of itself last, and when that came, ms since 1970-01-01 UTC on the collector's clock.
+    var word: (said: LaneWord, receivedMilliseconds: Int64)?
     var conversation = Conversation()
     /// Until when it has told what happened at it; nil: nothing came since the collector began.
     private(set) var heardThrough: Int64?

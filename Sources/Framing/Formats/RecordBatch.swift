@@ -9,6 +9,7 @@ import Admission
 ///      32  32   lane id
 ///      64  16   epoch of the oldest record the lane still holds · 80 u64 its sequence (0: the lane holds none)
 ///      88  16   epoch of a stretch the lane can never send (found damaged) · 104 u64 first · 112 u64 last (0: none)
+///     120  128  what the lane says of itself just now (`LaneWord`); zeros: nothing
 ///     252  u32  CRC-32C of bytes 0–251
 ///
 /// "Oldest held" tells the collector which holes will never be filled, so that *stored through* can move past them
@@ -35,8 +36,14 @@ public struct RecordBatch: Sendable {
     public var recordCount: Int
     public var oldestHeld: StoredThrough?
     public var lost: Stretch?
+    /// nil: it says nothing, or what does not read; no record waits for that.
+    public var word: LaneWord?
 
-    public init(site: SiteID, lane: ShortName, recordCount: Int, oldestHeld: StoredThrough?, lost: Stretch?) {
+    public init(
+        site: SiteID, lane: ShortName, recordCount: Int, oldestHeld: StoredThrough?, lost: Stretch?,
+        word: LaneWord? = nil
+    ) {
+        self.word = word
         self.site = site
         self.lane = lane
         self.recordCount = recordCount
@@ -64,6 +71,7 @@ public struct RecordBatch: Sendable {
                 buffer.put(lost.first, at: 104)
                 buffer.put(lost.last, at: 112)
             }
+            if let word { buffer.put(word.encoded, at: 120) }
             buffer.put(CRC32C.checksum(UnsafeRawBufferPointer(buffer).slice(0, 252)), at: 252)
         }
         return bytes
@@ -101,6 +109,7 @@ public struct RecordBatch: Sendable {
             throw FormatError("record batch", "a lost stretch ends before it begins")
         }
         lost = stretch.first == 0 ? nil : stretch
+        word = try? LaneWord(bytes.slice(120, LaneWord.size))
     }
 
     /// The bytes of record `index` within the batch.

@@ -17,11 +17,12 @@ import Testing
         let head = RecordBatch(
             site: SiteID(low: random.word(), high: random.word()), lane: random.name(), recordCount: count,
             oldestHeld: count == 0 ? nil : StoredThrough(epoch: random.epoch(), sequence: 7),
-            lost: count == 1 ? nil : RecordBatch.Stretch(epoch: random.epoch(), first: 5, last: 9))
+            lost: count == 1 ? nil : RecordBatch.Stretch(epoch: random.epoch(), first: 5, last: 9),
+            word: count == 3 ? nil : random.laneWord())
         let bytes = head.encodedHead + records.joined()
         let back = try batch(bytes)
         #expect(back.site == head.site && back.lane == head.lane && back.recordCount == count)
-        #expect(back.oldestHeld == head.oldestHeld && back.lost == head.lost)
+        #expect(back.oldestHeld == head.oldestHeld && back.lost == head.lost && back.word == head.word)
         bytes.withUnsafeBytes { buffer in
             for index in 0..<count { #expect(Array(RecordBatch.record(index, of: buffer)) == records[index]) }
         }
@@ -55,6 +56,30 @@ import Testing
         #expect(throws: FormatError("record batch", "a lost stretch ends before it begins")) {
             try batch(head.encodedHead)
         }
+    }
+
+    @Test("a lane's word reads back, is refused with any bit turned over, and takes no batch with it")
+    func laneWord() throws {
+        func read(_ bytes: [UInt8]) throws -> LaneWord {
+            try bytes.withUnsafeBytes { buffer throws(FormatError) in try LaneWord(buffer) }
+        }
+        var random = RandomRecords()
+        for _ in 0..<50 {
+            let word = random.laneWord()
+            #expect(try read(word.encoded) == word)
+        }
+        let word = random.laneWord()
+        for bit in 0..<LaneWord.size * 8 {
+            #expect(throws: FormatError.self, "bit \(bit)") { try read(word.encoded.flipping(bit: bit)) }
+        }
+        #expect(throws: FormatError.self) { try read(Array(word.encoded.dropLast())) }
+        var bytes = RecordBatch(
+            site: SiteID(low: 1, high: 2), lane: random.name(), recordCount: 0, oldestHeld: nil, lost: nil, word: word
+        ).encodedHead
+        bytes[120] = 2
+        let checksum = bytes.withUnsafeBytes { CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[..<252])) }
+        withUnsafeBytes(of: checksum.littleEndian) { bytes.replaceSubrange(252..., with: $0) }
+        #expect(try batch(bytes).word == nil)
     }
 
     @Test("a segment header reads back, and is refused with any bit turned over or cut short")

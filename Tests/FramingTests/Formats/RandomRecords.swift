@@ -28,6 +28,27 @@ struct RandomRecords {
     mutating func tag() -> BadgeTag { BadgeTag(low: word(), high: UInt16(truncatingIfNeeded: word())) }
     mutating func wall() -> WallTime { WallTime(milliseconds: Int64(bitPattern: word()) >> 8) }
 
+    mutating func laneWord() -> LaneWord {
+        var said = LaneWord(asOf: wall(), version: name())
+        said.mode = one(of: LaneMode.allCases)
+        said.cause = one(of: ModeCause.allCases)
+        said.clock = one(of: ClockTrust.allCases)
+        said.journal = one(of: [.roomy, .filling, .nearlyFull, .reserveOnly, .full])
+        said.freshness = one(of: LaneWord.Freshness.allCases)
+        said.flags = LaneWord.Flags(rawValue: UInt16(truncatingIfNeeded: word()))
+        (said.imageVersion, said.changeNumber) = (word(), word())
+        said.statementAsOf = below(3) == 0 ? nil : WallTime(milliseconds: Int64(1 + below(1 << 40)))
+        said.imageIssuedAt = below(3) == 0 ? nil : WallTime(milliseconds: Int64(1 + below(1 << 40)))
+        said.startedAt = wall()
+        (said.recordsHeld, said.recordsRoom) = (UInt32(below(1 << 20)), UInt32(below(1 << 20)))
+        (said.devices, said.lostDevices) = (
+            UInt32(truncatingIfNeeded: word()), UInt32(truncatingIfNeeded: word())
+        )
+        said.openCovers = UInt32(truncatingIfNeeded: word())
+        said.policyDigest = PolicyDigest(low: word(), high: word())
+        return said
+    }
+
     mutating func credential() -> Credential {
         Credential(
             holder: HolderNumber(UInt32(truncatingIfNeeded: word())), kind: one(of: HolderKind.allCases),
