@@ -10,13 +10,20 @@ struct IntakeLoader {
     func lanes(day: Int64) throws(CollectorFailure) -> [ShortName: LaneBook] {
         var lanes: [ShortName: LaneBook] = [:]
         let select = try database.prepare(
-            "SELECT id, name, last_seen, last_record, mode, tip, oldest_epoch, oldest_sequence, tampered FROM lane")
+            """
+            SELECT id, name, last_seen, last_record, mode, tip, oldest_epoch, oldest_sequence, tampered, word, word_received,
+                wordless_since FROM lane
+            """)
         while try select.step() {
             guard let name = ShortName(select.text(1)) else { throw damaged("a lane without a name") }
             var lane = LaneBook(row: select.integer(0), name: name, lastSeenMilliseconds: select.integer(2))
             lane.lastRecordMilliseconds = select.isNull(3) ? nil : select.integer(3)
             lane.mode = select.isNull(4) ? nil : LaneMode(rawValue: UInt8(clamping: select.integer(4)))
             lane.tampered.rawValue = select.integer(8)
+            // One that does not read is none: the next batch brings another.
+            lane.resume(
+                word: select.withBlob(9) { try? LaneWord($0) }, receivedMilliseconds: select.integer(10),
+                wordlessSinceMilliseconds: select.isNull(11) ? nil : select.integer(11))
             let oldestHeld = Epoch(bytes: select.blob(6)).map {
                 StoredThrough(epoch: $0, sequence: UInt64(clamping: select.integer(7)))
             }

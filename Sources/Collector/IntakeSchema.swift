@@ -1,6 +1,7 @@
 /// `DIR/intake.sqlite`: what lanes sent. Only `serve` writes it; times are ms since 1970-01-01 UTC.
 ///
-///     lane      the lanes that were ever heard of
+///     lane      the lanes that were ever heard of; `word`: what each said of itself last (`LaneWord`), when that came, and
+///               since when its batches come without one
 ///     epoch     their epochs; `previous` and `previous_last` from the epoch's first record
 ///     block     every record once, 256 bytes each: `count` records of an epoch from sequence `first` on that came
 ///               together. Each record has a row of its own, the first one's is `id`: rows grow in the order of arrival
@@ -14,14 +15,14 @@
 ///     mark      `seen` holds the records up to this row; those behind it are read again at the start, and not pruned
 ///     balance   people and vehicles in each zone
 enum IntakeSchema {
-    static let version: Int64 = 4
+    static let version: Int64 = 5
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
         CREATE TABLE lane(
             id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_seen INTEGER NOT NULL, last_record INTEGER,
             mode INTEGER, tip BLOB, oldest_epoch BLOB, oldest_sequence INTEGER,
-            tampered INTEGER NOT NULL DEFAULT 0) STRICT;
+            tampered INTEGER NOT NULL DEFAULT 0, word BLOB, word_received INTEGER, wordless_since INTEGER) STRICT;
         CREATE TABLE epoch(
             id INTEGER PRIMARY KEY, lane INTEGER NOT NULL REFERENCES lane, bytes BLOB NOT NULL, previous BLOB,
             previous_last INTEGER, stated_end INTEGER NOT NULL, UNIQUE(lane, bytes)) STRICT;
@@ -37,7 +38,14 @@ enum IntakeSchema {
         CREATE TABLE balance(
             zone TEXT PRIMARY KEY, people INTEGER NOT NULL, vehicles INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         \(fourth)
-        PRAGMA user_version=4;
+        PRAGMA user_version=5;
+        """
+
+    /// What version 5 added.
+    static let fifth = """
+        ALTER TABLE lane ADD COLUMN word BLOB;
+        ALTER TABLE lane ADD COLUMN word_received INTEGER;
+        ALTER TABLE lane ADD COLUMN wordless_since INTEGER;
         """
 
     /// What version 4 has otherwise: before, a record was a row, a count was a row, and a holder that was seen was one.

@@ -210,7 +210,7 @@ final class IntakeStore {
         lane.conversation.answered(
             storedThrough, connection: request.connection, records: batch.records.count, new: answer.new)
         lane.heard(batch.records.last?.moment, now: now)
-        if let word = batch.head.word { lane.word = (word, now) }
+        lane.heard(word: batch.head.word, now: now)
         try writer.write(lane.ledger, instead: before, of: &lane, holes: answer.holes, now: now)
         try writer.update(lane)
         work.lanes[lane.name] = lane

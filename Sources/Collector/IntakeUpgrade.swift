@@ -7,7 +7,8 @@ import Posix
 /// Version 2 had `lane.tampered`. Version 4 keeps records in blocks, counts of a span in one row, and holders in sets; what
 /// it has and version 2 had not, counts per five minutes, the lanes' own totals and different holders by lane and day, is
 /// counted again from the records. Version 3 is a file on the way: what was not taken yet stands in `tally_2` and `record`,
-/// and is removed from there as it is taken, so that the file hardly grows.
+/// and is removed from there as it is taken, so that the file hardly grows. Version 5 has columns of `lane` more, which takes
+/// no time however much is stored.
 struct IntakeUpgrade {
     /// What one step takes.
     struct Limits: Sendable {
@@ -35,7 +36,21 @@ struct IntakeUpgrade {
     }
 
     func run() throws(CollectorFailure) {
-        guard try (1...3).contains(version()) else { return }
+        guard try (1..<IntakeSchema.version).contains(version()) else { return }
+        if try version() < 4 { try takeRows() }
+        try database.transaction { () throws(CollectorFailure) in
+            try addWord()
+            try database.execute("PRAGMA user_version=5;")
+        }
+    }
+
+    /// Every statement of `IntakeWriter` speaks of the columns, so they are added before what else there is to do.
+    private func addWord() throws(CollectorFailure) {
+        let columns = try database.integer("SELECT count(*) FROM pragma_table_info('lane') WHERE name = 'word'")
+        if columns == 0 { try database.execute(IntakeSchema.fifth) }
+    }
+
+    private func takeRows() throws(CollectorFailure) {
         starting("an older intake.sqlite is taken over")
         Log.notice(
             "\(database.path) is of an older layout and is taken over now; lanes keep what they have until it is done, and "
@@ -58,6 +73,7 @@ struct IntakeUpgrade {
                 try database.execute(
                     "ALTER TABLE lane ADD COLUMN tampered INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;")
             }
+            try addWord()
             guard try version() == 2 else { return }
             try database.execute(
                 "ALTER TABLE tally RENAME TO tally_2; DROP TABLE seen; DROP INDEX record_identity;"

@@ -41,7 +41,8 @@ final class IntakeWriter {
         insertLane = try database.prepare("INSERT INTO lane(name, last_seen) VALUES(?,?)")
         updateLane = try database.prepare(
             """
-            UPDATE lane SET last_seen=?, last_record=?, mode=?, tip=?, oldest_epoch=?, oldest_sequence=?, tampered=?
+            UPDATE lane SET last_seen=?, last_record=?, mode=?, tip=?, oldest_epoch=?, oldest_sequence=?, tampered=?,
+                word=?, word_received=?, wordless_since=?
             WHERE id=?
             """)
         insertEpoch = try database.prepare("INSERT INTO epoch(lane, bytes, stated_end) VALUES(?,?,0)")
@@ -119,7 +120,10 @@ final class IntakeWriter {
         updateLane.bind(5, lane.ledger.oldestHeld?.epoch.bytes)
         updateLane.bind(6, lane.ledger.oldestHeld.map { Int64($0.sequence) })
         updateLane.bind(7, lane.tampered.rawValue)
-        updateLane.bind(8, lane.row)
+        updateLane.bind(8, lane.word?.said.encoded)
+        updateLane.bind(9, lane.word?.receivedMilliseconds)
+        updateLane.bind(10, lane.wordlessSinceMilliseconds)
+        updateLane.bind(11, lane.row)
         try updateLane.run()
     }
 

@@ -18,7 +18,10 @@ struct LaneBook: Sendable {
     /// Covers that its newest records say are open; a new epoch begins with none.
     var tampered = TamperSet()
     /// What it said of itself last, and when that came, ms since 1970-01-01 UTC on the collector's clock.
-    var word: (said: LaneWord, receivedMilliseconds: Int64)?
+    private(set) var word: (said: LaneWord, receivedMilliseconds: Int64)?
+    /// Since when its batches come without a word although words came before: its uplink is there, and no daemon. nil: the
+    /// newest batch had one, or none ever had.
+    private(set) var wordlessSinceMilliseconds: Int64?
     var conversation = Conversation()
     /// Until when it has told what happened at it; nil: nothing came since the collector began.
     private(set) var heardThrough: Int64?
@@ -34,6 +37,22 @@ struct LaneBook: Sendable {
         lastSeenMilliseconds = now
         let sent = now - Self.underWayMilliseconds
         heardThrough = newest.map { $0.clock == .trusted ? max(0, min(now, $0.wall.milliseconds)) : sent } ?? sent
+    }
+
+    /// What the head of a batch has of the lane itself. An uplink passes on only what it saw its daemon write lately.
+    mutating func heard(word said: LaneWord?, now: Int64) {
+        if let said {
+            word = (said, now)
+            wordlessSinceMilliseconds = nil
+        } else if word != nil, wordlessSinceMilliseconds == nil {
+            wordlessSinceMilliseconds = now
+        }
+    }
+
+    /// As a store gives it back.
+    mutating func resume(word said: LaneWord?, receivedMilliseconds: Int64, wordlessSinceMilliseconds: Int64?) {
+        word = said.map { ($0, receivedMilliseconds) }
+        self.wordlessSinceMilliseconds = word == nil ? nil : wordlessSinceMilliseconds
     }
 
     /// A record that is newer than all that came.

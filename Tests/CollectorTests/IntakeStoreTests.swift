@@ -24,10 +24,10 @@ struct StoreBench {
         try IntakeStore(data.intakeDatabase, site: site, calendar: calendar, now: now, rounds: rounds)
     }
 
-    func batch(_ records: [JournalRecord], lane: String = "north-07", oldestHeld: StoredThrough? = nil) throws
-        -> IntakeBatch
-    {
-        try IntakeBatch(makeBody(records, site: site, lane: lane, oldestHeld: oldestHeld), site: site)
+    func batch(
+        _ records: [JournalRecord], lane: String = "north-07", oldestHeld: StoredThrough? = nil, word: LaneWord? = nil
+    ) throws -> IntakeBatch {
+        try IntakeBatch(makeBody(records, site: site, lane: lane, oldestHeld: oldestHeld, word: word), site: site)
     }
 }
 
@@ -428,7 +428,43 @@ struct IntakeStoreTests {
         check(.locked, [.reader(1)], morning + 62_000)
     }
 
-    @Test("a database of another site is refused before anything in it is changed", arguments: [1, 2, 3] as [Int64])
+    @Test("what a lane said of itself last is kept over a restart, and since when it says nothing")
+    func laneWord() throws {
+        let bench = try StoreBench()
+        let first = makeWord()
+        var second = first
+        second.mode = .maintenance
+        second.lostDevices = 2
+        func check(_ said: LaneWord?, _ received: Int64?, wordless: Int64?, _ store: IntakeStore) throws {
+            for store in [store, try bench.open()] {
+                let lane = try #require(store.lanes[name("north-07")])
+                #expect(lane.word?.said == said)
+                #expect(lane.word?.receivedMilliseconds == received)
+                #expect(lane.wordlessSinceMilliseconds == wordless)
+            }
+        }
+        var store = try bench.open()
+        // Of a lane that never had a word nobody misses one.
+        try store.store(try bench.batch([makeRecord()]), now: morning)
+        try check(nil, nil, wordless: nil, store)
+        try store.store(try bench.batch([], word: first), now: morning + 1000)
+        try check(first, morning + 1000, wordless: nil, store)
+        try store.store(try bench.batch([makeRecord(sequence: 2)], word: second), now: morning + 2000)
+        try check(second, morning + 2000, wordless: nil, store)
+        try store.store(try bench.batch([]), now: morning + 3000)
+        try check(second, morning + 2000, wordless: morning + 3000, store)
+        store = try bench.open()
+        try store.store(try bench.batch([]), now: morning + 4000)
+        try check(second, morning + 2000, wordless: morning + 3000, store)
+        try store.store(try bench.batch([], word: first), now: morning + 5000)
+        try check(first, morning + 5000, wordless: nil, store)
+
+        // What is damaged there is none.
+        try Database(bench.data.intakeDatabase, .readWrite).execute("UPDATE lane SET word = x'0102'")
+        #expect(try bench.open().lanes[name("north-07")]?.word == nil)
+    }
+
+    @Test("a database of another site is refused before anything in it is changed", arguments: [1, 2, 3, 4] as [Int64])
     func foreignOlder(version: Int64) throws {
         let bench = try StoreBench()
         try Database(bench.data.intakeDatabase, .readWrite).execute("PRAGMA user_version=\(version)")

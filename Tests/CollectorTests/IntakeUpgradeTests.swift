@@ -6,7 +6,7 @@ import Testing
 
 @testable import Collector
 
-/// `intake.sqlite` as versions 1 and 2 laid it out, with the same records in it.
+/// `intake.sqlite` as versions 1, 2 and 4 laid it out, with the same records in it.
 private enum OlderLayout {
     static let day: Int64 = 86_400_000
 
@@ -34,6 +34,10 @@ private enum OlderLayout {
     /// Lets a database that a store of today filled look as version 2 left it: the same rows, as that program wrote them.
     static func make(_ bench: StoreBench, version: Int64) throws {
         let database = try Database(bench.data.intakeDatabase, .readWrite)
+        for column in ["word", "word_received", "wordless_since"] {
+            try database.execute("ALTER TABLE lane DROP COLUMN \(column); PRAGMA user_version=4;")
+        }
+        if version == 4 { return }
         let old = try database.prepare("SELECT id, epoch, first, count, received, bytes FROM block ORDER BY id")
         try database.execute(
             """
@@ -118,7 +122,7 @@ private enum OlderLayout {
 struct IntakeUpgradeTests {
     @Test(
         "it is taken over with every record in its row and every count as this program counts it",
-        arguments: [1, 2] as [Int64])
+        arguments: [1, 2, 4] as [Int64])
     func takenOver(version: Int64) throws {
         let bench = try StoreBench()
         let store = try OlderLayout.fill(bench)
@@ -180,6 +184,35 @@ struct IntakeUpgradeTests {
             #expect(try again.store(batch).duplicates == 300)
             #expect(try Database(path, .readOnly).integer("PRAGMA user_version") == IntakeSchema.version)
         }
+    }
+
+    @Test("version 4 is taken over without a look at what is stored, and lanes' words are kept from then on")
+    func fourth() throws {
+        let bench = try StoreBench()
+        _ = try OlderLayout.fill(bench)
+        try OlderLayout.make(bench, version: 4)
+        let database = try Database(bench.data.intakeDatabase, .readWrite)
+        try database.execute("ALTER TABLE block RENAME TO hidden")
+        try IntakeUpgrade(database, calendar: bench.calendar) { _ in Issue.record("it was said that it takes long") }
+            .run()
+        try database.execute("ALTER TABLE hidden RENAME TO block")
+        let store = try bench.open(now: morning)
+        let word = makeWord()
+        try store.store(try bench.batch([], word: word))
+        #expect(try bench.open(now: morning).lanes[name("north-07")]?.word?.said == word)
+    }
+
+    @Test("one that an earlier program has begun to take over, and that lacks the words, is taken over, too")
+    func begunBefore() throws {
+        let bench = try StoreBench()
+        let store = try OlderLayout.fill(bench)
+        let counted = try OlderLayout.tallies(bench.data.intakeDatabase)
+        try OlderLayout.make(bench, version: 2)
+        try Database(bench.data.intakeDatabase, .readWrite).execute(
+            "ALTER TABLE tally RENAME TO tally_2; DROP TABLE seen; DROP INDEX record_identity;"
+                + IntakeSchema.fourth + "PRAGMA user_version=3;")
+        #expect(try bench.open(now: morning).site.all == store.site.all)
+        #expect(try OlderLayout.tallies(bench.data.intakeDatabase) == counted)
     }
 
     @Test("records that are damaged are kept as they are, and keep nothing from being taken over")

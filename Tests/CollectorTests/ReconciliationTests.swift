@@ -204,7 +204,7 @@ struct ReconciliationTests {
         #expect(try compare(bench, now: morning + 9 * Self.hour).isWhole)
     }
 
-    @Test("a database that serve has not taken over yet is not to be made anew", arguments: [1, 2, 3] as [Int64])
+    @Test("a database that serve has not taken over yet is not to be made anew", arguments: [1, 2, 3, 4] as [Int64])
     func older(version: Int64) throws {
         let bench = try ServiceBench()
         let settings = try ServiceBench.settings(bench.data)

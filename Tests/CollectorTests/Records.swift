@@ -59,12 +59,27 @@ func ended(
             reader: 0, openMilliseconds: 900, isAssumed: isAssumed))
 }
 
+/// What a lane with two readers, a thermometer and a gate says of itself while all is well.
+func makeWord(at wall: Int64 = morning) -> LaneWord {
+    var word = LaneWord(asOf: WallTime(milliseconds: wall), version: name("1.0.0"))
+    word.freshness = .fresh
+    word.imageVersion = 7
+    word.changeNumber = 3
+    word.statementAsOf = WallTime(milliseconds: wall - 4000)
+    word.imageIssuedAt = WallTime(milliseconds: wall - 3_600_000)
+    word.startedAt = WallTime(milliseconds: wall - 60_000)
+    (word.recordsHeld, word.recordsRoom) = (20, 1000)
+    word.devices = 0b11_0000_0000_0000_0011
+    word.policyDigest = PolicyDigest(low: 0x11, high: 0x22)
+    return word
+}
+
 func makeBody(
     _ records: [JournalRecord], site: SiteID = site, lane: String = "north-07", oldestHeld: StoredThrough? = nil,
-    lost: RecordBatch.Stretch? = nil
+    lost: RecordBatch.Stretch? = nil, word: LaneWord? = nil
 ) -> [UInt8] {
     let oldest = oldestHeld ?? records.first.map { StoredThrough(epoch: $0.epoch, sequence: $0.sequence) }
     let head = RecordBatch(
-        site: site, lane: name(lane), recordCount: records.count, oldestHeld: oldest, lost: lost)
+        site: site, lane: name(lane), recordCount: records.count, oldestHeld: oldest, lost: lost, word: word)
     return head.encodedHead + records.flatMap(\.encoded)
 }
