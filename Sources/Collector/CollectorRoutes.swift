@@ -13,6 +13,7 @@ import Synchronization
 ///     GET  /v1/history     counts of a day or an hour of it by=hour|lane|entrance|kind|reason; /v1/history.csv
 ///     GET  /v1/decision    one decision in full: lane=, epoch=, sequence=
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
+///     GET  /v1/journals    which journals a lane's records came from: lane=
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
 ///     GET  /v1/alerts      what somebody has to look at: kind, whose, since when, what to do; ended=N: what is over
 ///     GET  /v1/double-use  badges that were used twice; /v1/double-use.csv
@@ -79,6 +80,7 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/history.csv": ["GET", "HEAD"],
         "/v1/decision": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
+        "/v1/journals": ["GET", "HEAD"],
         "/v1/alerts": ["GET", "HEAD"],
         "/v1/double-use": ["GET", "HEAD"],
         "/v1/double-use.csv": ["GET", "HEAD"],
@@ -194,6 +196,8 @@ final class CollectorRoutes: HTTPRoutes {
         case "/v1/decision":
             ask(request) { () throws(HTTPRefusal) in .decision(try DecisionQuery(request.head)) }
         case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
+        case "/v1/journals":
+            ask(request) { () throws(HTTPRefusal) in .journals(try JournalsQuery(request.head)) }
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
         case "/v1/changes":
             switch gate.lane(request.head, now: now) {
@@ -286,7 +290,8 @@ final class CollectorRoutes: HTTPRoutes {
         Metrics(
             intake: intake.snapshot, intakeSilenceMilliseconds: intake.silenceMilliseconds,
             isStoring: intake.failure == nil, image: publisher.image, changeNumber: publisher.changeNumber,
-            inside: inside.snapshot, http: server.withLock { $0.server?.figures }, process: process.current,
+            inside: inside.snapshot, alerts: alerts.snapshot.standing, http: server.withLock { $0.server?.figures },
+            process: process.current,
             startedMilliseconds: process.startedMilliseconds)
     }
 

@@ -201,6 +201,9 @@ final class Intake: Sendable {
                 "lane \(lane.text): \(answer.conflicting) records came under identities that others hold; the first "
                     + "ones were kept. Two controllers may use this lane's id")
         }
+        for (epoch, beginning) in answer.journals.prefix(10) {
+            Log.warning("lane \(lane.text): another journal begins with epoch \(epoch.hex): \(beginning.words)")
+        }
         for hole in answer.holes.prefix(10) {
             Log.warning(
                 "lane \(lane.text): records \(hole.first) to \(hole.last) of epoch \(hole.epoch.hex) cannot come: "

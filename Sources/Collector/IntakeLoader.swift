@@ -129,7 +129,7 @@ struct IntakeLoader {
         }
     }
 
-    private func epochs(
+    func epochs(
         ofLane lane: Int64
     ) throws(CollectorFailure) -> ([Epoch: StoredThroughLedger.EpochState], [Epoch: Int64]) {
         var epochs: [Epoch: StoredThroughLedger.EpochState] = [:]

@@ -33,6 +33,8 @@ final class IntakeStore {
         var duplicates = 0
         var conflicting = 0
         var holes: [StoredThroughLedger.Hole] = []
+        /// Journals that begin beside those that are known, by their first epoch.
+        var journals: [(epoch: Epoch, beginning: LaneJournals.Beginning)] = []
     }
 
     /// What came of one batch of a group.
@@ -205,6 +207,13 @@ final class IntakeStore {
         answer.holes = lane.ledger.take(
             entries, oldestHeld: batch.head.oldestHeld, lost: batch.head.lost,
             heard: lane.conversation.heard(connection: request.connection))
+        for entry in entries {
+            guard case .epochStarted(let previous, _) = entry.event,
+                before.epochs[entry.epoch]?.stored.contains(1) != true,
+                let beginning = before.beginning(of: entry.epoch, after: previous)
+            else { continue }
+            answer.journals.append((entry.epoch, beginning))
+        }
         let storedThrough = lane.ledger.storedThrough
         answer.storedThrough = storedThrough ?? answer.storedThrough
         lane.conversation.answered(

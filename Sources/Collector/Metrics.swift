@@ -7,6 +7,8 @@ import Posix
 struct Metrics {
     /// Lanes that have figures of their own, the first ones by name; `lanekeeper_lanes` says how many there are.
     static let mostLanes = 4096
+    /// Alerts that have a series of their own, the worst first; `lanekeeper_alerts` says how many there are.
+    static let mostAlerts = 1024
 
     var intake: Intake.Snapshot
     var intakeSilenceMilliseconds: UInt64
@@ -14,6 +16,8 @@ struct Metrics {
     var image: Publisher.Image?
     var changeNumber: UInt64
     var inside: InsideList.Snapshot?
+    /// Those that stand, the worst first.
+    var alerts: [Alert] = []
     var http: HTTPServer.Figures?
     var process: ProcessFigures.Figures
     var startedMilliseconds: Int64
@@ -25,6 +29,7 @@ struct Metrics {
         let lanes = intake.lanes.values.sorted { $0.name.text < $1.name.text }
         addLanes(Array(lanes.prefix(Self.mostLanes)), of: lanes.count, to: &text)
         addSite(lanes, to: &text)
+        addAlerts(to: &text)
         addCredentials(to: &text)
         addHTTP(to: &text)
         addProcess(to: &text)
@@ -137,6 +142,27 @@ struct Metrics {
         text.add(
             "lanekeeper_inside_looked_timestamp_seconds", .gauge, "When the keys of those inside were last looked at.",
             [Sample(milliseconds: inside.asOfMilliseconds)])
+    }
+
+    private func addAlerts(to text: inout MetricsText) {
+        var counts: [Alert.Kind: [Alert.Severity: Int]] = [:]
+        for alert in alerts { counts[alert.kind, default: [:]][alert.severity, default: 0] += 1 }
+        text.add(
+            "lanekeeper_alerts", .gauge, "Alerts that stand, by kind and severity.",
+            Alert.Kind.allCases.flatMap { kind in
+                Alert.Severity.allCases.map { severity in
+                    Sample(
+                        counts[kind]?[severity] ?? 0, ("kind", kind.rawValue), ("severity", severity.rawValue))
+                }
+            })
+        text.add(
+            "lanekeeper_alert_since_timestamp_seconds", .gauge, "Since when an alert stands.",
+            alerts.prefix(Self.mostAlerts).map { alert in
+                Sample(
+                    milliseconds: alert.sinceMilliseconds, ("kind", alert.kind.rawValue),
+                    ("severity", alert.severity.rawValue), ("subject_kind", alert.subject.kind.rawValue),
+                    ("subject", alert.subject.id))
+            })
     }
 
     private func addCredentials(to text: inout MetricsText) {

@@ -27,6 +27,7 @@ extension OpenAPIDocument {
         ("/v1/decision", [decision]),
         ("/v1/live", [live]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
+        ("/v1/journals", [journals]),
         ("/v1/alerts", [alerts]),
         ("/v1/double-use", [doubleUse]),
         (
@@ -152,6 +153,16 @@ extension OpenAPIDocument {
             Answer(
                 status: 200, says: "The decision", content: ("application/json", Schemas.reference("DecisionInFull"))),
             notFound("It is not stored, or no decision"), unreadable,
+        ], hasHead: true)
+
+    private static let journals = OpenAPIOperation(
+        summary: "Which journals a lane's records came from", role: .viewer,
+        parameters: [parameter("lane", isRequired: true, "The lane's id", pattern("^[a-z0-9-]{1,31}$"))],
+        answers: [
+            Answer(
+                status: 200, says: "In the order in which they were heard of",
+                content: ("application/json", Schemas.reference("Journals"))),
+            notFound("Nothing was ever heard of this lane"), unreadable,
         ], hasHead: true)
 
     private static let alerts = OpenAPIOperation(

@@ -27,6 +27,10 @@ enum OpenAPISchemas {
         .object([("type", .text("string")), ("enum", .array(names.map { .text($0) }))])
     }
 
+    private static func orNull(_ schema: JSONText) -> JSONText {
+        .object([("anyOf", .array([schema, type("null")]))])
+    }
+
     /// Names to counts.
     private static let counts = JSONText.object([
         ("type", .text("object")),
@@ -43,7 +47,7 @@ enum OpenAPISchemas {
         ("Error", object([("error", text), ("advice", text)])),
         ("Tally", object(tally)),
         ("Tallies", tallies), ("Flow", flow), ("History", history), ("DecisionInFull", decision),
-        ("Lanes", lanes), ("Alerts", alerts), ("DoubleUse", doubleUse),
+        ("Lanes", lanes), ("Journals", journals), ("Alerts", alerts), ("DoubleUse", doubleUse),
         ("Inside", inside),
         ("Record", record),
         ("Changes", changes), ("Changed", changed), ("ChangeProblems", changeProblems), ("Health", health),
@@ -84,6 +88,34 @@ enum OpenAPISchemas {
                         ].map { ($0, count) }))
         ),
     ])
+
+    private static let journals: JSONText = {
+        let record = orNull(
+            object([
+                ("sequence", count), ("wall", instant), ("wall_ms", integer), ("clock", text), ("received_ms", integer),
+            ]))
+        return object([
+            ("lane", text),
+            (
+                "journals",
+                array(
+                    object([
+                        ("beginning", choice(LaneJournals.Beginning.allCases.map(\.rawValue))), ("in_words", text),
+                        ("branches_from", orNull(object([("epoch", text), ("sequence", count)]))),
+                        ("epoch_count", count),
+                        (
+                            "epochs",
+                            array(
+                                object([
+                                    ("epoch", text), ("previous_epoch", orNothing.text),
+                                    ("previous_last_sequence", orNothing.integer), ("first_record", record),
+                                    ("last_record", record), ("stored", count), ("missing", count),
+                                ]))
+                        ),
+                    ]))
+            ),
+        ])
+    }()
 
     private static let tallies = object([
         ("as_of", instant), ("as_of_ms", integer), ("revision", count), ("day", type("string", format: "date")),
@@ -168,14 +200,14 @@ enum OpenAPISchemas {
 
     private static let decision = object([
         ("decision", reference("Record")),
-        ("ended", .object([("anyOf", .array([reference("Record"), type("null")]))])),
+        ("ended", orNull(reference("Record"))),
         ("pulses", array(reference("Record"))),
         (
             "in_words",
             object([
                 (
                     "visitor",
-                    .object([("anyOf", .array([object([("zh", text), ("en", text)]), type("null")]))])
+                    orNull(object([("zh", text), ("en", text)]))
                 ),
                 (
                     "reasons",

@@ -20,6 +20,7 @@ final class RecordArchive: Sendable {
         case flow(FlowQuery)
         case history(HistoryQuery)
         case decision(DecisionQuery)
+        case journals(JournalsQuery)
     }
 
     private struct Queue {
@@ -96,6 +97,7 @@ final class RecordArchive: Sendable {
                 case .history(let query): request.answer(try query.response(connections.intake))
                 case .decision(let query):
                     request.answer(try query.response(connections.intake, connections.site))
+                case .journals(let query): request.answer(try query.response(connections.intake))
                 }
             } catch {
                 Log.error(error.description)

@@ -50,6 +50,28 @@ struct MetricsTests {
         }
     }
 
+    @Test("alerts that stand are counted by kind and severity, and each has a series of its own")
+    func alerts() throws {
+        var metrics = Metrics(
+            intake: Intake.Snapshot(lanes: [:], site: SiteBook(), day: 0, revision: 1), intakeSilenceMilliseconds: 0,
+            isStoring: true, image: nil, changeNumber: 0, inside: nil, http: nil,
+            process: ProcessFigures.Figures(),
+            startedMilliseconds: 0)
+        metrics.alerts = (1...3).map { number in
+            Alert(
+                id: number, kind: .deviceLost, subject: Alert.Subject(kind: .device, id: "north-0\(number)/gate"),
+                severity: number == 3 ? .warning : .trouble, sinceMilliseconds: 1000 * number, text: "", advice: "")
+        }
+        let series = Self.series(String(decoding: metrics.text, as: UTF8.self))
+        #expect(series["lanekeeper_alerts{kind=\"device-lost\",severity=\"trouble\"}"] == "2")
+        #expect(series["lanekeeper_alerts{kind=\"device-lost\",severity=\"warning\"}"] == "1")
+        #expect(series["lanekeeper_alerts{kind=\"holes\",severity=\"trouble\"}"] == "0")
+        let name = "lanekeeper_alert_since_timestamp_seconds"
+        let labels = "kind=\"device-lost\",severity=\"trouble\",subject_kind=\"device\",subject=\"north-02/gate\""
+        #expect(series["\(name){\(labels)}"] == "2.000")
+        #expect(series.keys.filter { $0.hasPrefix(name) }.count == 3)
+    }
+
     @Test("answers are counted by the class of their status, and connections that are open")
     func answers() throws {
         let bench = try ServiceBench()
