@@ -50,7 +50,7 @@ enum CacheAnswer {
             room: ChangeOverlay.mostIdentifiers - figures.changedIdentifiers,
             issuedAtMilliseconds: figures.changesIssuedAt?.milliseconds, differsAt: figures.differsAt)
         reply.freshness = CacheReply.Freshness(
-            state: StatusAnswer.freshness(inForce, policy, at: wall),
+            state: StatusAnswer.freshness(inForce, policy, at: wall).name,
             statementAgeMilliseconds: Freshness.statementAge(inForce, at: wall),
             statementWarnMilliseconds: policy.statementWarnMilliseconds,
             statementLimitMilliseconds: policy.statementLimitMilliseconds,

@@ -4,7 +4,7 @@
 // the lane machine, writes the record and releases the gate. Nothing else runs on it. Three other threads hand it
 // letters through mailboxes and take its letters back: the fire thread (which has opened before it tells), the
 // credential thread (which verifies images and statements), and the control thread (which answers `lanectl`). A fourth
-// reads the rules again when SIGHUP asks for it.
+// reads the rules again when SIGHUP asks for it, a fifth writes what the lane says of itself for the collector.
 //
 //     poll ─► fire ─► gate contacts ─► deadlines ─► readers, thermometer ─► letters ─► poll …
 //               └────────┴─────────────┴──────── LaneMachine.handle ─► EffectRunner.perform
@@ -29,6 +29,7 @@ final class LaneLoop {
     private var supervisor: WatchdogPulse
     private var nextJournalLook: MonotonicTime
     private var nextPublication: MonotonicTime
+    private var published: Published?
     private var presence: PresenceTimes
     private var display: ReaderDisplay
     private let set = PollSet(capacity: 32)
@@ -122,7 +123,10 @@ final class LaneLoop {
 
     private func give(_ input: LaneInput) {
         switch input {
-        case .clock: tellCredentialThread()
+        case .clock:
+            tellCredentialThread()
+            nextPublication = .now()
+        case .fire, .tamper: nextPublication = .now()
         case .deviceLost(let device), .deviceBack(let device):
             presence.changed(device, clock.moment().wall)
             nextPublication = .now()
@@ -238,6 +242,7 @@ final class LaneLoop {
         switch order.deed {
         case .adopt(let policy, let schedule):
             runner.adopt(policy, schedule: schedule, at: clock.moment())
+            nextPublication = .now()
             parts.credentials.want(presence: runner.machine.asksWhoIsInside)
         case .give(let input): give(input)
         }
@@ -248,6 +253,7 @@ final class LaneLoop {
         switch news {
         case .opened(let opened):
             runner.take(opened, at: clock.moment())
+            nextPublication = .now()
             Log.notice("journal: opened, epoch \(opened.journal.epoch.hex)")
             let floor = opened.recovery.newestTrustedWall
             if let floor, let input = clock.signedTime(floor, isLive: false) { give(input) }
@@ -306,6 +312,10 @@ final class LaneLoop {
         guard let table else { return }
         let header = table.image.header
         var asOf = runner.credentials.imageVersion == header.version ? runner.credentials.statementAsOf : nil
+        let before = runner.credentials
+        if before.imageVersion != header.version || before.changeNumber != table.changeNumber {
+            nextPublication = .now()
+        }
         // By its digest: after a collector was restored from a backup another image may have its number.
         if let disagreement = disagreementInForce {
             asOf = disagreement.agreedAsOf
@@ -337,9 +347,10 @@ final class LaneLoop {
         if to != .outside { runner.learn(occupancy.count(of: to)) }
     }
 
-    /// For who asks while this thread hangs.
+    /// For who asks while this thread hangs, and for what the lane says of itself.
     private func publish() {
         parts.progress.publish(snapshot())
+        published = Published(runner.machine)
         nextPublication = MonotonicTime.now().advanced(byMilliseconds: LaneProgress.publicationMilliseconds)
     }
 
@@ -376,6 +387,8 @@ final class LaneLoop {
         guard now >= nextJournalLook else { return }
         nextJournalLook = now.advanced(byMilliseconds: Self.journalLookMilliseconds)
         runner.lookAtJournal(at: clock.moment())
+        // A mode without a record of it, because none can be written, is news, too.
+        if published != Published(runner.machine) { nextPublication = now }
     }
 
     private func lookAtSignals() {
@@ -386,6 +399,20 @@ final class LaneLoop {
             case .reload: parts.reload.ask()
             }
         }
+    }
+}
+
+/// What of a lane's state is published within a second, whatever changed it.
+private struct Published: Equatable {
+    var mode: LaneMode
+    var cause: ModeCause
+    var journal: JournalState
+    var hasJournalFault: Bool
+
+    init(_ machine: LaneMachine) {
+        (mode, cause) = machine.mode
+        journal = machine.journalRoom
+        hasJournalFault = machine.hasJournalFault
     }
 }
 

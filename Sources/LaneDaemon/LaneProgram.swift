@@ -62,7 +62,15 @@ public enum LaneProgram {
         let news = try Mailbox<CredentialNews>(name: "credential news", capacity: 8)
         let questions = try Mailbox<LaneQuestion>(name: "questions", capacity: 16)
         let tap = FrameTap()
-        let progress = LaneProgress()
+        let wordBell = try WakeUp(name: "lane's word")
+        let progress = LaneProgress(waking: wordBell)
+        let word = try WordThread(
+            WordThread.Settings(
+                path: directory.word, version: ShortName(bytes: version.utf8.prefix(ShortName.longest)) ?? .outside,
+                startedAt: WallTime(milliseconds: startedAt), devices: settings.devices,
+                journalCapacity: settings.journalCapacityRecords),
+            progress, bell: wordBell, isInAlarm: { fire.isAlarm.load(ordering: .acquiring) })
+        try word.start()
         let credentials = try CredentialThread(
             CredentialThread.Settings(
                 directory: directory, lookSocket: "\(settings.runDirectory)/look.sock", trust: keys.trust),
@@ -96,12 +104,14 @@ public enum LaneProgram {
                 machine: machine, journal: opened?.journal, absence: absence, gate: gate, progress: progress),
             clock: clock)
         defer {
+            word.end()
             control.stop()
             reload.end()
             reloadThread.join()
             credentials.end()
             credentialThread.join()
             store.end()
+            if !word.waitForEnd() { Log.warning("\(directory.word): the disk did not answer; it stays as it is") }
             if !loop.closeJournal(by: SystemClock.deadline(milliseconds: 500)) {
                 Log.error(
                     "journal: the disk did not answer within 500 ms; what was written last may be lost on power loss")

@@ -3,11 +3,12 @@ import Posix
 import Synchronization
 
 /// What others see of the lane's thread without asking it: whether it turns, and how the lane was lately. A thread that
-/// hangs in a disk answers nobody, and the technician wants to know just then.
+/// hangs in a disk answers nobody, and the technician wants to know just then. What the lane says of itself to the
+/// collector is made of it, too (`WordThread`).
 final class LaneProgress: Sendable {
     /// A thread that is at one turn for longer hangs; usually that takes well under a millisecond.
     static let hangMilliseconds: Int64 = 1500
-    /// How old what is known of the lane may be when it begins to hang; changes of its mode and devices are told at once.
+    /// How old what is known of the lane may be when it begins to hang; what changes of its state is told at once.
     /// Not each second: the next passage copies what the lane remembers of passages, 24 KB, while another holds it too.
     static let publicationMilliseconds: Int64 = 5000
 
@@ -15,6 +16,10 @@ final class LaneProgress: Sendable {
     private let turnBegan = Atomic<UInt64>(0)
     private let isInJournal = Atomic<Bool>(false)
     private let latest = Mutex<LaneSnapshot?>(nil)
+    /// Woken by each publication.
+    private let listener: WakeUp?
+
+    init(waking listener: WakeUp? = nil) { self.listener = listener }
 
     // MARK: For the lane's thread
 
@@ -22,7 +27,10 @@ final class LaneProgress: Sendable {
     func endTurn() { turnBegan.store(0, ordering: .relaxed) }
     func beginRecord() { isInJournal.store(true, ordering: .relaxed) }
     func endRecord() { isInJournal.store(false, ordering: .relaxed) }
-    func publish(_ snapshot: LaneSnapshot) { latest.withLock { $0 = snapshot } }
+    func publish(_ snapshot: LaneSnapshot) {
+        latest.withLock { $0 = snapshot }
+        listener?.signal()
+    }
 
     // MARK: For the others
 

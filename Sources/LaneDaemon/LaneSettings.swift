@@ -49,6 +49,11 @@ struct LaneSettings: Sendable {
     /// That file when it is one of its own; nil when the policy stands in the lane's configuration.
     var policyFile: String?
 
+    /// All that the lane has.
+    var devices: [Device] {
+        readers.indices.map { .reader(UInt8(clamping: $0)) } + (thermometer == nil ? [] : [.thermometer]) + [.gate]
+    }
+
     var gateType: String {
         switch gate {
         case .simulated: "simulated"

@@ -100,24 +100,24 @@ struct StatusAnswer {
             imageIssuedAtMilliseconds: inForce.imageIssuedAt.milliseconds,
             identifiers: snapshot.image?.identifiers ?? 0,
             statementAsOfMilliseconds: inForce.statementAsOf?.milliseconds,
-            statementAgeMilliseconds: hasImage ? age : nil, freshness: Self.freshness(inForce, policy, at: wall),
+            statementAgeMilliseconds: hasImage ? age : nil, freshness: Self.freshness(inForce, policy, at: wall).name,
             knowsDestination: snapshot.machine.configuration.to == .outside || inForce.destinationZoneBit != 0)
     }
 
-    /// fresh, warn or stale, by the policy's limits; none without an image.
+    /// By the policy's limits; none without an image.
     static func freshness(
         _ inForce: CredentialsInForce, _ policy: AdmissionPolicy, at wall: WallTime
-    ) -> String {
+    ) -> LaneWord.Freshness {
         let age = Freshness.statementAge(inForce, at: wall)
         let imageAge = wall.milliseconds(since: inForce.imageIssuedAt)
         return if inForce.imageVersion == 0 {
-            "none"
+            .none
         } else if age > policy.statementLimitMilliseconds || imageAge > policy.imageLimitMilliseconds {
-            "stale"
+            .stale
         } else if age > policy.statementWarnMilliseconds || imageAge > policy.imageWarnMilliseconds {
-            "warn"
+            .warn
         } else {
-            "fresh"
+            .fresh
         }
     }
 

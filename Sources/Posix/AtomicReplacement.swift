@@ -6,13 +6,14 @@ private let partialSuffix = ".partial"
 
 extension FileSystem {
     /// Replaces `path` in one step: whoever opens it sees the old contents or all of the new ones, also after a
-    /// crash or a power cut. When this returns, the new ones are durable.
+    /// crash or a power cut. When this returns, the new ones are durable. Not `durably`, nothing is synced: for what
+    /// need not survive a power cut, after which the file may hold anything.
     ///
     /// The contents go to `.NAME.PID-N.partial` in the same directory (O_EXCL), are synced and renamed, then the
     /// directory is synced. On an error before the rename the partial file is removed and the old file stays. After
     /// a crash a partial file may be left: `removePartialFiles` deletes those.
     public static func replace(
-        _ path: String, mode: UInt32, write: (Descriptor) throws(SystemFailure) -> Void
+        _ path: String, mode: UInt32, durably: Bool = true, write: (Descriptor) throws(SystemFailure) -> Void
     ) throws(SystemFailure) {
         let directory = parent(of: path)
         let number = partialFiles.wrappingAdd(1, ordering: .relaxed).newValue
@@ -23,19 +24,19 @@ extension FileSystem {
             let file = try Descriptor.open(partial, [.write, .create, .exclusive, .noFollow], mode: 0o600)
             try write(file)
             try file.setMode(mode)
-            try file.sync()
+            if durably { try file.sync() }
             try rename(partial, to: path)
         } catch {
             _ = try? unlinkIfPresent(partial)
             throw error
         }
-        try syncDirectory(directory)
+        if durably { try syncDirectory(directory) }
     }
 
     public static func replace(
-        _ path: String, with contents: [UInt8], mode: UInt32
+        _ path: String, with contents: [UInt8], mode: UInt32, durably: Bool = true
     ) throws(SystemFailure) {
-        try replace(path, mode: mode) { (file) throws(SystemFailure) in try file.writeAll(contents) }
+        try replace(path, mode: mode, durably: durably) { (file) throws(SystemFailure) in try file.writeAll(contents) }
     }
 
     /// Removes what crashes during `replace` left in a directory. Only its owner may call this, when no other process

@@ -11,6 +11,7 @@ import Posix
 ///     order                 what a technician ordered and still stands
 ///     applied               which image and change are in force
 ///     presence              what it knows of who is inside, where its rules ask for that
+///     word                  what the lane says of itself, while lanekeeperd runs
 ///     uplink/               belongs to the uplink's user, and nothing in it is believed
 ///     uplink/incoming/      images, change lists and statements it fetched
 ///     uplink/cursor         what the collector has stored
@@ -26,6 +27,7 @@ public struct LaneDirectory: Sendable, Hashable {
     public var changes: String { "\(path)/changes" }
     public var applied: String { "\(path)/applied" }
     public var presence: String { "\(path)/presence" }
+    public var word: String { "\(path)/word" }
     public var order: String { "\(path)/order" }
     public var uplink: String { "\(path)/uplink" }
     public var incoming: String { "\(path)/uplink/incoming" }

@@ -16,6 +16,12 @@ final class RecordUpload: Errand {
     private var random = SystemRandomNumberGenerator()
     private var exchange: Exchange?
 
+    private let word: LaneWordSource
+    /// In the batch that is under way.
+    private var sentWord: LaneWord?
+    /// What the collector heard last.
+    private var toldWord: LaneWord?
+
     private var oldestHeld: StoredThrough?
     private var oldestDue = MonotonicTime(nanoseconds: 0)
     /// The word that the cursor file does not hold yet.
@@ -30,6 +36,7 @@ final class RecordUpload: Errand {
         self.settings = settings
         self.client = client
         directory = LaneDirectory(settings.stateDirectory)
+        self.word = LaneWordSource(directory)
         var word: StoredThrough?
         switch Cursor.read(directory.cursor) {
         case .stored(let stored): word = stored
@@ -49,7 +56,9 @@ final class RecordUpload: Errand {
         return "stored through \(word.sequence) of epoch \(word.epoch.hex.prefix(8))"
     }
 
-    var complaints: [String] { [sendReport, readReport, cursorReport].compactMap(\.current) }
+    var complaints: [String] {
+        [sendReport, readReport, cursorReport].compactMap(\.current) + [word.complaint].compactMap { $0 }
+    }
 
     private(set) var nextDue = MonotonicTime(nanoseconds: 0)
 
@@ -82,7 +91,9 @@ final class RecordUpload: Errand {
             }
             say(.notice, readReport.succeeded())
             guard oldestHeld != nil || !reading.batch.isEmpty else { return loop.nothingToRead(now: now) }
-            guard loop.gathered(reading.span, now: now) else { return }
+            let said = word.look(now: now)
+            guard loop.gathered(reading.span, hasNews: isNews(said), now: now) else { return }
+            sentWord = said
             send(reading.batch, now)
         } catch {
             say(.error, readReport.failed(key: "read", error.description, now: now))
@@ -90,10 +101,15 @@ final class RecordUpload: Errand {
         }
     }
 
+    private func isNews(_ said: LaneWord?) -> Bool {
+        guard let said, let toldWord else { return (said == nil) != (toldWord == nil) }
+        return said.isNews(after: toldWord)
+    }
+
     private func send(_ batch: JournalBatch, _ now: MonotonicTime) {
         let head = RecordBatch(
             site: settings.site, lane: settings.lane, recordCount: batch.count, oldestHeld: oldestHeld,
-            lost: batch.lost)
+            lost: batch.lost, word: sentWord)
         let post = Request.Post(contentType: RecordBatch.contentType, body: head.encodedHead + batch.records)
         do throws(TransferFailure) {
             exchange = try client.start(
@@ -110,6 +126,7 @@ final class RecordUpload: Errand {
         self.exchange = nil
         do throws(TransferFailure) {
             let answer = try outcome.expecting([200])
+            toldWord = sentWord
             let text = String(decoding: answer.body.prefix(200), as: UTF8.self)
             let word = try decoding { () throws(FormatError) in try StoredThrough(text: text) }
             try heard(word, now)

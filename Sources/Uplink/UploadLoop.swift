@@ -79,6 +79,9 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
     /// The word that the gap behind it was passed over for.
     private var passedOver: StoredThrough?
     private var probeDue: MonotonicTime
+    private var newsDue = MonotonicTime(nanoseconds: 0)
+    /// What the lane has to say of itself goes at most this often in batches of its own.
+    static var newsMilliseconds: Int64 { 1000 }
     /// Longer than the longest wait by far, or words that keep going back would be forgotten between two.
     private let setbackMemory: Int64 = 60_000
     private let interval: Int64
@@ -115,13 +118,16 @@ public struct UploadLoop<Place: Comparable & Sendable>: Sendable {
         }
     }
 
-    /// Whether to send what was read. An empty span is sent only when a probe is due.
-    public mutating func gathered(_ span: Span, now: MonotonicTime) -> Bool {
+    /// Whether to send what was read. An empty span is sent only when a probe is due, or, a second after the batch before,
+    /// when the head of the batch has news of the lane itself.
+    public mutating func gathered(_ span: Span, hasNews: Bool, now: MonotonicTime) -> Bool {
         let isNothing = span.recordCount == 0 && span.through == span.from
-        if isNothing && now < probeDue {
-            phase = .waiting(until: min(now.advanced(byMilliseconds: interval), probeDue))
+        let due = hasNews ? min(newsDue, probeDue) : probeDue
+        if isNothing && now < due {
+            phase = .waiting(until: min(now.advanced(byMilliseconds: interval), due))
             return false
         }
+        newsDue = now.advanced(byMilliseconds: Self.newsMilliseconds)
         phase = .sending(span)
         return true
     }

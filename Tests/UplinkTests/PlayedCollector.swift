@@ -15,6 +15,8 @@ final class PlayedCollector: Sendable {
         var batches = 0
         var answers: [StoredThrough] = []
         var broken: [String] = []
+        /// What the lane said of itself in each batch.
+        var words: [LaneWord?] = []
     }
 
     let state = Mutex(State())
@@ -51,6 +53,7 @@ final class PlayedCollector: Sendable {
         body.withUnsafeBytes { bytes in
             do {
                 let batch = try RecordBatch(bytes)
+                state.words.append(batch.word)
                 guard batch.site == testSite else { throw FormatError("batch", "of another site") }
                 for index in 0..<batch.recordCount {
                     let record = try JournalRecord(RecordBatch.record(index, of: bytes))

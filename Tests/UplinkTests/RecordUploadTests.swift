@@ -18,7 +18,7 @@ private final class Bench {
     private(set) var upload: RecordUpload
 
     init(
-        _ lane: TestLane, batch: Int = 10, answerMilliseconds: Int = 20_000,
+        _ lane: TestLane, batch: Int = 10, answerMilliseconds: Int = 20_000, probeMilliseconds: Int = 100,
         mood: (@Sendable (RawConnection, Int) -> Bool)? = nil
     ) throws {
         self.lane = lane
@@ -29,7 +29,7 @@ private final class Bench {
         settings = UplinkSettings(
             site: testSite, lane: try #require(ShortName("north-07")), stateDirectory: lane.directory.path,
             runDirectory: lane.directory.path, collector: try makeSettings(server.url, answer: answerMilliseconds),
-            batchRecords: batch, uploadIntervalMilliseconds: 10, probeIntervalMilliseconds: 100,
+            batchRecords: batch, uploadIntervalMilliseconds: 10, probeIntervalMilliseconds: probeMilliseconds,
             cursorIntervalMilliseconds: 10)
         client = try CollectorClient(settings.collector)
         upload = RecordUpload(settings, client)
@@ -239,6 +239,36 @@ struct RecordUploadTests {
         try bench.restart(killed: true)
         let held = Set(lane.written.dropFirst(64))
         #expect(try bench.work { bench.collector.stored == held && lane.cursor == lane.written.last })
+    }
+
+    @Test(
+        "what the lane says of itself goes in the head of its batches, at once when it is news, and ends with the daemon"
+    )
+    func laneWord() throws {
+        let lane = try TestLane()
+        try lane.open(TestLane.epochs[0])
+        try lane.append(5)
+        let bench = try Bench(lane, probeMilliseconds: 600_000)
+        defer { bench.server.stop() }
+        #expect(try bench.deliverAll())
+        var words: [LaneWord?] { bench.collector.state.withLock { $0.words } }
+        #expect(words.allSatisfy { $0 == nil })
+        var word = LaneWord(asOf: WallTime(seconds: 100), version: try #require(ShortName("1.0.0")))
+        try WordFile.write(word, to: lane.directory.word)
+        #expect(try bench.work { words.last == word })
+        // Later, and no news: it waits for the next batch.
+        word.asOf = WallTime(seconds: 105)
+        word.recordsHeld = 7
+        try WordFile.write(word, to: lane.directory.word)
+        #expect(try !bench.work(within: 1200) { words.last == word })
+        try lane.append(1)
+        #expect(try bench.work { words.last == word })
+        word.lostDevices = 2
+        try WordFile.write(word, to: lane.directory.word)
+        #expect(try bench.work { words.last == word })
+        try WordFile.write(nil, to: lane.directory.word)
+        #expect(try bench.work { words.last == .some(nil) })
+        #expect(bench.collector.state.withLock { $0.broken } == [])
     }
 
     @Test("without a journal it waits, and goes on when there is one")

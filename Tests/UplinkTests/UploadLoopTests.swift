@@ -20,6 +20,7 @@ private struct Bench {
     /// Places that nothing can be read from: damaged records.
     var lost: ClosedRange<Int>?
     var oldest = 0
+    var hasNews = false
     let batch = 5
 
     init(cursor: Int? = nil, records: Int, test: String = #function) {
@@ -38,7 +39,7 @@ private struct Bench {
         let sendable = (start..<through).filter { !(lost?.contains($0) ?? false) }
         let span = Loop.Span(
             from: from, through: max(from, through), recordCount: sendable.count, moreFollows: through < records)
-        return loop.gathered(span, now: at(now)) ? from..<max(from, through) : nil
+        return loop.gathered(span, hasNews: hasNews, now: at(now)) ? from..<max(from, through) : nil
     }
 
     @discardableResult
@@ -85,6 +86,41 @@ struct UploadLoopTests {
             }
         }
         #expect(probes == 2, "in 20 s")
+    }
+
+    @Test("what the lane has to say of itself goes soon, once a second at most, also while it has nothing else to send")
+    func news() {
+        var bench = Bench(cursor: 3, records: 3)
+        #expect(bench.send() == 3..<3)
+        bench.answer(3)
+        bench.hasNews = true
+        bench.now += 200
+        #expect(bench.send() == nil, "the batch before went just now")
+        bench.now += 800
+        #expect(bench.send() == 3..<3)
+        bench.answer(3)
+        // News without end, from a device that comes and goes.
+        var sent = 0
+        for _ in 0..<100 {
+            bench.now += 200
+            if bench.send() != nil {
+                sent += 1
+                bench.answer(3)
+            }
+        }
+        #expect(sent == 20, "in 20 s")
+        bench.hasNews = false
+        bench.now += 1000
+        #expect(bench.send() == nil)
+        // Records wait for none of it.
+        bench.records = 4
+        bench.hasNews = true
+        bench.now += 200
+        #expect(bench.send() == 3..<4)
+        // Nor does it go faster because the collector is away.
+        bench.loop.failed(retryAfterMilliseconds: 5000, now: at(bench.now), using: &bench.random)
+        bench.now += 4999
+        #expect(bench.send() == nil)
     }
 
     @Test("the cursor goes back with the word, and what is still held is sent again after a wait")

@@ -21,7 +21,19 @@ public struct LaneWord: Sendable, Hashable {
     public static let size = 128
 
     /// How old what a lane decides by is, by the limits of its policy.
-    public enum Freshness: UInt8, Sendable, CaseIterable { case none = 0, fresh, warn, stale }
+    public enum Freshness: UInt8, Sendable, CaseIterable {
+        case none = 0, fresh, warn, stale
+
+        /// As JSON writes it.
+        public var name: String {
+            switch self {
+            case .none: "none"
+            case .fresh: "fresh"
+            case .warn: "warn"
+            case .stale: "stale"
+            }
+        }
+    }
 
     public struct Flags: OptionSet, Sendable, Hashable {
         public let rawValue: UInt16
@@ -59,6 +71,15 @@ public struct LaneWord: Sendable, Hashable {
     public init(asOf: WallTime, version: ShortName) {
         self.asOf = asOf
         self.version = version
+    }
+
+    /// Whether it says something that nobody should wait for: anything but later instants and another count of records.
+    public func isNews(after other: LaneWord) -> Bool {
+        var later = self
+        later.asOf = other.asOf
+        later.statementAsOf = other.statementAsOf
+        later.recordsHeld = other.recordsHeld
+        return later != other
     }
 
     public var encoded: [UInt8] {

@@ -82,6 +82,28 @@ import Testing
         #expect(try batch(bytes).word == nil)
     }
 
+    @Test("later instants and another count of records are no news of a lane, everything else is")
+    func news() throws {
+        var random = RandomRecords()
+        let word = random.laneWord()
+        func isNews(_ change: (inout LaneWord) -> Void) -> Bool {
+            var other = word
+            change(&other)
+            return other != word && other.isNews(after: word)
+        }
+        #expect(!word.isNews(after: word))
+        #expect(!isNews { $0.asOf = $0.asOf.advanced(byMilliseconds: 5000) })
+        #expect(!isNews { $0.statementAsOf = WallTime(milliseconds: 1) })
+        #expect(!isNews { $0.recordsHeld ^= 1 })
+        #expect(isNews { $0.lostDevices ^= 1 })
+        #expect(isNews { $0.openCovers ^= 1 })
+        #expect(isNews { $0.changeNumber ^= 1 })
+        #expect(isNews { $0.flags.formSymmetricDifference(.hangs) })
+        #expect(isNews { $0.clock = $0.clock == .trusted ? .stepped : .trusted })
+        #expect(isNews { $0.freshness = $0.freshness == .stale ? .warn : .stale })
+        #expect(isNews { $0.startedAt = WallTime(milliseconds: 5) })
+    }
+
     @Test("a segment header reads back, and is refused with any bit turned over or cut short")
     func segmentHeader() throws {
         var random = RandomRecords()
