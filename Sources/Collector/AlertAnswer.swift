@@ -9,20 +9,12 @@ struct AlertAnswer {
 
     init(_ snapshot: AlertDesk.Snapshot) { self.snapshot = snapshot }
 
-    func response(_ query: [String: String]) -> HTTPResponse {
-        if let unknown = query.keys.sorted().first(where: { !["ended", "limit"].contains($0) }) {
-            return .error(400, "'\(unknown)' is not known here", advice: "ended and limit are")
-        }
-        if let text = query["limit"], Int(text).map((1...Self.most).contains) != true {
-            return .error(400, "limit=\(text) is not accepted", advice: "expected 1 to \(Self.most)")
-        }
-        let limit = query["limit"].flatMap { Int($0) }
-        guard let ended = query["ended"] else { return .json(standing(limit: limit ?? .max)) }
-        guard let after = Int64(ended), after >= 0 else {
-            return .error(
-                400, "ended=\(ended) is not accepted", advice: "expected the ending of the last alert seen, or 0")
-        }
-        return .json(self.ended(after: after, limit: limit ?? 100))
+    func response(_ head: HTTPHead) throws(HTTPRefusal) -> HTTPResponse {
+        try head.refuseUnknown(but: ["ended", "limit"])
+        let limit = try head.number("limit", in: 1...Self.most, expected: "1 to \(Self.most)")
+        let after = try head.number("ended", in: 0...Int64.max, expected: "the ending of the last alert seen, or 0")
+        guard let after else { return .json(standing(limit: limit ?? .max)) }
+        return .json(ended(after: after, limit: limit ?? 100))
     }
 
     private var head: [(String, JSONText)] {

@@ -10,6 +10,7 @@ import Synchronization
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
 ///     GET  /v1/flow        counts of each five minutes of a day: day=, lane=
 ///     GET  /v1/live        what the page shows, as it changes (Server-Sent Events)
+///     GET  /v1/occupancy   how many are on site and in each zone; /v1/occupancy/stream: the same as it changes
 ///     GET  /v1/history     counts of a day or an hour of it by=hour|lane|entrance|kind|reason; /v1/history.csv
 ///     GET  /v1/decision    one decision in full: lane=, epoch=, sequence=
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
@@ -76,6 +77,8 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/tallies": ["GET", "HEAD"],
         "/v1/flow": ["GET", "HEAD"],
         "/v1/live": ["GET"],
+        "/v1/occupancy": ["GET", "HEAD"],
+        "/v1/occupancy/stream": ["GET"],
         "/v1/history": ["GET", "HEAD"],
         "/v1/history.csv": ["GET", "HEAD"],
         "/v1/decision": ["GET", "HEAD"],
@@ -181,7 +184,8 @@ final class CollectorRoutes: HTTPRoutes {
         case "/login" where request.head.method == "POST": request.answer(entrance(request, now))
         case "/login": request.answer(login.page)
         case "/logout": request.answer(login.left)
-        case "/v1/records": list(request)
+        case "/v1/records":
+            ask(request) { () throws(HTTPRefusal) in .records(try RecordArchive.Query(request.head)) }
         case "/v1/tallies":
             request.answer(
                 .json(
@@ -189,8 +193,17 @@ final class CollectorRoutes: HTTPRoutes {
                         intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil },
                         corrections: corrections.all, isNamed: isOperator(request.head, now)
                     ).tallies(now: now)))
-        case "/v1/flow": flow(request, now)
-        case "/v1/live": live.open(request)
+        case "/v1/flow":
+            ask(request) { () throws(HTTPRefusal) in
+                .flow(try FlowQuery(request.head, settings.calendar, now: now))
+            }
+        case "/v1/live": live.open(request, .screen)
+        case "/v1/occupancy":
+            answer(request) { () throws(HTTPRefusal) in
+                try request.head.refuseUnknown(but: [])
+                return HTTPResponse(200, "application/json", live.occupancyNow.bytes)
+            }
+        case "/v1/occupancy/stream": live.open(request, .occupancy)
         case "/v1/history", "/v1/history.csv":
             ask(request) { () throws(HTTPRefusal) in .history(try HistoryQuery(request.head, settings, now: now)) }
         case "/v1/decision":
@@ -205,8 +218,10 @@ final class CollectorRoutes: HTTPRoutes {
             case .mayNot(let refusal): request.answer(refusal)
             }
         case "/v1/inside", "/v1/inside.csv": request.answer(whoIsInside(request.head, now))
-        case "/v1/alerts": request.answer(AlertAnswer(alerts.snapshot).response(request.head.query))
-        case "/v1/double-use": request.answer(doubleUse(request.head, now))
+        case "/v1/alerts":
+            answer(request) { () throws(HTTPRefusal) in try AlertAnswer(alerts.snapshot).response(request.head) }
+        case "/v1/double-use":
+            answer(request) { () throws(HTTPRefusal) in try doubleUse(request.head, now) }
         case "/v1/double-use.csv":
             request.answer(
                 HTTPResponse(200, "text/csv; charset=utf-8", DoubleUseJSON(alerts.snapshot).csv))
@@ -235,51 +250,14 @@ final class CollectorRoutes: HTTPRoutes {
         }
     }
 
-    private func list(_ request: HTTPRequest) {
-        let query = request.head.query
-        func refuse(_ name: String, _ expected: String) {
-            request.answer(.error(400, "\(name)=\(query[name] ?? "") is not accepted", advice: "expected \(expected)"))
-        }
-        if let unknown = query.keys.first(where: { !["lane", "after", "limit"].contains($0) }) {
-            return request.answer(
-                .error(400, "'\(unknown)' is not known here", advice: "lane, after and limit are"))
-        }
-        if let lane = query["lane"], ShortName(lane).map(IntakeBatch.isLaneID) != true {
-            return refuse("lane", "a lane's id: 1 to 31 of a-z, 0-9 and -")
-        }
-        guard let after = Int64(query["after"] ?? "0"), after >= 0 else {
-            return refuse("after", "the row of the last record seen, or 0")
-        }
-        guard let limit = Int(query["limit"] ?? "1000"), (1...RecordArchive.mostRecords).contains(limit) else {
-            return refuse("limit", "1 to \(RecordArchive.mostRecords)")
-        }
-        archive.answer(.records(RecordArchive.Query(lane: query["lane"], after: after, limit: limit)), to: request)
-    }
-
     private func ask(
         _ request: HTTPRequest, _ question: () throws(HTTPRefusal) -> RecordArchive.Question
     ) {
         do { archive.answer(try question(), to: request) } catch { request.answer(error.response) }
     }
 
-    private func flow(_ request: HTTPRequest, _ now: Int64) {
-        let query = request.head.query
-        if let unknown = query.keys.first(where: { !["day", "lane"].contains($0) }) {
-            return request.answer(.error(400, "'\(unknown)' is not known here", advice: "day and lane are"))
-        }
-        if let lane = query["lane"], ShortName(lane).map(IntakeBatch.isLaneID) != true {
-            return request.answer(
-                .error(400, "lane=\(lane) is not accepted", advice: "expected a lane's id: 1 to 31 of a-z, 0-9 and -"))
-        }
-        var day = settings.calendar.day(ofMilliseconds: now)
-        if let text = query["day"] {
-            guard let number = SiteCalendar.day(text) else {
-                return request.answer(
-                    .error(400, "day=\(text) is not accepted", advice: "expected a day such as 2026-11-21"))
-            }
-            day = number
-        }
-        archive.answer(.flow(FlowQuery(lane: query["lane"], day: day, settings.calendar)), to: request)
+    private func answer(_ request: HTTPRequest, _ make: () throws(HTTPRefusal) -> HTTPResponse) {
+        do { request.answer(try make()) } catch { request.answer(error.response) }
     }
 
     private static let openAPI = HTTPResponse(
@@ -301,20 +279,10 @@ final class CollectorRoutes: HTTPRoutes {
     private struct Shown { weak var server: HTTPServer? }
 
     /// A viewer hears how many; names are for operators.
-    private func doubleUse(_ head: HTTPHead, _ now: Int64) -> HTTPResponse {
-        if let unknown = head.query.keys.sorted().first(where: { !["after", "limit"].contains($0) }) {
-            return .error(400, "'\(unknown)' is not known here", advice: "after and limit are")
-        }
-        guard let after = Int64(head.query["after"] ?? "0"), after >= 0 else {
-            return .error(
-                400, "after=\(head.query["after"] ?? "") is not accepted",
-                advice: "expected the id of the last one, or 0")
-        }
-        guard let limit = Int(head.query["limit"] ?? "1000"), (1...AlertDesk.mostFindings).contains(limit) else {
-            return .error(
-                400, "limit=\(head.query["limit"] ?? "") is not accepted",
-                advice: "expected 1 to \(AlertDesk.mostFindings)")
-        }
+    private func doubleUse(_ head: HTTPHead, _ now: Int64) throws(HTTPRefusal) -> HTTPResponse {
+        try head.refuseUnknown(but: ["after", "limit"])
+        let after = try head.number("after", in: 0...Int64.max, expected: "the id of the last one, or 0") ?? 0
+        let limit = try head.limitOfQuery(most: AlertDesk.mostFindings, otherwise: 1000)
         return .json(
             DoubleUseJSON(alerts.snapshot).json(after: after, limit: limit, isNamed: isOperator(head, now)))
     }

@@ -130,18 +130,26 @@ final class CorrectionBook: Sendable {
 }
 
 extension [Correction] {
-    /// What was counted with what was corrected of it, by the names of `/v1/tallies`; `day`: only corrections of that day.
-    func applied(to tally: Tally, day: Int64? = nil) -> JSONText {
-        var sums: [String: Int64] = [:]
-        for (name, counter) in Correction.counterNames { sums[name] = tally[counter] }
+    /// What was counted with what was corrected of it; `day`: only corrections of that day.
+    func added(to tally: Tally, day: Int64? = nil) -> Tally {
+        var corrected = tally
         for correction in self where day == nil || correction.day == day {
-            sums[correction.counter] = Tally.bounded((sums[correction.counter] ?? 0) &+ correction.count)
+            guard let counter = Correction.counterNames.first(where: { $0.0 == correction.counter })?.1 else {
+                continue
+            }
+            corrected[counter] = Tally.bounded(corrected[counter] &+ correction.count)
         }
-        var members: [(String, JSONText)] = Correction.counters.map { ($0, .number(sums[$0] ?? 0)) }
+        return corrected
+    }
+
+    /// The same by the names of `/v1/tallies`.
+    func applied(to tally: Tally, day: Int64? = nil) -> JSONText {
+        let corrected = added(to: tally, day: day)
+        var members: [(String, JSONText)] = Correction.counterNames.map { ($0.0, .number(corrected[$0.1])) }
         if day == nil {
             members += [
-                ("on_site_people", .number((sums["in"] ?? 0) - (sums["out"] ?? 0))),
-                ("on_site_vehicles", .number((sums["vehicles_in"] ?? 0) - (sums["vehicles_out"] ?? 0))),
+                ("on_site_people", .number(corrected.onSitePeople)),
+                ("on_site_vehicles", .number(corrected.onSiteVehicles)),
             ]
         }
         return .object(members)

@@ -27,20 +27,15 @@ struct DecisionQuery: Sendable {
             }
             return value
         }
-        lane = try value("lane")
-        guard ShortName(lane).map(IntakeBatch.isLaneID) == true else {
-            throw HTTPRefusal("lane", lane, expected: "a lane's id: 1 to 31 of a-z, 0-9 and -")
-        }
+        let given = try value("lane")
+        lane = try head.laneOfQuery() ?? given
         let hex = try value("epoch")
         guard let epoch = Epoch(hex: hex) else {
             throw HTTPRefusal("epoch", hex, expected: "32 hexadecimal digits, as /v1/records gives them")
         }
         self.epoch = epoch
-        let text = try value("sequence")
-        guard let sequence = UInt64(text), (1...UInt64(Int64.max)).contains(sequence) else {
-            throw HTTPRefusal("sequence", text, expected: "a number from 1 on")
-        }
-        self.sequence = sequence
+        _ = try value("sequence")
+        sequence = try head.number("sequence", in: 1...UInt64(Int64.max), expected: "a number from 1 on") ?? 1
     }
 
     /// A record with where it stands.

@@ -12,9 +12,11 @@ struct FlowQuery: Sendable {
     var seconds: Range<Int64>
     var timeZone: String
 
-    init(lane: String?, day: Int64, _ calendar: SiteCalendar) {
-        self.lane = lane
-        self.day = day
+    /// Today when no day is given. What is wrong with the request, as an answer.
+    init(_ head: HTTPHead, _ calendar: SiteCalendar, now: Int64) throws(HTTPRefusal) {
+        try head.refuseUnknown(but: ["day", "lane"])
+        lane = try head.laneOfQuery()
+        day = try head.dayOfQuery(calendar, now: now)
         seconds = calendar.start(ofDay: day) / 1000..<calendar.start(ofDay: day + 1) / 1000
         timeZone = calendar.zone.identifier
     }

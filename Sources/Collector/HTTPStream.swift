@@ -27,7 +27,25 @@ final class HTTPStream: Sendable {
     private let patienceMilliseconds: Int
     private let state = Mutex(State())
 
-    init(patienceMilliseconds: Int = 15_000) { self.patienceMilliseconds = patienceMilliseconds }
+    /// Called on the server's thread whenever the peer began to take what was offered, and more may be.
+    private let whenTaken: (@Sendable () -> Void)?
+
+    init(patienceMilliseconds: Int = 15_000, whenTaken: (@Sendable () -> Void)? = nil) {
+        self.patienceMilliseconds = patienceMilliseconds
+        self.whenTaken = whenTaken
+    }
+
+    /// The answer to a request for Server-Sent Events, under way.
+    static func events(to request: HTTPRequest, whenTaken: (@Sendable () -> Void)? = nil) -> HTTPStream {
+        let stream = HTTPStream(whenTaken: whenTaken)
+        var response = HTTPResponse(
+            200, "text/event-stream; charset=utf-8", [],
+            // A proxy that gathers would hold the news back.
+            headers: [("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")])
+        response.body = .stream(stream)
+        request.answer(response)
+        return stream
+    }
 
     /// Whether nobody reads it any more.
     var isOver: Bool { state.withLock { $0.isOver } }

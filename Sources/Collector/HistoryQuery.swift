@@ -28,31 +28,18 @@ struct HistoryQuery: Sendable {
 
     /// Today when no day is given. What is wrong with the request, as an answer.
     init(_ head: HTTPHead, _ settings: CollectorSettings, now: Int64) throws(HTTPRefusal) {
-        let query = head.query
         try head.refuseUnknown(but: ["day", "hour", "lane", "by"])
-        if let lane = query["lane"], ShortName(lane).map(IntakeBatch.isLaneID) != true {
-            throw HTTPRefusal("lane", lane, expected: "a lane's id: 1 to 31 of a-z, 0-9 and -")
-        }
-        var day = settings.calendar.day(ofMilliseconds: now)
-        if let text = query["day"] {
-            guard let number = SiteCalendar.day(text) else {
-                throw HTTPRefusal("day", text, expected: "a day such as 2026-11-21")
-            }
-            day = number
-        }
-        var hour: Int?
-        if let text = query["hour"] {
-            guard let number = Int(text), (0..<Self.mostHours).contains(number) else {
-                throw HTTPRefusal("hour", text, expected: "which hour of the day: 0 to 23, 24 where the clocks go back")
-            }
-            hour = number
-        }
-        let by = query["by"] ?? "hour"
+        let lane = try head.laneOfQuery()
+        let day = try head.dayOfQuery(settings.calendar, now: now)
+        let hour = try head.number(
+            "hour", in: 0...Self.mostHours - 1,
+            expected: "which hour of the day: 0 to 23, 24 where the clocks go back")
+        let by = head.query["by"] ?? "hour"
         guard let grouping = Grouping(rawValue: by) else {
             throw HTTPRefusal("by", by, expected: Grouping.allCases.map(\.rawValue).joined(separator: ", "))
         }
         self.init(
-            lane: query["lane"], day: day, hour: hour, grouping: grouping, isCSV: head.path.hasSuffix(".csv"), settings)
+            lane: lane, day: day, hour: hour, grouping: grouping, isCSV: head.path.hasSuffix(".csv"), settings)
     }
 
     init(lane: String?, day: Int64, hour: Int?, grouping: Grouping, isCSV: Bool, _ settings: CollectorSettings) {

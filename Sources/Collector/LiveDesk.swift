@@ -1,12 +1,19 @@
 import Posix
 import Synchronization
 
-/// `GET /v1/live`: what the wall screen shows, sent as Server-Sent Events as it changes.
+/// `GET /v1/live`, what the wall screen shows, and `GET /v1/occupancy/stream`, how full the site is: sent as Server-Sent
+/// Events as they change.
 ///
 /// One thread for all streams, and none runs while nobody looks. The books are looked at every `periodMilliseconds`; what
 /// is new is made once and given to every stream, which holds the newest piece and no queue (HTTPStream.swift): who skipped
 /// one gets the whole instead of a change he could not apply.
 final class LiveDesk: Sendable {
+    /// What a stream is of.
+    enum Topic: Sendable {
+        case screen, occupancy
+    }
+
+    /// Of each topic.
     static let mostStreams = 256
     /// A change shows within this time, and there are no more changes a second than this allows.
     static let periodMilliseconds = 400
@@ -25,16 +32,19 @@ final class LiveDesk: Sendable {
     }
 
     private struct Queue: Sendable {
-        var asked: [HTTPRequest] = []
+        var asked: [(HTTPRequest, Topic)] = []
         /// Those that run, and those that were asked for.
-        var streams = 0
-        var isStopping = false
+        var streams: [Topic: Int] = [:]
     }
 
     private struct Viewer {
+        var topic: Topic
         var head: HTTPHead
         var stream: HTTPStream
+        /// Of the screen: what a change applies to was sent.
         var hasWhole = false
+        /// Of the occupancy that was sent.
+        var revision: Int64?
     }
 
     private struct Carried: @unchecked Sendable {
@@ -45,10 +55,10 @@ final class LiveDesk: Sendable {
     private let queue = Mutex(Queue())
     private let settings: CollectorSettings
     private let sources: Sources
+    private let occupancy: Occupancy
     /// Whether a stream may go on.
     private let mayRead: @Sendable (HTTPHead) -> Bool
-    private let bell: WakeUp
-    private let thread = Mutex<NamedThread?>(nil)
+    private let thread: DeskThread
 
     init(
         _ settings: CollectorSettings, page: String, _ sources: Sources,
@@ -57,43 +67,46 @@ final class LiveDesk: Sendable {
         self.settings = settings
         self.sources = sources
         self.mayRead = mayRead
-        bell = try collecting { () throws(SystemFailure) in try WakeUp(name: "live") }
+        occupancy = Occupancy(now: sources.now())
+        thread = try DeskThread(name: "live")
         let carried = Carried(
             figures: try LiveFigures(
                 Database(settings.data.intakeDatabase, .readOnly), settings, page: page, now: sources.now()))
-        let started = try collecting { () throws(SystemFailure) in
-            try NamedThread.start(name: "live") { self.run(carried.figures) }
-        }
-        thread.withLock { $0 = started }
+        try thread.start { self.run(carried.figures) }
     }
 
-    var streamCount: Int { queue.withLock { $0.streams } }
+    /// How full the site is now.
+    var occupancyNow: Occupancy.Document {
+        let now = sources.now()
+        return occupancy.document(screen(now), now: now)
+    }
 
     /// Ends every stream; what comes later is refused.
-    func stop() {
-        queue.withLock { $0.isStopping = true }
-        bell.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     /// On the server's thread.
-    func open(_ request: HTTPRequest) {
-        if let unknown = request.head.query.keys.first {
-            return request.answer(.error(400, "'\(unknown)' is not known here", advice: "ask for /v1/live alone"))
+    func open(_ request: HTTPRequest, _ topic: Topic) {
+        do throws(HTTPRefusal) { try request.head.refuseUnknown(but: []) } catch {
+            return request.answer(error.response)
         }
         let isTaken = queue.withLock {
-            guard !$0.isStopping, $0.streams < Self.mostStreams else { return false }
-            $0.streams += 1
-            $0.asked.append(request)
+            guard !thread.isStopping, $0.streams[topic, default: 0] < Self.mostStreams else { return false }
+            $0.streams[topic, default: 0] += 1
+            $0.asked.append((request, topic))
             return true
         }
         guard isTaken else {
+            let (what, instead) =
+                switch topic {
+                case .screen: ("screens are watched", "/v1/tallies")
+                case .occupancy: ("subscribers are told", "/v1/occupancy")
+                }
             return request.answer(
                 .error(
-                    503, "\(Self.mostStreams) screens are watched already, or the collector is stopping",
-                    advice: "close one, or ask for /v1/tallies", headers: [("Retry-After", "5")]))
+                    503, "\(Self.mostStreams) \(what) already, or the collector is stopping",
+                    advice: "close one, or ask for \(instead)", headers: [("Retry-After", "5")]))
         }
-        bell.signal()
+        thread.ring()
     }
 
     // MARK: On its own thread
@@ -103,70 +116,65 @@ final class LiveDesk: Sendable {
         var viewers: [Viewer] = []
         var nextBeat: UInt64 = 0
         var failure: String?
-        let poll = PollSet(capacity: 1)
         while true {
-            let (asked, isStopping) = queue.withLock { queue in
+            let asked = queue.withLock { queue in
                 defer { queue.asked = [] }
-                return (queue.asked, queue.isStopping)
+                return queue.asked
             }
-            if isStopping {
+            if thread.isStopping {
                 for viewer in viewers { viewer.stream.finish() }
-                for request in asked { request.answer(Self.stopping) }
+                for (request, _) in asked { request.answer(Self.stopping) }
                 return
             }
-            for request in asked { viewers.append(open(request)) }
-            let before = viewers.count
-            viewers.removeAll { $0.stream.isOver }
+            for (request, topic) in asked {
+                viewers.append(Viewer(topic: topic, head: request.head, stream: HTTPStream.events(to: request)))
+            }
+            removeGone(&viewers) { $0.stream.isOver }
             let now = SystemClock.monotonicNanoseconds()
             if now >= nextBeat {
                 nextBeat = now + UInt64(Self.beatMilliseconds) * 1_000_000
-                // While the books cannot be read, it would say what is not true: then a bare comment, which no page hears,
-                // shows who is still there.
-                beat(&viewers, failure == nil ? LiveFigures.beat(now: sources.now()) : Array(":\n\n".utf8))
+                beat(&viewers, isFailing: failure != nil)
             }
-            if !viewers.isEmpty {
+            tellOccupancy(&viewers)
+            if viewers.contains(where: { $0.topic == .screen }) {
                 do throws(CollectorFailure) {
-                    try tell(&viewers, &figures)
+                    try tellScreens(&viewers, &figures)
                     failure = nil
                 } catch {
                     if failure != error.description { Log.error("the live stream: \(error.description)") }
                     failure = error.description
                 }
             }
-            let gone = before - viewers.count
-            queue.withLock { $0.streams -= gone }
-            poll.removeAll()
-            poll.add(bell.raw, .readable)
             // With nobody to tell it sleeps until the bell.
-            let deadline = viewers.isEmpty ? nil : SystemClock.deadline(milliseconds: Self.periodMilliseconds)
-            _ = try? poll.wait(until: deadline)
-            bell.drain()
+            thread.wait(until: viewers.isEmpty ? nil : SystemClock.deadline(milliseconds: Self.periodMilliseconds))
         }
     }
 
-    private static let stopping = HTTPResponse.error(
+    static let stopping = HTTPResponse.error(
         503, "the collector is stopping", advice: "try again in a moment", headers: [("Retry-After", "2")])
 
-    private func open(_ request: HTTPRequest) -> Viewer {
-        let stream = HTTPStream()
-        var response = HTTPResponse(
-            200, "text/event-stream; charset=utf-8", [],
-            // A proxy that gathers would hold the news back.
-            headers: [("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")])
-        response.body = .stream(stream)
-        request.answer(response)
-        return Viewer(head: request.head, stream: stream)
+    private func removeGone(_ viewers: inout [Viewer], _ isGone: (Viewer) -> Bool) {
+        var gone: [Topic: Int] = [:]
+        viewers.removeAll { viewer in
+            guard isGone(viewer) else { return false }
+            gone[viewer.topic, default: 0] += 1
+            return true
+        }
+        guard !gone.isEmpty else { return }
+        queue.withLock { for (topic, count) in gone { $0.streams[topic, default: 0] -= count } }
     }
 
-    private func tell(_ viewers: inout [Viewer], _ figures: inout LiveFigures) throws(CollectorFailure) {
+    private func screen(_ now: Int64) -> ScreenFigures {
+        ScreenFigures(
+            sources.books(), settings, inside: sources.inside().flatMap { $0.isKnown(at: now) ? $0 : nil },
+            corrections: sources.corrections(), isStoring: sources.isStoring())
+    }
+
+    private func tellScreens(_ viewers: inout [Viewer], _ figures: inout LiveFigures) throws(CollectorFailure) {
         let now = sources.now()
-        let inside = sources.inside().flatMap { $0.isKnown(at: now) ? $0 : nil }
-        let isWanted = viewers.contains { !$0.hasWhole }
-        let screen = ScreenFigures(
-            sources.books(), settings, inside: inside, corrections: sources.corrections(),
-            isStoring: sources.isStoring())
-        guard let piece = try figures.next(screen, now: now, isWanted: isWanted) else { return }
-        for index in viewers.indices {
+        let isWanted = viewers.contains { $0.topic == .screen && !$0.hasWhole }
+        guard let piece = try figures.next(screen(now), now: now, isWanted: isWanted) else { return }
+        for index in viewers.indices where viewers[index].topic == .screen {
             let hasWhole = viewers[index].hasWhole
             guard piece.isNews || !hasWhole else { continue }
             viewers[index].hasWhole = true
@@ -174,10 +182,36 @@ final class LiveDesk: Sendable {
         }
     }
 
-    private func beat(_ viewers: inout [Viewer], _ piece: [UInt8]) {
-        for viewer in viewers {
-            if mayRead(viewer.head) { viewer.stream.offerIfIdle(piece) } else { viewer.stream.finish() }
+    /// Every event is all of it: who skipped some needs none of them.
+    private func tellOccupancy(_ viewers: inout [Viewer]) {
+        guard viewers.contains(where: { $0.topic == .occupancy }) else { return }
+        let document = occupancyNow
+        let event = document.event
+        for index in viewers.indices where viewers[index].topic == .occupancy {
+            guard viewers[index].revision != document.revision else { continue }
+            viewers[index].revision = document.revision
+            viewers[index].stream.offer { _ in event }
         }
-        viewers.removeAll { $0.stream.isFinished }
+    }
+
+    /// `isFailing`: the screens' books cannot be read, and a beat would say what is not true: then a bare comment, which no
+    /// page hears, shows who is still there.
+    private func beat(_ viewers: inout [Viewer], isFailing: Bool) {
+        let now = sources.now()
+        let ofScreen = isFailing ? Array(":\n\n".utf8) : LiveFigures.beat(now: now)
+        let hasOccupancy = viewers.contains { $0.topic == .occupancy }
+        let ofOccupancy = hasOccupancy ? occupancyNow.beat(now: now) : []
+        for viewer in viewers {
+            guard mayRead(viewer.head) else {
+                viewer.stream.finish()
+                continue
+            }
+            switch viewer.topic {
+            case .screen: viewer.stream.offerIfIdle(ofScreen)
+            // A beat names a revision that was sent before it.
+            case .occupancy: if viewer.revision != nil { viewer.stream.offerIfIdle(ofOccupancy) }
+            }
+        }
+        removeGone(&viewers) { $0.stream.isFinished }
     }
 }

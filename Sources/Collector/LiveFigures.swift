@@ -38,22 +38,21 @@ struct LiveFigures {
 
     /// nil: nothing changed since the last time, and `isWanted` is false.
     mutating func next(_ figures: ScreenFigures, now: Int64, isWanted: Bool) throws(CollectorFailure) -> Piece? {
-        if day != figures.day {
-            day = figures.day
-            flow = [:]
-            let calendar = settings.calendar
-            seconds =
-                calendar.start(ofDay: figures.day) / 1000..<calendar.start(ofDay: figures.day + 1) / 1000
-            // Nobody may add a day's change to the flow of the day before.
-            said = []
-        }
-        let isNewDay = said.isEmpty
+        // Nobody may add a day's change to the flow of the day before.
+        let isNewDay = day != figures.day
+        let calendar = settings.calendar
+        let seconds =
+            isNewDay
+            ? calendar.start(ofDay: figures.day) / 1000..<calendar.start(ofDay: figures.day + 1) / 1000 : self.seconds
         let members = try figures.members(now: now) { (entrance) throws(CollectorFailure) in
             try recent(entrance, now: now)
         }
-        let changed = try changedFlow()
+        let changed = try changedFlow(since: isNewDay ? [:] : flow, seconds)
+        // Everything was read: what is noted from here on is said. What a failure kept from being said is still news then.
         let text = JSONText.object(members).bytes
-        let isNews = !changed.isEmpty || text != said
+        let isNews = isNewDay || !changed.isEmpty || text != said
+        if isNewDay { (day, self.seconds, flow) = (figures.day, seconds, [:]) }
+        flow.merge(changed) { $1 }
         guard isWanted || isNews else { return nil }
         said = text
         number += 1
@@ -63,7 +62,8 @@ struct LiveFigures {
         ]
         let whole = event("whole", head + members + [("flow", json(of: flow.keys.sorted()))])
         return Piece(
-            whole: whole, change: isNewDay ? whole : event("change", head + members + [("flow", json(of: changed))]),
+            whole: whole,
+            change: isNewDay ? whole : event("change", head + members + [("flow", json(of: changed.keys.sorted()))]),
             isNews: isNews)
     }
 
@@ -85,14 +85,16 @@ struct LiveFigures {
         ("in", .peopleIn), ("out", .peopleOut), ("vehicles_in", .vehiclesIn), ("vehicles_out", .vehiclesOut),
     ]
 
-    private mutating func changedFlow() throws(CollectorFailure) -> [Int64] {
-        var changed: [Int64] = []
+    /// The five minutes of the day that are not as they were known, as they are.
+    private func changedFlow(
+        since known: [Int64: [Int64]], _ seconds: Range<Int64>
+    ) throws(CollectorFailure) -> [Int64: [Int64]] {
+        var changed: [Int64: [Int64]] = [:]
         for start in stride(from: seconds.lowerBound, to: seconds.upperBound, by: 300) {
             guard let tally = try counts.tally(lane: 0, start: start) else { continue }
             let values = Self.counters.map { tally[$0.1] }
-            guard flow[start] != values, flow[start] != nil || values.contains(where: { $0 != 0 }) else { continue }
-            flow[start] = values
-            changed.append(start)
+            guard known[start] != values, known[start] != nil || values.contains(where: { $0 != 0 }) else { continue }
+            changed[start] = values
         }
         return changed
     }

@@ -26,6 +26,8 @@ extension OpenAPIDocument {
         ),
         ("/v1/decision", [decision]),
         ("/v1/live", [live]),
+        ("/v1/occupancy", [json("How many are on site and in each zone now", .viewer, "Occupancy")]),
+        ("/v1/occupancy/stream", [occupancy]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
         ("/v1/journals", [journals]),
         ("/v1/alerts", [alerts]),
@@ -190,6 +192,10 @@ extension OpenAPIDocument {
 
     private static let live = OpenAPIOperation(
         summary: "What the wall screen shows, as it changes (docs/formats.md)", role: .viewer,
+        answers: [Answer(status: 200, says: "Server-Sent Events without an end", content: ("text/event-stream", line))])
+
+    private static let occupancy = OpenAPIOperation(
+        summary: "The same as it changes, all of it in each event (docs/formats.md)", role: .viewer,
         answers: [Answer(status: 200, says: "Server-Sent Events without an end", content: ("text/event-stream", line))])
 
     private static let chart = OpenAPIOperation(

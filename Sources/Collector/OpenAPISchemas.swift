@@ -46,7 +46,8 @@ enum OpenAPISchemas {
     static let all: [(String, JSONText)] = [
         ("Error", object([("error", text), ("advice", text)])),
         ("Tally", object(tally)),
-        ("Tallies", tallies), ("Flow", flow), ("History", history), ("DecisionInFull", decision),
+        ("Tallies", tallies), ("Occupancy", occupancy), ("Flow", flow), ("History", history),
+        ("DecisionInFull", decision),
         ("Lanes", lanes), ("Journals", journals), ("Alerts", alerts), ("DoubleUse", doubleUse),
         ("Inside", inside),
         ("Record", record),
@@ -117,20 +118,26 @@ enum OpenAPISchemas {
         ])
     }()
 
+    private static let zone = object([
+        ("zone", text), ("name_zh", text), ("name_en", text), ("people", integer), ("vehicles", integer),
+        ("limit", orNothing.integer), ("vehicle_limit", orNothing.integer), ("percent", orNothing.integer),
+        ("vehicle_percent", orNothing.integer),
+    ])
+
+    private static let occupancy = object([
+        ("as_of", instant), ("as_of_ms", integer), ("revision", count),
+        ("known_through", type("string", "null", format: "date-time")), ("known_through_ms", orNothing.integer),
+        ("is_stale", type("boolean")), ("is_storing", type("boolean")), ("is_corrected", type("boolean")),
+        ("silent_lanes", count), ("people", integer), ("vehicles", integer), ("zones", array(zone)),
+    ])
+
     private static let tallies = object([
         ("as_of", instant), ("as_of_ms", integer), ("revision", count), ("day", type("string", format: "date")),
         ("time_zone", text), ("total", object(tallyWithStates)), ("today", reference("Tally")),
         ("corrected", object(corrected + [("on_site_people", integer), ("on_site_vehicles", integer)])),
         ("corrected_today", object(corrected)), ("corrections", array(correction)), ("refusals", counts),
         ("passages", counts), ("refusals_today", counts), ("passages_today", counts),
-        (
-            "zones",
-            array(
-                object([
-                    ("zone", text), ("name_zh", text), ("name_en", text), ("people", integer), ("vehicles", integer),
-                    ("limit", orNothing.integer), ("vehicle_limit", orNothing.integer),
-                ]))
-        ),
+        ("zones", array(zone)),
         ("refusals_today_by_key", counts),
         (
             "entrances",

@@ -13,6 +13,14 @@ final class RecordArchive: Sendable {
         /// The `row` of the last record already seen.
         var after: Int64
         var limit: Int
+
+        /// What is wrong with the request, as an answer.
+        init(_ head: HTTPHead) throws(HTTPRefusal) {
+            try head.refuseUnknown(but: ["lane", "after", "limit"])
+            lane = try head.laneOfQuery()
+            after = try head.number("after", in: 0...Int64.max, expected: "the row of the last record seen, or 0") ?? 0
+            limit = try head.limitOfQuery(most: RecordArchive.mostRecords, otherwise: 1000)
+        }
     }
 
     enum Question: Sendable {

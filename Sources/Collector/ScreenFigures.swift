@@ -47,8 +47,36 @@ struct ScreenFigures {
                     ("vehicles", .number(balance.vehicles)),
                     ("limit", limit?.people.map { .number($0) } ?? .null),
                     ("vehicle_limit", limit?.vehicles.map { .number($0) } ?? .null),
+                    ("percent", Self.percent(balance.people, of: limit?.people)),
+                    ("vehicle_percent", Self.percent(balance.vehicles, of: limit?.vehicles)),
                 ])
             })
+    }
+
+    /// Of the limit, rounded down; nobody is less than nobody.
+    private static func percent(_ count: Int64, of limit: Int?) -> JSONText {
+        limit.map { .number(max(0, count) * 100 / Int64(max(1, $0))) } ?? .null
+    }
+
+    // MARK: Occupancy
+
+    /// Until when every lane has told what happened at it, ms since 1970-01-01 UTC; nil while what they tell is not stored.
+    func knownThrough(now: Int64) -> Int64? { isStoring ? SiteKnowledge.asOf(snapshot.lanes.values, now: now) : nil }
+
+    /// Who is on site, as the wall screen says it, and in each zone.
+    func occupancy(now: Int64) -> [(String, JSONText)] {
+        let counted = corrections.added(to: snapshot.crossings)
+        return [
+            ("is_storing", .truth(isStoring)),
+            ("is_corrected", .truth(!corrections.isEmpty)),
+            ("silent_lanes", .number(silentLanes(now: now).count)),
+            ("people", .number(counted.onSitePeople)), ("vehicles", .number(counted.onSiteVehicles)),
+            ("zones", zones),
+        ]
+    }
+
+    private func silentLanes(now: Int64) -> [LaneBook] {
+        snapshot.lanes.values.filter { now - $0.lastSeenMilliseconds > Self.silentMilliseconds }
     }
 
     /// Badges of each kind: issued (in the image in force), activated (the fourth key turns), used (passed at least once).
@@ -126,14 +154,9 @@ struct ScreenFigures {
     func members(
         now: Int64, recent: (Entrance) throws(CollectorFailure) -> Int64
     ) throws(CollectorFailure) -> [(String, JSONText)] {
-        var all = snapshot.site.all
-        var today = snapshot.site.today
-        for lane in snapshot.lanes.values {
-            all += lane.all.withoutDistinct
-            today += lane.today.withoutDistinct
-        }
-        let missing = StoredThroughLedger.sum(snapshot.lanes.values.lazy.map(\.ledger.missing))
-        let (ofAll, ofToday) = (corrected(all, day: nil), corrected(today, day: day))
+        let counted = SiteCounts(snapshot)
+        let all = corrections.added(to: counted.all)
+        let today = corrections.added(to: counted.today, day: day)
         let ranked = entrances
         var shown: [JSONText] = []
         for entrance in ranked.prefix(Self.mostEntrances) { shown.append(entrance.json(recent: try recent(entrance))) }
@@ -143,24 +166,24 @@ struct ScreenFigures {
             (
                 "today",
                 .object([
-                    ("in", .number(ofToday(.peopleIn))), ("out", .number(ofToday(.peopleOut))),
-                    ("vehicles_in", .number(ofToday(.vehiclesIn))), ("vehicles_out", .number(ofToday(.vehiclesOut))),
+                    ("in", .number(today[.peopleIn])), ("out", .number(today[.peopleOut])),
+                    ("vehicles_in", .number(today[.vehiclesIn])), ("vehicles_out", .number(today[.vehiclesOut])),
                     ("distinct_holders", .number(today[.distinctHolders])),
                     ("distinct_vehicles", .number(today[.distinctVehicles])),
-                    ("refused", .number(ofToday(.refused))),
+                    ("refused", .number(today[.refused])),
                 ])
             ),
-            ("on_site_people", .number(ofAll(.peopleIn) - ofAll(.peopleOut))),
-            ("on_site_vehicles", .number(ofAll(.vehiclesIn) - ofAll(.vehiclesOut))),
+            ("on_site_people", .number(all.onSitePeople)),
+            ("on_site_vehicles", .number(all.onSiteVehicles)),
             ("is_storing", .truth(isStoring)),
             ("is_corrected", .truth(!corrections.isEmpty)),
-            ("refusals_today_by_key", Self.refusalsByKey(today)),
+            ("refusals_today_by_key", Self.refusalsByKey(counted.today)),
             ("zones", zones),
             ("entrances", .array(shown)),
             ("entrance_count", .number(ranked.count)),
             ("badges", badges),
             ("inside_without_keys", inside.map { .number($0.count) } ?? .null),
-            ("lanes", lanes(now: now, missing: missing)),
+            ("lanes", lanes(now: now, missing: counted.missing)),
         ]
     }
 
@@ -169,7 +192,7 @@ struct ScreenFigures {
         func names(_ lanes: [LaneBook]) -> JSONText {
             .array(lanes.prefix(Self.mostNamed).map { .text(settings.lanes[$0.name] ?? $0.name.text) })
         }
-        let silent = sorted.filter { now - $0.lastSeenMilliseconds > Self.silentMilliseconds }
+        let silent = silentLanes(now: now).sorted { $0.name.text < $1.name.text }
         let tampered = sorted.filter { !$0.tampered.contacts.isEmpty }
         return .object([
             ("known", .number(sorted.count)),
@@ -177,17 +200,5 @@ struct ScreenFigures {
             ("tampered", .number(tampered.count)), ("tampered_names", names(tampered)),
             ("missing", .number(missing)),
         ])
-    }
-
-    /// What was counted with what operators put right of it; `day`: only corrections of that day.
-    private func corrected(_ tally: Tally, day: Int64?) -> (Counter) -> Int64 {
-        var sums: [Counter: Int64] = [:]
-        for correction in corrections where day == nil || correction.day == day {
-            guard let counter = Correction.counterNames.first(where: { $0.0 == correction.counter })?.1 else {
-                continue
-            }
-            sums[counter] = Tally.bounded((sums[counter] ?? 0) &+ correction.count)
-        }
-        return { Tally.bounded(tally[$0] &+ (sums[$0] ?? 0)) }
     }
 }

@@ -44,21 +44,15 @@ struct TallyJSON {
     /// `now`: ms since 1970-01-01 UTC.
     func tallies(now: Int64) -> JSONText {
         let figures = ScreenFigures(snapshot, settings, inside: inside, corrections: corrections)
-        var all = snapshot.site.all
-        var today = snapshot.site.today
-        for lane in snapshot.lanes.values {
-            // Different holders are not a sum over lanes.
-            all += lane.all.withoutDistinct
-            today += lane.today.withoutDistinct
-        }
-        let missing = StoredThroughLedger.sum(snapshot.lanes.values.lazy.map(\.ledger.missing))
+        let counted = SiteCounts(snapshot)
+        let (all, today) = (counted.all, counted.today)
         return .object([
             ("as_of", .text(Timestamp.format(now))),
             ("as_of_ms", .number(now)),
             ("revision", .number(snapshot.revision)),
             ("day", .text(SiteCalendar.text(day: snapshot.day))),
             ("time_zone", .text(settings.calendar.zone.identifier)),
-            ("total", .object(members(of: all, missing: missing))),
+            ("total", .object(members(of: all, missing: counted.missing))),
             ("today", .object(members(of: today, missing: nil))),
             ("corrected", corrections.applied(to: all)),
             ("corrected_today", corrections.applied(to: today, day: snapshot.day)),
@@ -178,8 +172,8 @@ struct TallyJSON {
         // Who is on site now and what is missing are states, not counts of a day.
         if let missing {
             members += [
-                ("on_site_people", .number(tally[.peopleIn] - tally[.peopleOut])),
-                ("on_site_vehicles", .number(tally[.vehiclesIn] - tally[.vehiclesOut])),
+                ("on_site_people", .number(tally.onSitePeople)),
+                ("on_site_vehicles", .number(tally.onSiteVehicles)),
                 ("missing", .number(missing)),
             ]
         }
@@ -198,14 +192,5 @@ struct TallyJSON {
         let kinds: [HolderKind?] = HolderKind.allCases.map { $0 } + [nil]
         return .object(
             kinds.map { ($0.map { "\($0.name)" } ?? "unknown", .number(tally[Counter.passages(of: $0)])) })
-    }
-}
-
-extension Tally {
-    var withoutDistinct: Tally {
-        var tally = self
-        tally[.distinctHolders] = 0
-        tally[.distinctVehicles] = 0
-        return tally
     }
 }

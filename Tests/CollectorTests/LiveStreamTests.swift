@@ -7,54 +7,22 @@ import Testing
 
 @testable import Collector
 
-/// Somebody who watches `/v1/live`.
-private struct Viewer {
-    let wire: Wire
-    let head: Wire.Answer
-
-    init(_ bench: ServiceBench) throws {
-        wire = try bench.wire()
-        try wire.send("GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        head = try #require(try wire.answer(hasBody: false))
-    }
-
-    /// The next event of one of these names.
-    func next(_ names: String...) throws -> (name: String, data: [String: Any]) {
-        while true {
-            let event = try #require(try wire.event())
-            if names.contains(event.name) { return event }
-        }
-    }
-
-    func number(_ data: [String: Any], _ group: String, _ name: String) -> Int? {
-        (data[group] as? [String: Any])?[name] as? Int
-    }
-}
-
 @Suite("The live stream")
 struct LiveStreamTests {
-    private func pass(_ bench: ServiceBench, _ holder: UInt32, _ sequence: UInt64, at instant: Int64? = nil) throws {
-        let record = makeRecord(
-            ended(holder: holder), sequence: sequence, to: "ring", at: instant ?? SystemClock.wallMilliseconds())
-        let answer = try bench.post(makeBody([record], site: bench.site, oldestHeld: position(1, 1)))
-        #expect(answer.status == 200, "\(answer.text)")
-    }
-
     @Test("a viewer gets the whole at once, then what changes, with the numbers of the API")
     func changes() throws {
         let bench = try ServiceBench()
-        try pass(bench, 1, 1)
+        try bench.pass(1, 1)
         let viewer = try Viewer(bench)
         #expect(viewer.head.status == 200)
         #expect(viewer.head.headers["content-type"] == "text/event-stream; charset=utf-8")
         #expect(viewer.head.headers["cache-control"] == "no-store")
-        let (name, whole) = try viewer.next("whole", "change")
-        #expect(name == "whole")
+        let whole = try viewer.next("whole", "change").data
         #expect(viewer.number(whole, "today", "in") == 1)
         #expect((whole["flow"] as? [[String: Any]])?.count == 1)
         #expect(try bench.get("/").text.contains("data-page=\"\(whole["page"] as? String ?? "?")\""))
-        try pass(bench, 2, 2, at: SystemClock.wallMilliseconds())
-        let (_, change) = try viewer.next("change")
+        try bench.pass(2, 2, at: SystemClock.wallMilliseconds())
+        let change = try viewer.next("change").data
         #expect(viewer.number(change, "today", "in") == 2)
         #expect(change["on_site_people"] as? Int == 2)
         // Only the five minutes that grew.
@@ -77,11 +45,11 @@ struct LiveStreamTests {
         _ = try first.next("whole")
         let second = try Viewer(bench)
         _ = try second.next("whole")
-        try pass(bench, 1, 1)
+        try bench.pass(1, 1)
         for viewer in [first, second] {
-            let (name, data) = try viewer.next("whole", "change")
-            #expect(name == "change")
-            #expect(viewer.number(data, "today", "in") == 1)
+            let event = try viewer.next("whole", "change")
+            #expect(event.name == "change")
+            #expect(viewer.number(event.data, "today", "in") == 1)
         }
     }
 
@@ -89,7 +57,7 @@ struct LiveStreamTests {
     func beats() throws {
         let bench = try ServiceBench()
         let viewer = try Viewer(bench)
-        let (_, data) = try viewer.next("beat")
+        let data = try viewer.next("beat").data
         let asOf = try #require(data["as_of_ms"] as? Int)
         #expect(abs(Int64(asOf) - SystemClock.wallMilliseconds()) < 600_000)
     }
@@ -106,7 +74,7 @@ struct LiveStreamTests {
         #expect(
             try eventually {
                 sequence += 1
-                try pass(bench, UInt32(sequence), sequence)
+                try bench.pass(UInt32(sequence), sequence)
                 return try Viewer(bench).head.status == 200
             })
     }
@@ -207,6 +175,54 @@ struct LiveStreamTests {
         #expect((after["flow"] as? [Any])?.isEmpty == true)
         #expect(after["begins_ms"] as? Int == Int(midnight))
         #expect(((after["zones"] as? [[String: Any]])?.first)?["people"] as? Int == 1)
+    }
+
+    @Test("what changed while a later part could not be read is told when it can be read again")
+    func unreadable() throws {
+        let directory = try TemporaryDirectory()
+        let data = SiteDirectory(directory.file("data"))
+        let site = try SiteFounding.found(in: data)
+        let settings = try ServiceBench.settings(data)
+        let noon = settings.calendar.start(ofDay: 20_000) + 12 * 3_600_000
+        let store = try IntakeStore(data.intakeDatabase, site: site, calendar: settings.calendar, now: noon)
+        var figures = try LiveFigures(Database(data.intakeDatabase, .readOnly), settings, page: "p", now: noon)
+        let database = try Database(data.intakeDatabase, .readWrite)
+        var sequence: UInt64 = 0
+        func pass(at instant: Int64) throws {
+            sequence += 1
+            let record = makeRecord(
+                ended(holder: UInt32(sequence)), sequence: sequence, to: "ring", at: instant)
+            let batch = try IntakeBatch(makeBody([record], site: site, oldestHeld: position(1, 1)), site: site)
+            _ = try store.store([IntakeStore.Request(batch: batch, connection: 1)], now: noon)
+        }
+        /// At which instants the flow is told to have changed; nil: nothing is told.
+        func told() throws -> [Int64]? {
+            let books = Intake.Snapshot(lanes: store.lanes, site: store.site, day: store.day, revision: 1)
+            let piece = try figures.next(ScreenFigures(books, settings), now: noon, isWanted: false)
+            guard let piece else { return nil }
+            let event = try #require(Wire.event(String(decoding: piece.change, as: UTF8.self)))
+            return (event.data["flow"] as? [[String: Any]])?.compactMap { $0["at_ms"] as? Int64 }
+        }
+        let (early, late) = (noon - 7_200_000, noon - 3_600_000)
+        try pass(at: late)
+        #expect(try told() == [late])
+        try pass(at: early)
+        let kept = try database.prepare("SELECT counts FROM tally WHERE span = 3 AND start = ? AND lane = 0")
+        kept.bind(1, late / 1000)
+        try #require(try kept.step())
+        let counts = kept.blob(0)
+        kept.reset()
+        func write(_ bytes: [UInt8]) throws {
+            let update = try database.prepare("UPDATE tally SET counts = ? WHERE span = 3 AND start = ? AND lane = 0")
+            update.bind(1, bytes)
+            update.bind(2, late / 1000)
+            try update.run()
+        }
+        try write([255])
+        #expect(throws: CollectorFailure.self) { try told() }
+        try write(counts)
+        #expect(try told() == [early])
+        #expect(try told() == nil)
     }
 
     @Test("lanes of one entrance are ranked together, and a zone's limit stands beside its people")

@@ -64,8 +64,14 @@ final class Wire {
         return Answer(status: status, headers: headers, body: body)
     }
 
+    struct Event {
+        var name: String
+        var id: String?
+        var data: [String: Any]
+    }
+
     /// The next event of a stream whose head was read; chunks' lengths are no fields of it. nil: it ended.
-    func event() throws -> (name: String, data: [String: Any])? {
+    func event() throws -> Event? {
         while true {
             guard let end = try fill(until: { Wire.find([10, 10], in: $0) }) else { return nil }
             let text = String(decoding: buffer[..<end], as: UTF8.self)
@@ -74,7 +80,7 @@ final class Wire {
         }
     }
 
-    static func event(_ text: String) -> (name: String, data: [String: Any])? {
+    static func event(_ text: String) -> Event? {
         func field(_ name: String) -> String? {
             text.split(whereSeparator: \.isNewline).first { $0.hasPrefix("\(name): ") }.map {
                 String($0.dropFirst(name.count + 2))
@@ -83,7 +89,7 @@ final class Wire {
         guard let name = field("event"), let data = field("data"),
             let json = (try? JSONSerialization.jsonObject(with: Data(data.utf8))) as? [String: Any]
         else { return nil }
-        return (name, json)
+        return Event(name: name, id: field("id"), data: json)
     }
 
     /// Whether the peer closes within 60 s, whatever it says before.
