@@ -5,6 +5,8 @@ struct Alert: Hashable, Sendable {
     /// What it is of. Words of the API and of the database: they do not change.
     enum Kind: String, CaseIterable, Sendable {
         case laneOffline = "lane-offline"
+        case daemonSilent = "daemon-silent"
+        case laneHangs = "lane-hangs"
         case statementOld = "statement-old"
         case deviceLost = "device-lost"
         case journalFilling = "journal-filling"

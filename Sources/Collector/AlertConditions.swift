@@ -52,13 +52,34 @@ struct AlertConditions {
         var found: [Condition] = []
         if isSilent { found.append(offline(lane, now)) }
         if let holes = holes(lane, now) { found.append(holes) }
-        guard let facts = facts[lane.name] else { return found }
-        var told = devices(lane.name, facts) + [clock(lane.name, facts), statement(lane.name, facts)].compactMap { $0 }
-        if let journal = journal(lane.name, facts) { told.append(journal) }
+        guard facts[lane.name] != nil || lane.word != nil else { return found }
+        let state = LaneState(lane, facts[lane.name] ?? LaneFacts())
+        var told =
+            devices(state) + [clock(state), statement(state, now), journal(state), hang(state)].compactMap { $0 }
+        if let silence = daemon(lane, now) { told.append(silence) }
         // What a silent lane said last may be otherwise by now.
         if isSilent { for index in told.indices { told[index].certainty = .unknown } }
         if let tailgating = tailgating(lane.name) { told.append(tailgating) }
         return found + told
+    }
+
+    /// What is known of a lane's state: by its word, which is newer than its records, as long as one comes with its batches.
+    /// Else its records tell, and of what they do not tell nothing is known.
+    private struct LaneState {
+        let lane: ShortName
+        let facts: LaneFacts
+        let word: LaneWord?
+        let isWordOfNow: Bool
+
+        init(_ book: LaneBook, _ facts: LaneFacts) {
+            lane = book.name
+            self.facts = facts
+            word = book.word?.said
+            isWordOfNow = book.currentWord != nil
+        }
+
+        var now: LaneWord? { isWordOfNow ? word : nil }
+        var last: LaneWord? { isWordOfNow ? nil : word }
     }
 
     private func offline(_ lane: LaneBook, _ now: Int64) -> Condition {
@@ -78,65 +99,168 @@ struct AlertConditions {
         return condition
     }
 
-    private func devices(_ lane: ShortName, _ facts: LaneFacts) -> [Condition] {
-        facts.lost.sorted { $0.key < $1.key }.compactMap { code, since in
+    private func daemon(_ lane: LaneBook, _ now: Int64) -> Condition? {
+        guard let since = lane.wordlessSinceMilliseconds else { return nil }
+        var condition = Condition(kind: .daemonSilent, subject: Alert.Subject(kind: .lane, id: lane.name.text))
+        condition.severity = .trouble
+        condition.sinceMilliseconds = since
+        condition.holdMilliseconds = Int64(limits.daemonSilentSeconds) * 1000
+        condition.text =
+            "the daemon of \(title(lane.name)) says nothing since \(Timestamp.format(since)), while its uplink comes"
+        condition.advice =
+            "its program does not run, and its gate stands as `gate.on_stop` says, or its disk takes nothing: "
+            + "`systemctl status lanekeeperd@\(lane.name.text)`, `journalctl -u lanekeeperd@\(lane.name.text)`, `df`"
+        return condition
+    }
+
+    private func hang(_ state: LaneState) -> Condition? {
+        guard let word = state.word, word.flags.contains(.hangs) else { return nil }
+        var condition = Condition(kind: .laneHangs, subject: Alert.Subject(kind: .lane, id: state.lane.text))
+        condition.severity = .trouble
+        if !state.isWordOfNow { condition.certainty = .unknown }
+        condition.text =
+            "\(title(state.lane)) hangs, most often in its disk: nobody is let in or counted there; the fire input opens it"
+        condition.advice =
+            "the disk of the controller: `lanectl --lane \(state.lane.text) status`, and the kernel's log there"
+        return condition
+    }
+
+    private func devices(_ state: LaneState) -> [Condition] {
+        let isLost = { (code: UInt8) in
+            state.now.map { $0.isLost(code) } ?? (state.facts.lost[code] != nil || state.last?.isLost(code) == true)
+        }
+        return (0..<32 as Range<UInt8>).filter(isLost).compactMap { code in
             guard let device = Device(code: code) else { return nil }
             var condition = Condition(
-                kind: .deviceLost, subject: Alert.Subject(kind: .device, id: "\(lane.text)/\(device.name)"))
+                kind: .deviceLost, subject: Alert.Subject(kind: .device, id: "\(state.lane.text)/\(device.name)"))
             condition.severity = .trouble
+            let since = state.facts.lost[code]
             condition.sinceMilliseconds = since
             condition.holdMilliseconds = Int64(limits.deviceSeconds) * 1000
-            condition.text = "\(device.name) of \(title(lane)) is lost since \(Timestamp.format(since))"
+            if state.now == nil && since == nil { condition.certainty = .unknown }
+            condition.text =
+                "\(device.name) of \(title(state.lane)) is lost"
+                + (since.map { " since \(Timestamp.format($0))" } ?? "")
             condition.advice =
-                "its cable and power; `lanectl --lane \(lane.text) status` names the port; it comes back by itself"
+                "its cable and power; `lanectl --lane \(state.lane.text) status` names the port; it comes back by itself"
             return condition
         }
     }
 
-    private func clock(_ lane: ShortName, _ facts: LaneFacts) -> Condition? {
-        guard facts.clock != .trusted else { return nil }
-        var condition = Condition(kind: .clockNotTrusted, subject: Alert.Subject(kind: .lane, id: lane.text))
+    private func clock(_ state: LaneState) -> Condition? {
+        let told = state.now?.clock ?? state.facts.clock
+        let last = state.last?.clock ?? .trusted
+        let trust = told == .trusted ? last : told
+        guard trust != .trusted else { return nil }
+        var condition = Condition(kind: .clockNotTrusted, subject: Alert.Subject(kind: .lane, id: state.lane.text))
         condition.holdMilliseconds = Int64(limits.clockSeconds) * 1000
-        condition.text = "the clock of \(title(lane)) is not trusted: \(facts.clock.words)"
+        if told == .trusted { condition.certainty = .unknown }
+        condition.text = "the clock of \(title(state.lane)) is not trusted: \(trust.words)"
         condition.advice =
             "entrances refuse while it is so, unless the policy says otherwise: time synchronisation of the controller; "
-            + "`lanectl --lane \(lane.text) clock confirm` when its time is right"
+            + "`lanectl --lane \(state.lane.text) clock confirm` when its time is right"
         return condition
     }
 
-    private func statement(_ lane: ShortName, _ facts: LaneFacts) -> Condition? {
-        guard let decided = facts.decidedMilliseconds else { return nil }
+    /// By its word also of a lane at which nobody passes.
+    private func statement(_ state: LaneState, _ now: Int64) -> Condition? {
         let limit = Int64(limits.statementSeconds)
-        var condition = Condition(kind: .statementOld, subject: Alert.Subject(kind: .lane, id: lane.text))
-        condition.sinceMilliseconds = decided
+        var condition = Condition(kind: .statementOld, subject: Alert.Subject(kind: .lane, id: state.lane.text))
         condition.advice =
-            "its uplink fetches one every 30 s: `journalctl -u lanekeeper-uplink@\(lane.text)`; "
-            + "`lanectl --lane \(lane.text) status` says why it was not believed"
-        guard let statement = facts.statementMilliseconds else {
-            condition.text = "\(title(lane)) decided without any signed statement at \(Timestamp.format(decided))"
+            "its uplink fetches one every 30 s: `journalctl -u lanekeeper-uplink@\(state.lane.text)`; "
+            + "`lanectl --lane \(state.lane.text) status` says why it was not believed"
+        if let word = state.now {
+            guard word.clock == .trusted else {
+                // By that clock nobody can tell.
+                condition.certainty = .unknown
+                return condition
+            }
+            guard let age = word.statementAgeSeconds, let asOf = word.statementAsOf else {
+                condition.holdMilliseconds = limit * 1000
+                condition.text =
+                    word.imageVersion == 0
+                    ? "\(title(state.lane)) has no credential image, so it knows no badge"
+                    : "\(title(state.lane)) has no signed statement on the image that it decides by"
+                return condition
+            }
+            guard age > limit else { return nil }
+            condition.sinceMilliseconds = now - min(age - limit, 10_000_000) * 1000
+            // Not each second another one.
+            condition.figures = [Alert.Figure(name: "age_seconds", value: age / 60 * 60)]
+            condition.text =
+                "\(title(state.lane)) decides by a statement as of \(Timestamp.format(asOf.milliseconds)); the limit is "
+                + "\(limit) s"
+            return condition
+        }
+        guard let decided = state.facts.decidedMilliseconds else {
+            condition.certainty = .unknown
+            return state.last == nil ? nil : condition
+        }
+        condition.sinceMilliseconds = decided
+        guard let statement = state.facts.statementMilliseconds else {
+            condition.text =
+                "\(title(state.lane)) decided without any signed statement at \(Timestamp.format(decided))"
             return condition
         }
         let age = (decided &- statement) / 1000
         guard age > limit else { return nil }
         condition.text =
-            "\(title(lane)) decided by a statement \(age) s old at \(Timestamp.format(decided)); the limit is \(limit) s"
+            "\(title(state.lane)) decided by a statement \(age) s old at \(Timestamp.format(decided)); the limit is \(limit) s"
         condition.figures = [Alert.Figure(name: "age_seconds", value: age)]
         return condition
     }
 
-    private func journal(_ lane: ShortName, _ facts: LaneFacts) -> Condition? {
-        var condition = Condition(kind: .journalFilling, subject: Alert.Subject(kind: .lane, id: lane.text))
-        switch facts.cause {
-        case .journalFull:
-            condition.text = "the journal of \(title(lane)) is full: it is out of service until records are stored"
-        case .journalFault: condition.text = "\(title(lane)) cannot write its journal: it is out of service"
-        default: return nil
-        }
+    private func journal(_ state: LaneState) -> Condition? {
+        let title = title(state.lane)
+        var condition = Condition(kind: .journalFilling, subject: Alert.Subject(kind: .lane, id: state.lane.text))
         condition.severity = .trouble
         condition.advice =
-            "the connection to the collector, and the disk of the controller: `lanectl --lane \(lane.text) status`, `df`"
+            "the connection to the collector, and the disk of the controller: "
+            + "`lanectl --lane \(state.lane.text) status`, `df`"
+        guard let word = state.now else {
+            switch state.facts.cause {
+            case .journalFull:
+                condition.text = "the journal of \(title) is full: it is out of service until records are stored"
+            case .journalFault: condition.text = "\(title) cannot write its journal: it is out of service"
+            default:
+                condition.certainty = .unknown
+                return state.last == nil ? nil : condition
+            }
+            return condition
+        }
+        guard let percent = word.journalPercent else {
+            guard word.flags.contains(.hasNoJournal) else { return nil }
+            condition.text =
+                "\(title) has no journal: its disk could not be opened; what happens there is counted and not recorded"
+            return condition
+        }
+        condition.figures = [
+            Alert.Figure(name: "percent", value: percent), Alert.Figure(name: "held", value: Int64(word.recordsHeld)),
+            Alert.Figure(name: "room", value: Int64(word.recordsRoom)),
+        ]
+        let fill = "\(percent) % full: \(word.recordsHeld) records of \(word.recordsRoom) wait for the collector"
+        let isFaulty = word.flags.contains(.hasJournalFault) || word.cause == .journalFault
+        switch word.journal {
+        case .reserveOnly, .full:
+            condition.text =
+                "the journal of \(title) is full (\(fill)); an entrance is out of service, an exit lets out"
+        case .nearlyFull: condition.text = "the journal of \(title) is \(fill); told from 80 %, trouble from 90 %"
+        case .filling where isFaulty, .roomy where isFaulty:
+            condition.text = "\(title) cannot write its journal as it should: its disk refuses (\(fill))"
+        case .filling:
+            condition.severity = .warning
+            condition.text = "the journal of \(title) is \(fill); told from 80 %, trouble from 90 %"
+        case .roomy:
+            guard percent >= Self.journalLingersPercent else { return nil }
+            condition.severity = .warning
+            condition.certainty = .lingers
+            condition.text = "the journal of \(title) is \(fill); told from 80 %, trouble from 90 %"
+        }
         return condition
     }
+
+    /// Below 80 %, at which a lane says that its journal fills.
+    private static let journalLingersPercent: Int64 = 75
 
     private func holes(_ lane: LaneBook, _ now: Int64) -> Condition? {
         guard let facts = facts[lane.name], facts.missing > 0 else { return nil }

@@ -4,9 +4,11 @@ import Configuration
 public struct AlertLimits: Sendable, Hashable {
     /// Without a word from a lane, which has one every 10 s.
     public var laneOfflineSeconds = 60
+    /// Without a word of its daemon from a lane whose uplink comes.
+    public var daemonSilentSeconds = 20
     /// Beyond that a lane is not expected any more.
     public var laneForgottenHours = 168
-    /// Age of the newest statement by which a lane decided.
+    /// Age of the statement by which a lane decides.
     public var statementSeconds = 300
     public var deviceSeconds = 10
     public var clockSeconds = 60
@@ -37,6 +39,7 @@ public struct AlertLimits: Sendable, Hashable {
             value = section.integer(key, default: value, in: 1...100, unit: "per cent")
         }
         seconds("lane_offline_seconds", &laneOfflineSeconds)
+        seconds("daemon_silent_seconds", &daemonSilentSeconds)
         seconds("statement_seconds", &statementSeconds)
         seconds("device_seconds", &deviceSeconds)
         seconds("clock_seconds", &clockSeconds)

@@ -266,7 +266,8 @@ final class CollectorRoutes: HTTPRoutes {
 
     private var metrics: Metrics {
         Metrics(
-            intake: intake.snapshot, intakeSilenceMilliseconds: intake.silenceMilliseconds,
+            intake: intake.snapshot, zoneLimits: settings.zoneLimits,
+            intakeSilenceMilliseconds: intake.silenceMilliseconds,
             isStoring: intake.failure == nil, image: publisher.image, changeNumber: publisher.changeNumber,
             inside: inside.snapshot, alerts: alerts.snapshot.standing, http: server.withLock { $0.server?.figures },
             process: process.current,

@@ -11,6 +11,7 @@ struct Metrics {
     static let mostAlerts = 1024
 
     var intake: Intake.Snapshot
+    var zoneLimits: [ShortName: CollectorSettings.ZoneLimit] = [:]
     var intakeSilenceMilliseconds: UInt64
     var isStoring: Bool
     var image: Publisher.Image?
@@ -28,6 +29,7 @@ struct Metrics {
         var text = MetricsText()
         let lanes = intake.lanes.values.sorted { $0.name.text < $1.name.text }
         addLanes(Array(lanes.prefix(Self.mostLanes)), of: lanes.count, to: &text)
+        addWords(lanes.prefix(Self.mostLanes), to: &text)
         addSite(lanes, to: &text)
         addAlerts(to: &text)
         addCredentials(to: &text)
@@ -53,7 +55,7 @@ struct Metrics {
         text.add(
             "lanekeeper_lane_mode", .gauge, "1 for the mode that the lane is in, as it last said.",
             lanes.compactMap { lane in
-                lane.mode.map { Sample(1, ("lane", lane.name.text), ("mode", "\($0.name)")) }
+                lane.currentMode.map { Sample(1, ("lane", lane.name.text), ("mode", "\($0.name)")) }
             })
         text.add(
             "lanekeeper_lane_open_covers", .gauge, "Covers of the lane's cabinet and readers that are open.",
@@ -100,6 +102,64 @@ struct Metrics {
             })
     }
 
+    /// What lanes said of themselves; nothing of one that never said a word.
+    private func addWords(_ lanes: some Collection<LaneBook>, to text: inout MetricsText) {
+        func add(_ name: String, _ help: String, _ sample: (LaneWord, (name: String, value: String)) -> Sample?) {
+            text.add(
+                name, .gauge, help,
+                lanes.compactMap { lane in lane.word.flatMap { sample($0.said, ("lane", lane.name.text)) } })
+        }
+        text.add(
+            "lanekeeper_lane_word_received_timestamp_seconds", .gauge, "When the lane last said how it is.",
+            lanes.compactMap { lane in
+                lane.word.map { Sample(milliseconds: $0.receivedMilliseconds, ("lane", lane.name.text)) }
+            })
+        text.add(
+            "lanekeeper_lane_daemon_up", .gauge,
+            "1 while the lane says how it is, 0 when its uplink comes without a word of its daemon.",
+            lanes.compactMap { lane in
+                lane.word.map { _ in Sample(lane.currentWord == nil ? 0 : 1, ("lane", lane.name.text)) }
+            })
+        add("lanekeeper_lane_info", "1, with the daemon's version and the digest of the policy in force.") {
+            Sample(1, $1, ("version", $0.version.text), ("policy", $0.policyDigest.hex))
+        }
+        add("lanekeeper_lane_start_time_seconds", "When, by the lane's clock, its daemon began.") {
+            Sample(milliseconds: $0.startedAt.milliseconds, $1)
+        }
+        add("lanekeeper_lane_image_version", "Version of the image in force at the lane, 0: none.") {
+            Sample($0.imageVersion, $1)
+        }
+        add("lanekeeper_lane_change_number", "Number of the newest urgent change in force at the lane.") {
+            Sample($0.changeNumber, $1)
+        }
+        add("lanekeeper_lane_statement_timestamp_seconds", "As of when the statement is that the lane decides by.") {
+            word, lane in word.statementAsOf.map { Sample(milliseconds: $0.milliseconds, lane) }
+        }
+        add("lanekeeper_lane_records_held", "Records in the lane's journal that the collector has not stored.") {
+            Sample($0.recordsHeld, $1)
+        }
+        add("lanekeeper_lane_records_room", "Records that the lane's journal has room for, without the reserve.") {
+            Sample($0.recordsRoom, $1)
+        }
+        add("lanekeeper_lane_clock_trusted", "1 while the lane trusts its clock.") {
+            Sample($0.clock == .trusted ? 1 : 0, $1)
+        }
+        let flags: [(String, String, LaneWord.Flags)] = [
+            ("lanekeeper_lane_fire_alarm", "1 while the lane's fire input is open.", .fireAlarm),
+            ("lanekeeper_lane_hangs", "1 while the lane's thread hangs, most often in its disk.", .hangs),
+            ("lanekeeper_lane_journal_absent", "1 while the lane has no journal.", .hasNoJournal),
+            ("lanekeeper_lane_journal_fault", "1 while the lane's journal has a fault.", .hasJournalFault),
+        ]
+        for (name, help, flag) in flags { add(name, help) { Sample($0.flags.contains(flag) ? 1 : 0, $1) } }
+        text.add(
+            "lanekeeper_lane_device_lost", .gauge, "1 while the device is lost.",
+            lanes.flatMap { lane in
+                (lane.word?.said.deviceStates ?? []).map {
+                    Sample($0.isLost ? 1 : 0, ("lane", lane.name.text), ("device", $0.device.name))
+                }
+            })
+    }
+
     private func addSite(_ lanes: [LaneBook], to text: inout MetricsText) {
         var all = Tally()
         for lane in lanes { all += lane.all }
@@ -131,6 +191,13 @@ struct Metrics {
                     Sample(balance.people, ("zone", zone.text), ("traffic", "people")),
                     Sample(balance.vehicles, ("zone", zone.text), ("traffic", "vehicles")),
                 ]
+            })
+        text.add(
+            "lanekeeper_zone_limit", .gauge, "People and vehicles that a zone is for.",
+            zoneLimits.sorted { $0.key.text < $1.key.text }.flatMap { zone, limit in
+                [("people", limit.people), ("vehicles", limit.vehicles)].compactMap { traffic, count in
+                    count.map { Sample($0, ("zone", zone.text), ("traffic", traffic)) }
+                }
             })
         guard let inside else { return }
         text.add(

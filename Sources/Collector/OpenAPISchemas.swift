@@ -176,25 +176,59 @@ enum OpenAPISchemas {
         ("properties", .object([("epoch", text), ("sequence", count)])),
     ])
 
+    /// What a lane said of itself last.
+    private static let laneWord: [(String, JSONText)] = [
+        ("word_received", orNothing.text), ("word_received_ms", orNothing.integer),
+        ("wordless_since_ms", orNothing.integer), ("word_as_of_ms", orNothing.integer), ("mode_cause", orNothing.text),
+        ("clock", orNothing.text), ("fire_alarm", type("boolean", "null")), ("hangs", type("boolean", "null")),
+        (
+            "devices",
+            .object([
+                ("type", .array([.text("array"), .text("null")])),
+                ("items", object([("device", text), ("state", choice(["present", "lost"]))])),
+            ])
+        ),
+        ("image_version", orNothing.integer), ("image_issued_ms", orNothing.integer),
+        ("change_number", orNothing.integer), ("statement_as_of_ms", orNothing.integer),
+        ("statement_age_s", orNothing.integer),
+        ("freshness", orNothing.text),
+        (
+            "journal",
+            .object([
+                ("type", .array([.text("object"), .text("null")])),
+                ("required", .array(["held", "room", "percent", "state", "fault"].map { .text($0) })),
+                (
+                    "properties",
+                    .object([
+                        ("held", count), ("room", count), ("percent", orNothing.integer), ("state", text),
+                        ("fault", type("boolean")),
+                    ])
+                ),
+            ])
+        ),
+        ("policy", orNothing.text), ("version", orNothing.text), ("started_ms", orNothing.integer),
+    ]
+
     private static let lanes = object([
         ("as_of", instant), ("as_of_ms", integer),
         (
             "lanes",
             array(
-                object([
-                    ("lane", text), ("name", text), ("mode", orNothing.text), ("tampered", array(text)),
-                    ("last_seen", instant), ("last_seen_ms", integer), ("last_record", orNothing.text),
-                    ("last_record_ms", orNothing.integer), ("stored_through", position), ("oldest_held", position),
-                    ("epochs", count), ("missing", count),
-                    (
-                        "holes",
-                        array(
-                            object([
-                                ("epoch", text), ("first", count), ("last", count), ("expected", type("boolean")),
-                            ]))
-                    ), ("duplicates", count), ("conflicting", count), ("tallies", object(tallyWithStates)),
-                    ("today", reference("Tally")), ("refusals", counts), ("passages", counts),
-                ]))
+                object(
+                    [
+                        ("lane", text), ("name", text), ("mode", orNothing.text), ("tampered", array(text)),
+                        ("last_seen", instant), ("last_seen_ms", integer), ("last_record", orNothing.text),
+                        ("last_record_ms", orNothing.integer), ("stored_through", position), ("oldest_held", position),
+                        ("epochs", count), ("missing", count),
+                        (
+                            "holes",
+                            array(
+                                object([
+                                    ("epoch", text), ("first", count), ("last", count), ("expected", type("boolean")),
+                                ]))
+                        ), ("duplicates", count), ("conflicting", count), ("tallies", object(tallyWithStates)),
+                        ("today", reference("Tally")), ("refusals", counts), ("passages", counts),
+                    ] + laneWord))
         ),
     ])
 

@@ -74,7 +74,7 @@ struct TallyJSON {
         .object([
             ("as_of", .text(Timestamp.format(now))),
             ("as_of_ms", .number(now)),
-            ("lanes", .array(sorted.map { detail(of: $0) })),
+            ("lanes", .array(sorted.map { detail(of: $0, now: now) })),
         ])
     }
 
@@ -89,29 +89,30 @@ struct TallyJSON {
                 + (today ? [("today", .object(members(of: lane.today, missing: nil)))] : []))
     }
 
-    private func detail(of lane: LaneBook) -> JSONText {
+    private func detail(of lane: LaneBook, now: Int64) -> JSONText {
         let storedThrough = lane.ledger.storedThrough
-        return .object([
-            ("lane", .text(lane.name.text)),
-            ("name", .text(settings.lanes[lane.name] ?? lane.name.text)),
-            ("mode", lane.mode.map { .text($0.name) } ?? .null),
-            ("tampered", tampered(lane)),
-            ("last_seen", .text(Timestamp.format(lane.lastSeenMilliseconds))),
-            ("last_seen_ms", .number(lane.lastSeenMilliseconds)),
-            ("last_record", lane.lastRecordMilliseconds.map { .text(Timestamp.format($0)) } ?? .null),
-            ("last_record_ms", lane.lastRecordMilliseconds.map { .number($0) } ?? .null),
-            ("stored_through", storedThrough.map(position) ?? .null),
-            ("oldest_held", lane.ledger.oldestHeld.map(position) ?? .null),
-            ("epochs", .number(lane.ledger.epochs.count)),
-            ("missing", .number(lane.ledger.missing)),
-            ("holes", holes(of: lane)),
-            ("duplicates", .number(lane.all[.duplicates])),
-            ("conflicting", .number(lane.all[.conflicting])),
-            ("tallies", .object(members(of: lane.all, missing: lane.ledger.missing))),
-            ("today", .object(members(of: lane.today, missing: nil))),
-            ("refusals", refusals(lane.all)),
-            ("passages", passages(lane.all)),
-        ])
+        return .object(
+            [
+                ("lane", .text(lane.name.text)),
+                ("name", .text(settings.lanes[lane.name] ?? lane.name.text)),
+                ("mode", lane.currentMode.map { .text($0.name) } ?? .null),
+                ("tampered", tampered(lane)),
+                ("last_seen", .text(Timestamp.format(lane.lastSeenMilliseconds))),
+                ("last_seen_ms", .number(lane.lastSeenMilliseconds)),
+                ("last_record", lane.lastRecordMilliseconds.map { .text(Timestamp.format($0)) } ?? .null),
+                ("last_record_ms", lane.lastRecordMilliseconds.map { .number($0) } ?? .null),
+                ("stored_through", storedThrough.map(position) ?? .null),
+                ("oldest_held", lane.ledger.oldestHeld.map(position) ?? .null),
+                ("epochs", .number(lane.ledger.epochs.count)),
+                ("missing", .number(lane.ledger.missing)),
+                ("holes", holes(of: lane)),
+                ("duplicates", .number(lane.all[.duplicates])),
+                ("conflicting", .number(lane.all[.conflicting])),
+                ("tallies", .object(members(of: lane.all, missing: lane.ledger.missing))),
+                ("today", .object(members(of: lane.today, missing: nil))),
+                ("refusals", refusals(lane.all)),
+                ("passages", passages(lane.all)),
+            ] + lane.wordMembers(at: now))
     }
 
     /// Covers that are open: `cabinet`, `reader-0` …

@@ -120,6 +120,104 @@ struct AlertConditionsTests {
         #expect(all.all(now: morning).first { $0.kind == .deviceLost }?.certainty == .unknown)
     }
 
+    /// A lane that said this of itself `ago` seconds ago, on a clock that is right.
+    private func speaking(_ change: (inout LaneWord) -> Void = { _ in }, wordlessFor seconds: Int64? = nil) -> LaneBook
+    {
+        var word = makeWord(at: morning - 2000)
+        change(&word)
+        var lane = book("north-07")
+        lane.heard(word: word, now: morning - (seconds ?? 0) * 1000 - 2000)
+        if let seconds { lane.heard(word: nil, now: morning - seconds * 1000) }
+        return lane
+    }
+
+    @Test("what a lane says of itself: devices, clock, statement, journal, and that it hangs, without a record")
+    func word() throws {
+        var all = try conditions()
+        let cases: [((inout LaneWord) -> Void, [String])] = [
+            ({ _ in }, []),
+            (
+                { $0.lostDevices = 0b1_0000_0000_0000_0010 },
+                ["device-lost north-07/reader-1", "device-lost north-07/thermometer"]
+            ),
+            ({ $0.clock = .stepped }, ["clock-not-trusted north-07"]),
+            ({ $0.statementAsOf = WallTime(milliseconds: morning - 302_999) }, []),
+            ({ $0.statementAsOf = WallTime(milliseconds: morning - 303_000) }, ["statement-old north-07"]),
+            ({ $0.statementAsOf = nil }, ["statement-old north-07"]),
+            ({ ($0.statementAsOf, $0.imageVersion) = (nil, 0) }, ["statement-old north-07"]),
+            ({ $0.flags = .hangs }, ["lane-hangs north-07"]),
+            ({ $0.flags = .hasNoJournal }, ["journal-filling north-07"]),
+            ({ $0.flags = .hasJournalFault }, ["journal-filling north-07"]),
+            ({ $0.journal = .filling }, ["journal-filling north-07"]),
+            ({ $0.journal = .full }, ["journal-filling north-07"]),
+            ({ $0.flags = .fireAlarm }, []),
+        ]
+        for (change, expected) in cases {
+            all.lanes = [speaking(change)]
+            #expect(held(all) == expected)
+        }
+        // Bits that nobody knows, and instants that no clock shows.
+        all.lanes = [
+            speaking {
+                ($0.devices, $0.lostDevices, $0.openCovers) = (.max, .max, .max)
+                ($0.asOf, $0.statementAsOf) = (WallTime(milliseconds: .max), WallTime(milliseconds: .min))
+                ($0.recordsHeld, $0.recordsRoom, $0.journal) = (.max, 1, .full)
+            }
+        ]
+        #expect(held(all).count == 20)
+        all.lanes = [
+            speaking { ($0.asOf, $0.statementAsOf) = (WallTime(milliseconds: .min), WallTime(milliseconds: .max)) }
+        ]
+        #expect(held(all) == [])
+    }
+
+    @Test(
+        "a journal's fill by what the lane says: a warning from 80 %, trouble from 90 %, and it ends below 75 %",
+        arguments: [
+            (740, .roomy, nil, nil), (750, .roomy, .lingers, .warning), (800, .filling, .holds, .warning),
+            (900, .nearlyFull, .holds, .trouble), (1000, .reserveOnly, .holds, .trouble),
+            (1000, .full, .holds, .trouble),
+        ] as [(UInt32, JournalState, AlertBook.Condition.Certainty?, Alert.Severity?)])
+    func fill(
+        held: UInt32, state: JournalState, certainty: AlertBook.Condition.Certainty?, severity: Alert.Severity?
+    ) throws {
+        var all = try conditions()
+        all.lanes = [speaking { ($0.recordsHeld, $0.journal) = (held, state) }]
+        let found = all.all(now: morning)
+        #expect(found.first?.certainty == certainty && found.first?.severity == severity)
+        guard let one = found.first else { return }
+        #expect(one.kind == .journalFilling && one.text.contains("\(held / 10) % full: \(held) records of 1000"))
+        #expect(one.figures.first == Alert.Figure(name: "percent", value: Int64(held / 10)))
+    }
+
+    @Test("a lane's word is newer than its records: what these say otherwise does not count, but since when counts")
+    func wordBeforeRecords() throws {
+        var all = try conditions()
+        all.facts[name("north-07")] = facts(
+            [.device(.reader(1), lost: true), .device(.gate, lost: true), decided(statementAge: 900)],
+            clock: .trusted)
+        all.lanes = [speaking { $0.lostDevices = 2 }]
+        #expect(held(all) == ["device-lost north-07/reader-1"])
+        #expect(all.all(now: morning).first?.sinceMilliseconds == morning - 60_000)
+    }
+
+    @Test(
+        "a daemon that says nothing while its uplink comes is told, and nothing it said before begins or ends an alert")
+    func wordless() throws {
+        var all = try conditions()
+        all.lanes = [speaking({ ($0.lostDevices, $0.clock, $0.journal) = (2, .stepped, .full) }, wordlessFor: 30)]
+        all.facts[name("north-07")] = facts([.device(.gate, lost: true)])
+        #expect(held(all) == ["device-lost north-07/gate", "daemon-silent north-07"])
+        let silent = try #require(all.all(now: morning).first { $0.kind == .daemonSilent })
+        #expect(silent.sinceMilliseconds == morning - 30_000 && silent.holdMilliseconds == 20_000)
+        #expect(silent.advice.contains("lanekeeperd@north-07"))
+        let unknown = all.all(now: morning).filter { $0.certainty == .unknown }.map(\.kind)
+        #expect(unknown == [.deviceLost, .clockNotTrusted, .statementOld, .journalFilling])
+        // Nobody tells anything of a lane that is not heard at all.
+        all.lanes[0].lastSeenMilliseconds = morning - 3_600_000
+        #expect(held(all) == ["lane-offline north-07"])
+    }
+
     @Test("records that may still come are missed until they are there, those that cannot come for a day")
     func holes() throws {
         var all = try conditions()

@@ -186,6 +186,59 @@ struct CollectorServiceTests {
         #expect(holes?.first?["expected"] as? Bool == false)
     }
 
+    @Test("a lane says of itself how it is, of one that never did nothing is known, and what was said last stays")
+    func laneWord() throws {
+        let bench = try ServiceBench()
+        func lane() throws -> [String: Any] {
+            let lanes = try bench.get("/v1/lanes").json["lanes"] as? [[String: Any]]
+            return try #require(lanes?.first)
+        }
+        _ = try bench.post(makeBody([makeRecord()], site: bench.site))
+        let names = [
+            "word_received", "word_received_ms", "wordless_since_ms", "word_as_of_ms", "mode_cause", "clock",
+            "fire_alarm",
+            "hangs", "devices", "image_version", "image_issued_ms", "change_number", "statement_as_of_ms",
+            "statement_age_s", "freshness", "journal", "policy", "version", "started_ms",
+        ]
+        for name in names { #expect(try lane()[name] is NSNull, "\(name)") }
+
+        var word = makeWord()
+        (word.mode, word.cause, word.lostDevices) = (.outOfService, .readersLost, 2)
+        (word.recordsHeld, word.journal, word.flags) = (850, .filling, .fireAlarm)
+        _ = try bench.post(makeBody([], site: bench.site, oldestHeld: position(1, 1), word: word))
+        for _ in 0..<2 {
+            let said = try lane()
+            #expect(said["mode"] as? String == "out-of-service" && said["mode_cause"] as? String == "readers-lost")
+            #expect(said["clock"] as? String == "trusted" && said["freshness"] as? String == "fresh")
+            #expect(said["fire_alarm"] as? Bool == true && said["hangs"] as? Bool == false)
+            let devices = try #require(said["devices"] as? [[String: String]])
+            #expect(devices.map { $0["device"] } == ["reader-0", "reader-1", "thermometer", "gate"])
+            #expect(devices.map { $0["state"] } == ["present", "lost", "present", "present"])
+            #expect(said["image_version"] as? Int == 7 && said["change_number"] as? Int == 3)
+            #expect(try #require(said["statement_age_s"] as? Int) >= 4)
+            let journal = try #require(said["journal"] as? [String: Any])
+            #expect(
+                journal["held"] as? Int == 850 && journal["room"] as? Int == 1000 && journal["percent"] as? Int == 85)
+            #expect(journal["state"] as? String == "filling" && journal["fault"] as? Bool == false)
+            #expect(said["version"] as? String == "1.0.0" && said["policy"] as? String == word.policyDigest.hex)
+            #expect(said["wordless_since_ms"] is NSNull)
+            try bench.restart()
+        }
+        _ = try bench.post(makeBody([], site: bench.site, oldestHeld: position(1, 1)))
+        let silent = try lane()
+        #expect(silent["wordless_since_ms"] is Int && silent["clock"] as? String == "trusted")
+        #expect(silent["mode"] is NSNull, "its records told none")
+        var nothing = makeWord()
+        (nothing.imageVersion, nothing.statementAsOf, nothing.imageIssuedAt) = (0, nil, nil)
+        nothing.flags = .hasNoJournal
+        _ = try bench.post(makeBody([], site: bench.site, oldestHeld: position(1, 1), word: nothing))
+        let bare = try lane()
+        for name in ["image_version", "change_number", "statement_as_of_ms", "statement_age_s", "image_issued_ms"] {
+            #expect(bare[name] is NSNull, "\(name)")
+        }
+        #expect((bare["journal"] as? [String: Any])?["state"] as? String == "absent")
+    }
+
     @Test("an import shows while the collector serves: image, ETag, ranges and a signed statement")
     func images() throws {
         let bench = try ServiceBench()

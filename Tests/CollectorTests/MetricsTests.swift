@@ -16,6 +16,48 @@ struct MetricsTests {
         return series
     }
 
+    @Test("what lanes say of themselves, and what zones are for")
+    func words() throws {
+        let bench = try ServiceBench()
+        var word = makeWord()
+        word.lostDevices = 2
+        word.flags = .hasJournalFault
+        word.mode = .maintenance
+        _ = try bench.post(makeBody([makeRecord()], site: bench.site, word: word))
+        let lane = "{lane=\"north-07\"}"
+        let expected = [
+            "lanekeeper_lane_daemon_up\(lane)": "1",
+            "lanekeeper_lane_info{lane=\"north-07\",version=\"1.0.0\",policy=\"\(word.policyDigest.hex)\"}": "1",
+            "lanekeeper_lane_image_version\(lane)": "7", "lanekeeper_lane_change_number\(lane)": "3",
+            "lanekeeper_lane_statement_timestamp_seconds\(lane)": "\(morning / 1000 - 4).000",
+            "lanekeeper_lane_records_held\(lane)": "20", "lanekeeper_lane_records_room\(lane)": "1000",
+            "lanekeeper_lane_clock_trusted\(lane)": "1", "lanekeeper_lane_fire_alarm\(lane)": "0",
+            "lanekeeper_lane_hangs\(lane)": "0", "lanekeeper_lane_journal_fault\(lane)": "1",
+            "lanekeeper_lane_journal_absent\(lane)": "0",
+            "lanekeeper_lane_device_lost{lane=\"north-07\",device=\"reader-0\"}": "0",
+            "lanekeeper_lane_device_lost{lane=\"north-07\",device=\"reader-1\"}": "1",
+            "lanekeeper_lane_mode{lane=\"north-07\",mode=\"maintenance\"}": "1",
+        ]
+        for _ in 0..<2 {
+            let series = Self.series(try bench.get("/metrics").text)
+            for (name, value) in expected { #expect(series[name] == value, "\(name)") }
+            #expect(series["lanekeeper_lane_word_received_timestamp_seconds\(lane)"] != nil)
+            try bench.restart()
+        }
+        _ = try bench.post(makeBody([makeRecord(sequence: 2)], site: bench.site))
+        #expect(Self.series(try bench.get("/metrics").text)["lanekeeper_lane_daemon_up\(lane)"] == "0")
+        var metrics = Metrics(
+            intake: Intake.Snapshot(lanes: [:], site: SiteBook(), day: 0, revision: 1), intakeSilenceMilliseconds: 0,
+            isStoring: true, image: nil, changeNumber: 0, inside: nil, http: nil, process: ProcessFigures.Figures(),
+            startedMilliseconds: 0)
+        metrics.zoneLimits = [name("hall"): CollectorSettings.ZoneLimit(people: 1000, vehicles: nil)]
+        let series = Self.series(String(decoding: metrics.text, as: UTF8.self))
+        #expect(
+            series.filter { $0.key.hasPrefix("lanekeeper_zone_limit") } == [
+                "lanekeeper_zone_limit{zone=\"hall\",traffic=\"people\"}": "1000"
+            ])
+    }
+
     @Test("what was stored, decided, passed and walked in uncovered stands there by lane, and goes on over a restart")
     func lanes() throws {
         let bench = try ServiceBench()

@@ -171,9 +171,30 @@ def journal_record() -> list[bytes]:
     return [b"\1" + record(kind, body) for kind, body in record_bodies()]
 
 
-def batch_head(lane: str, count: int) -> bytes:
+def crc32c(of: bytes) -> int:
+    crc = 0xFFFF_FFFF
+    for byte in of:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F6_3B78 if crc & 1 else 0)
+    return crc ^ 0xFFFF_FFFF
+
+
+def word() -> bytes:
+    """What a lane says of itself, its checksum with it."""
+    now = 1_800_000_000_000
+    said = (struct.pack("<6BH", 1, 3, 0, 0, 1, 1, 8) + struct.pack("<qQQqqq", now, 7, 3, now - 4000, now - 3_600_000, 9)
+            + struct.pack("<5I", 850, 1000, 0x30003, 2, 1 << 18) + b"\xab" * 16 + name("1.0.0"))
+    return said + struct.pack("<I", crc32c(said))
+
+
+def lane_word() -> list[bytes]:
+    return [b"\1" + word(), b"\1" + word()[:16] + bytes(76) + word()[92:], b"\0" + word()]
+
+
+def batch_head(lane: str, count: int, said: bytes = bytes(128)) -> bytes:
     head = b"LKBATCH1" + struct.pack("<II", 1, count) + bytes(16) + name(lane)
-    return head + b"\1" * 16 + struct.pack("<Q", 3) + b"\1" * 16 + struct.pack("<QQ", 1, 2) + bytes(136)
+    return head + b"\1" * 16 + struct.pack("<Q", 3) + b"\1" * 16 + struct.pack("<QQ", 1, 2) + said + bytes(8)
 
 
 def enrolment_file() -> list[bytes]:
@@ -187,7 +208,8 @@ def enrolment_file() -> list[bytes]:
 def intake() -> list[bytes]:
     records = [record(kind, body) for kind, body in record_bodies()]
     return [bytes([3]) + batch_head("north-07", 0) + one for one in records] + [
-        bytes([3]) + batch_head("north-07", 0) + b"".join(records[:6])]
+        bytes([3]) + batch_head("north-07", 0) + b"".join(records[:6]),
+        bytes([7]) + batch_head("north-07", 0, word()) + records[0]]
 
 
 def image_header() -> list[bytes]:
@@ -343,13 +365,15 @@ def segment_header() -> list[bytes]:
 
 
 def record_batch() -> list[bytes]:
-    return [b"\1" + batch_head("north-07", 0)[:256], b"\1" + batch_head("a", 1)[:256] + bytes(256)]
+    return [b"\1" + batch_head("north-07", 0)[:256], b"\1" + batch_head("a", 1)[:256] + bytes(256),
+            b"\1" + batch_head("north-07", 0, word())[:256]]
 
 
 SEEDS = {
     "rdm6300": rdm6300, "pn532": pn532, "scanner": scanner, "uhf": uhf, "gy-mcu90615": gy, "modbus": modbus,
     "osdp-packet": osdp_packet, "osdp-plain": osdp_plain, "osdp-secure": osdp_secure, "card-form": card_form,
     "journal-record": journal_record, "segment-header": segment_header, "record-batch": record_batch,
+    "lane-word": lane_word,
     "image-header": image_header, "image-slot": image_slot, "statement": statement,
     "change-list": change_list, "presence-list": presence_list, "text-files": text_files,
     "enrolment-file": enrolment_file,

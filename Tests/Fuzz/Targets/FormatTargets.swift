@@ -21,7 +21,14 @@ let formatTargets: [FuzzTarget] = [
         }
         expect(
             read.site == batch.site && read.lane == batch.lane && read.oldestHeld == batch.oldestHeld
-                && read.lost == batch.lost && read.recordCount == batch.recordCount, "written and read it is another")
+                && read.lost == batch.lost && read.recordCount == batch.recordCount && read.word == batch.word,
+            "written and read it is another")
+    },
+    FuzzTarget(name: "lane-word") { input in
+        let bytes = checked(&input, count: LaneWord.size, checksumAt: 124)
+        guard let word = bytes.withUnsafeBytes({ try? LaneWord($0) }) else { return }
+        expect(word.encoded.withUnsafeBytes { try? LaneWord($0) } == word, "written and read it is another")
+        expect(!word.isNews(after: word), "it is news after itself")
     },
     FuzzTarget(name: "image-header", run: imageHeaders),
     FuzzTarget(name: "image-slot", run: slots),

@@ -183,12 +183,19 @@ private func intake(_ input: inout FuzzInput) {
             let crc = bytes.withUnsafeBytes { CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[range])) }
             for index in 0..<4 { bytes[place + index] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(index))) }
         }
+        if flags & 4 != 0 { fix(120..<244, at: 244) }
         if flags & 2 != 0 { bytes[12] = UInt8(bytes.count / 256 - 1) }
         fix(0..<252, at: 252)
         for start in stride(from: 256, to: bytes.count, by: 256) { fix(start + 4..<start + 256, at: start) }
     }
     guard let batch = try? IntakeBatch(bytes, site: SiteID(low: 0, high: 0)) else { return }
     expect(batch.records.count == batch.head.recordCount, "not as many records as the head says")
+    if let word = batch.head.word {
+        var lane = LaneBook(row: 1, name: batch.head.lane, lastSeenMilliseconds: 0)
+        lane.heard(word: word, now: 0)
+        let json = JSONText.object(lane.wordMembers(at: 1)).bytes
+        expect((try? JSONSerialization.jsonObject(with: Data(json))) != nil, "a lane's word is shown as no JSON")
+    }
     for record in batch.records {
         expect(record.lane == batch.head.lane && record.sequence > 0, "a record that does not belong here")
         let json = RecordJSON(record, row: 1, receivedMilliseconds: 0, holderID: nil).value.bytes
