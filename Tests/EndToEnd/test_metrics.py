@@ -10,6 +10,8 @@ import pytest
 from conftest import make_people
 from encrypted_site import Site
 
+from lanesim_parts import site as site_files
+
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "Config" / "prometheus-rules.yaml"
 
@@ -44,14 +46,28 @@ def test_what_an_empty_site_says_is_as_prometheus_wants_it(figures: str) -> None
     assert int(intake) >= 4096
 
 
-def test_what_a_site_at_work_says_is_so_too_and_agrees_with_its_tallies(open_stage, run):
+def test_what_a_site_at_work_says_is_so_too_and_agrees_with_its_tallies(open_stage, run, monkeypatch):
+    plain = site_files.collector_configuration
+
+    def with_a_limit(*arguments):
+        text = plain(*arguments)
+        assert "name_en: North ring }" in text
+        return text.replace("name_en: North ring }", "name_en: North ring, limit: 5000 }")
+
+    monkeypatch.setattr(site_files, "collector_configuration", with_a_limit)
+
     async def scenario():
         crowd = make_people("may pass: visitor", "test expired", "code red")
         async with open_stage(crowd) as stage:
             for person in crowd:
                 await stage.lanes[0].simulated.visit(person)
             await stage.wait_for("three decisions", lambda: stage.client.tallies()["total"]["presented"] == 3)
+            await stage.wait_for(
+                "the lane says how it is",
+                lambda: "lanekeeper_lane_statement_timestamp_seconds" in stage.client.get("/metrics").decode(),
+            )
             text = stage.client.get("/metrics").decode()
+            assert "lanekeeper_zone_limit{" in text
             assert promtool("check", "metrics", text=text.encode()) == ""
             total = stage.client.tallies()["total"]
             refused = re.findall(r'(?m)^lanekeeper_decisions_total{lane="[^"]+",verdict="refused"} (\d+)$', text)
