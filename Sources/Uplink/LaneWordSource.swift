@@ -10,7 +10,10 @@ final class LaneWordSource {
     private var status: FileStatus?
     private var read: LaneWord?
     private var report: FailureReport
-    private var wasThere = true
+    private var absentSince: MonotonicTime?
+    private var isAbsenceTold = false
+    /// A daemon that is only started anew is not told of.
+    private static let patienceMilliseconds: Int64 = 10_000
 
     init(_ directory: LaneDirectory) {
         path = directory.word
@@ -35,17 +38,21 @@ final class LaneWordSource {
             return nil
         }
         let word = watch.found(read, now: now)
-        tell(word)
+        tell(isThere: word != nil, now)
         return word
     }
 
-    private func tell(_ word: LaneWord?) {
-        guard (word != nil) != wasThere else { return }
-        wasThere = word != nil
-        Log.notice(
-            wasThere
-                ? "the lane says something of itself"
-                : "nobody writes \(path): lanekeeperd does not run, or began just now, or its disk takes nothing")
+    private func tell(isThere: Bool, _ now: MonotonicTime) {
+        guard !isThere else {
+            if isAbsenceTold { Log.notice("\(path): lanekeeperd writes it again") }
+            (absentSince, isAbsenceTold) = (nil, false)
+            return
+        }
+        let since = absentSince ?? now
+        absentSince = since
+        guard !isAbsenceTold, now.milliseconds(since: since) >= Self.patienceMilliseconds else { return }
+        isAbsenceTold = true
+        Log.warning("nobody writes \(path): lanekeeperd does not run, or its disk takes nothing")
     }
 }
 
