@@ -20,10 +20,10 @@ private final class Bench {
 
     final class FireAlarm: Sendable { let isOn = Atomic<Bool>(false) }
 
-    init(directoryIsThere: Bool = true) throws {
+    init() throws {
         folder = try TemporaryDirectory()
         directory = LaneDirectory(folder.file("lane"))
-        if directoryIsThere { try directory.prepareForDaemon() }
+        try directory.prepareForDaemon()
         let bell = try WakeUp(name: "test")
         progress = LaneProgress(waking: bell)
         let configuration = LaneConfiguration(
@@ -140,9 +140,17 @@ private final class Bench {
 
     @Test("a disk that does not take it holds up nothing, and it is written when the disk does")
     func noDisk() throws {
-        let bench = try Bench(directoryIsThere: false)
+        let bench = try Bench()
+        // No file takes the place of a directory.
+        try FileSystem.makeDirectories(bench.directory.word, mode: 0o750)
+        func changed() throws -> Int64 { try FileSystem.statusFollowingLinks(bench.directory.path).modifiedNanoseconds }
+        let before = try changed()
         bench.publish()
-        try bench.directory.prepareForDaemon()
+        #expect(
+            try eventually {
+                try changed() != before && FileSystem.list(bench.directory.path).allSatisfy { !$0.hasPrefix(".") }
+            })
+        try FileSystem.rename(bench.directory.word, to: bench.folder.file("away"))
         bench.give(.deviceBack(.gate))
         bench.publish()
         #expect(try bench.says { _ in true })
