@@ -30,7 +30,7 @@ static inline size_t cmicrohttpd_unescape(void *context, struct MHD_Connection *
 // One thread, epoll, connections may be suspended; no log of its own. `context` is passed to all five callbacks.
 static inline struct MHD_Daemon *cmicrohttpd_start(
     int listening_socket, unsigned int most_connections, unsigned int idle_seconds, size_t memory_per_connection,
-    MHD_AcceptPolicyCallback accepting, MHD_AccessHandlerCallback handler, MHD_NotifyConnectionCallback connected,
+    int strict, MHD_AcceptPolicyCallback accepting, MHD_AccessHandlerCallback handler, MHD_NotifyConnectionCallback connected,
     cmicrohttpd_target targeted, MHD_RequestCompletedCallback completed, void *context,
     const struct cmicrohttpd_tls *tls) {
     struct MHD_OptionItem encryption[] = {
@@ -45,7 +45,7 @@ static inline struct MHD_Daemon *cmicrohttpd_start(
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)most_connections, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)idle_seconds, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory_per_connection, NULL},
-        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, strict, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connected, context},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, context},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)targeted, context},

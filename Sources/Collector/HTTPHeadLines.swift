@@ -7,8 +7,8 @@
 ///
 /// libmicrohttpd 0.9.75 takes a lone CR or LF for the end of a line, joins folded lines, and ends a value at a NUL; what
 /// it hands over shows none of that. But it divides the head where it lies, so a line that ended as it should is followed
-/// by the next one after two bytes. Versions from 0.9.77 on refuse such heads by themselves when they are told to be
-/// strict, and may lay things out in another way.
+/// by the next one after two bytes. Other versions may lay things out in another way, and refuse such heads by themselves
+/// when they are told to be strict: `HTTPSelfCheck` finds out.
 struct HTTPHeadLines {
     /// Addresses of the first byte and of the one behind the last.
     typealias Place = Range<UInt>
@@ -26,10 +26,11 @@ struct HTTPHeadLines {
     /// Bytes from the method to the end of the empty line.
     var size: Int
 
-    static func isLaidOut(byVersion version: String) -> Bool { version == "0.9.75" }
-
     /// What is wrong with how it lies; nil: nothing.
     var problem: String? {
+        guard method.upperBound + 1 == target.lowerBound else {
+            return "more than one blank between method and address"
+        }
         guard target.upperBound + 1 == version.lowerBound else { return "a NUL in the request line" }
         var end = version.upperBound
         for field in fields {
@@ -42,6 +43,10 @@ struct HTTPHeadLines {
     }
 
     private static let badLine = "a line that is folded, has a NUL, or does not end with CR LF"
+
+    static let longestMethod = 32
+
+    static func isMethod(_ text: String) -> Bool { text.utf8.count <= longestMethod && isToken(text) }
 
     /// RFC 9110, section 5.6.2.
     static func isToken(_ name: String) -> Bool {

@@ -12,6 +12,7 @@ import Synchronization
 /// - It takes Content-Length together with Transfer-Encoding, and Content-Length twice. Both are refused, and the
 ///   connection is closed: two readers of such a request do not agree where it ends.
 /// - It takes lines that do not end with CR LF, folded lines, blanks before a colon and NULs. `HTTPHeadLines` says where.
+///   What the installed version takes and how its heads lie is tried at the start (`HTTPSelfCheck`).
 /// - It does not notice that a peer has gone whose last bytes and end came together: `cutLate` does.
 /// - It ends a path at an escaped NUL: that stays escaped.
 /// - Its limit of connections is one for all: each address has one of its own (`ConnectionsByAddress`).
@@ -59,6 +60,7 @@ final class HTTPServer: Sendable {
     private let texts: [TLSText]
     let limits: Limits
     let routes: any HTTPRoutes
+    let reading: HTTPReading
     let port: UInt16
     private let state: Mutex<State>
     private let daemon: Mutex<DaemonPointer>
@@ -84,10 +86,15 @@ final class HTTPServer: Sendable {
         var bodyBytes = 0
     }
 
-    /// Serves at once. `listener` is a listening TCP socket, which becomes this server's.
+    /// Serves at once. `listener` is a listening TCP socket, which becomes this server's. `reading`: left out, the one that
+    /// the installed libmicrohttpd wants; throws when there is none.
     init(
-        _ listener: ListeningSocket, limits: Limits = Limits(), encryption: Encryption? = nil, routes: any HTTPRoutes
+        _ listener: ListeningSocket, limits: Limits = Limits(), encryption: Encryption? = nil,
+        reading: HTTPReading? = nil, routes: any HTTPRoutes
     ) throws(CollectorFailure) {
+        let chosen: HTTPReading
+        if let reading { chosen = reading } else { chosen = try HTTPSelfCheck.chosen.get() }
+        self.reading = chosen
         self.limits = limits
         state = Mutex(State(byAddress: ConnectionsByAddress(most: limits.connectionsOfAddress)))
         texts = encryption.map { [$0.certificate, $0.key, $0.clientAuthority].map(TLSText.init) } ?? []
@@ -103,7 +110,7 @@ final class HTTPServer: Sendable {
         func start(_ tls: UnsafePointer<cmicrohttpd_tls>?) -> OpaquePointer? {
             cmicrohttpd_start(
                 socket, UInt32(limits.connections), UInt32(limits.restMilliseconds / 1000), limits.memoryBytes,
-                accepting, handle, connected, targeted, completed, context, tls)
+                chosen.isStrict ? 1 : 0, accepting, handle, connected, targeted, completed, context, tls)
         }
         var tls = cmicrohttpd_tls()
         if texts.count == 3 {
@@ -249,14 +256,14 @@ final class HTTPServer: Sendable {
 
     fileprivate func target(_ pointer: OpaquePointer) -> HTTPConnection.Target? { connection(of: pointer)?.target }
 
-    /// The head is here. nil: libmicrohttpd could not give it. `problem`: with how it is written.
+    /// The head is here. nil: libmicrohttpd could not give it. `isOld`: in HTTP/1.0. `problem`: with how it is written.
     fileprivate func begin(
-        _ pointer: OpaquePointer, _ head: HTTPHead, problem: String?
+        _ pointer: OpaquePointer, _ head: HTTPHead, isOld: Bool, problem: String?
     ) -> (HTTPRequest, HTTPResponse?)? {
         guard let connection = connection(of: pointer) else { return nil }
         connection.expect(withinMilliseconds: limits.bodyMilliseconds)
         let (bodyBytes, refusal) =
-            HTTPServer.malformed(head, connection.target, problem).map { (0, $0) } ?? admit(head)
+            HTTPServer.malformed(head, connection.target, isOld: isOld, problem).map { (0, $0) } ?? admit(head)
         let request = HTTPRequest(pointer, head, connectionNumber: connection.number, bodyLimit: bodyBytes)
         let isBusy = state.withLock {
             guard !$0.isStopping else { return HTTPServer.stopping as HTTPResponse? }
@@ -281,7 +288,7 @@ final class HTTPServer: Sendable {
     }
 
     private static func malformed(
-        _ head: HTTPHead, _ target: HTTPConnection.Target, _ problem: String?
+        _ head: HTTPHead, _ target: HTTPConnection.Target, isOld: Bool, _ problem: String?
     ) -> HTTPResponse? {
         let close = [("Connection", "close")]
         func bad(_ problem: String) -> HTTPResponse {
@@ -294,6 +301,8 @@ final class HTTPServer: Sendable {
         }
         if !target.isPlain { return bad("a character in the address that must be escaped") }
         if let problem { return bad(problem) }
+        guard HTTPHeadLines.isMethod(head.method) else { return bad("a method that is none") }
+        guard isOld || head.count(of: "host") > 0 else { return bad("no Host") }
         guard head.headers.allSatisfy({ HTTPHeadLines.isToken($0.name) }) else {
             return bad("a header's name that is none")
         }
@@ -497,8 +506,11 @@ private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method
         let lines = HTTPHeadLines(
             method: place(method), target: server.target(pointer)?.place ?? place(path), version: place(version),
             fields: fields, size: cmicrohttpd_head_size(pointer))
-        let problem = lieAsKnown ? lines.problem : nil
-        guard let (request, refusal) = server.begin(pointer, head, problem: problem) else { return .NO }
+        let problem = server.reading.looksAtLines ? lines.problem : nil
+        guard
+            let (request, refusal) = server.begin(
+                pointer, head, isOld: strcmp(version, "HTTP/1.0") == 0, problem: problem)
+        else { return .NO }
         kept.pointee = Unmanaged.passRetained(request).toOpaque()
         guard let refusal else { return .YES }
         request.answer(refusal)
@@ -514,8 +526,6 @@ private let handle: MHD_AccessHandlerCallback = { context, pointer, path, method
     }
     return server.proceed(request, pointer, isWhole: !request.wasHandled())
 }
-
-private let lieAsKnown = HTTPHeadLines.isLaidOut(byVersion: MHD_get_version().map { String(cString: $0) } ?? "")
 
 private func place(_ text: UnsafePointer<CChar>) -> HTTPHeadLines.Place {
     let address = UInt(bitPattern: text)
