@@ -7,7 +7,9 @@ import Synchronization
 ///
 ///     POST /v1/records     a batch of records → `stored <epoch> <sequence>`
 ///     GET  /v1/records     stored records as JSON lines: lane=, after=ROW, limit=
+///     GET  /v1/records/stream  each record as it is stored (Server-Sent Events): after=ROW, lane=
 ///     GET  /v1/tallies     counts: in all, today, per lane, per zone
+///     GET  /v1/ranking     entrances or lanes by entries: by=today|recent, of=entrance|lane, limit=
 ///     GET  /v1/flow        counts of each five minutes of a day: day=, lane=
 ///     GET  /v1/live        what the page shows, as it changes (Server-Sent Events)
 ///     GET  /v1/occupancy   how many are on site and in each zone; /v1/occupancy/stream: the same as it changes
@@ -45,6 +47,8 @@ final class CollectorRoutes: HTTPRoutes {
     private let presence: PresenceDesk
     private let corrections: CorrectionBook
     private let live: LiveDesk
+    private let streams: RecordStreams
+    private let books: BookDesk
     private let process: ProcessFigures
     private let server = Mutex(Shown())
     private let alerts: AlertDesk
@@ -52,10 +56,13 @@ final class CollectorRoutes: HTTPRoutes {
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
         changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk,
-        corrections: CorrectionBook, process: ProcessFigures, screen: Screen, live: LiveDesk, alerts: AlertDesk
+        corrections: CorrectionBook, process: ProcessFigures, screen: Screen, live: LiveDesk,
+        streams: RecordStreams, books: BookDesk, alerts: AlertDesk
     ) {
         self.screen = screen
         self.live = live
+        self.streams = streams
+        self.books = books
         self.alerts = alerts
         self.corrections = corrections
         self.process = process
@@ -74,7 +81,9 @@ final class CollectorRoutes: HTTPRoutes {
     /// The methods of each path.
     static let methods: [String: [String]] = [
         "/v1/records": ["GET", "HEAD", "POST"],
+        "/v1/records/stream": ["GET"],
         "/v1/tallies": ["GET", "HEAD"],
+        "/v1/ranking": ["GET", "HEAD"],
         "/v1/flow": ["GET", "HEAD"],
         "/v1/live": ["GET"],
         "/v1/occupancy": ["GET", "HEAD"],
@@ -164,7 +173,7 @@ final class CollectorRoutes: HTTPRoutes {
             "/history.js":
             return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
-        case "/v1/records", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv", "/v1/decision":
+        case "/v1/records", "/v1/records/stream", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv", "/v1/decision":
             answer = gate.person(head, needs: .operator, now: now)
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
@@ -186,13 +195,12 @@ final class CollectorRoutes: HTTPRoutes {
         case "/logout": request.answer(login.left)
         case "/v1/records":
             ask(request) { () throws(HTTPRefusal) in .records(try RecordArchive.Query(request.head)) }
-        case "/v1/tallies":
-            request.answer(
-                .json(
-                    TallyJSON(
-                        intake.snapshot, settings, inside: inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil },
-                        corrections: corrections.all, isNamed: isOperator(request.head, now)
-                    ).tallies(now: now)))
+        case "/v1/records/stream": streams.open(request)
+        case "/v1/tallies": books.answer(tallies(isNamed: isOperator(request.head, now), now), to: request)
+        case "/v1/ranking":
+            ask(request) { () throws(HTTPRefusal) in
+                .ranking(try RankingQuery(request.head, ScreenFigures(intake.snapshot, settings), now: now))
+            }
         case "/v1/flow":
             ask(request) { () throws(HTTPRefusal) in
                 .flow(try FlowQuery(request.head, settings.calendar, now: now))
@@ -208,7 +216,7 @@ final class CollectorRoutes: HTTPRoutes {
             ask(request) { () throws(HTTPRefusal) in .history(try HistoryQuery(request.head, settings, now: now)) }
         case "/v1/decision":
             ask(request) { () throws(HTTPRefusal) in .decision(try DecisionQuery(request.head)) }
-        case "/v1/lanes": request.answer(.json(TallyJSON(intake.snapshot, settings).lanes(now: now)))
+        case "/v1/lanes": books.answer(lanes(now), to: request)
         case "/v1/journals":
             ask(request) { () throws(HTTPRefusal) in .journals(try JournalsQuery(request.head)) }
         case "/v1/changes" where request.head.method == "POST": changes.take(request)
@@ -233,7 +241,11 @@ final class CollectorRoutes: HTTPRoutes {
             case .mayNot(let refusal): request.answer(refusal)
             }
         case "/healthz": request.answer(health)
-        case "/metrics": request.answer(HTTPResponse(200, MetricsText.contentType, metrics.text))
+        case "/metrics":
+            let metrics = metrics
+            books.answer(
+                BookDesk.Question(document: .metrics) { HTTPResponse(200, MetricsText.contentType, metrics.text) },
+                to: request)
         case "/openapi.json": request.answer(Self.openAPI)
         default:
             request.answer(
@@ -258,6 +270,28 @@ final class CollectorRoutes: HTTPRoutes {
 
     private func answer(_ request: HTTPRequest, _ make: () throws(HTTPRefusal) -> HTTPResponse) {
         do { request.answer(try make()) } catch { request.answer(error.response) }
+    }
+
+    private func tallies(isNamed: Bool, _ now: Int64) -> BookDesk.Question {
+        let snapshot = intake.snapshot
+        let inside = inside.snapshot.flatMap { $0.isKnown(at: now) ? $0 : nil }
+        let corrections = corrections.all
+        let state = BookDesk.State(
+            revision: snapshot.revision, corrections: corrections.count,
+            insideMilliseconds: inside?.asOfMilliseconds)
+        return BookDesk.Question(document: .tallies(isNamed: isNamed), state: state) { [settings] in
+            .json(
+                TallyJSON(snapshot, settings, inside: inside, corrections: corrections, isNamed: isNamed)
+                    .tallies(now: now))
+        }
+    }
+
+    private func lanes(_ now: Int64) -> BookDesk.Question {
+        let snapshot = intake.snapshot
+        let state = BookDesk.State(revision: snapshot.revision, corrections: 0)
+        return BookDesk.Question(document: .lanes, state: state) { [settings] in
+            .json(TallyJSON(snapshot, settings).lanes(now: now))
+        }
     }
 
     private static let openAPI = HTTPResponse(

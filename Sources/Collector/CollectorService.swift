@@ -15,6 +15,8 @@ public final class CollectorService {
     private let corrections: CorrectionBook
     private let prune: PruneThread
     private let live: LiveDesk
+    private let streams: RecordStreams
+    private let books: BookDesk
     private let alerts: AlertDesk
     private let server: HTTPServer
     private let process: ProcessFigures
@@ -108,6 +110,13 @@ public final class CollectorService {
                 }
                 return true
             })
+        streams = try RecordStreams(data) { head in
+            guard case .may = gate.person(head, needs: .operator, now: SystemClock.wallMilliseconds()) else {
+                return false
+            }
+            return true
+        }
+        books = try BookDesk()
         process = ProcessFigures(data, now: now)
         process.look()
         try corrections.refresh()
@@ -115,7 +124,8 @@ public final class CollectorService {
         let routes = CollectorRoutes(
             settings, intake: intake, archive: archive, publisher: publisher,
             changes: changes, gate: gate, inside: inside, presence: presence, corrections: corrections,
-            process: process, screen: screen, live: live, alerts: alerts)
+            process: process, screen: screen, live: live, streams: streams,
+            books: books, alerts: alerts)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
@@ -212,6 +222,8 @@ public final class CollectorService {
         presence.stop()
         // Streams end before the server does: it must not stop while a connection is suspended.
         live.stop()
+        streams.stop()
+        books.stop()
         alerts.stop()
         server.stop()
         lock = nil

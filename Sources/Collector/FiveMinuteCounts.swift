@@ -23,4 +23,16 @@ struct FiveMinuteCounts {
         }
         return tally
     }
+
+    /// What these lanes counted in the running five minutes and the two before. `now`: ms since 1970-01-01 UTC.
+    func recent(of lanes: [Int64], now: Int64) throws(CollectorFailure) -> Tally {
+        let running = SiteCalendar.fiveMinutesStart(ofMilliseconds: now)
+        var sum = Tally()
+        for lane in lanes {
+            for start in [running - 600, running - 300, running] {
+                if let tally = try tally(lane: lane, start: start) { sum += tally }
+            }
+        }
+        return sum
+    }
 }

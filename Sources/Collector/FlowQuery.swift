@@ -30,12 +30,8 @@ struct FlowQuery: Sendable {
     func response(_ intake: Database) throws(CollectorFailure) -> HTTPResponse {
         var row: Int64 = 0
         if let lane {
-            let select = try intake.prepare("SELECT id FROM lane WHERE name = ?")
-            select.bind(1, lane)
-            guard try select.step() else {
-                return .error(404, "nothing was ever heard of lane '\(lane)'", advice: "see /v1/lanes")
-            }
-            row = select.integer(0)
+            guard let known = try IntakeLoader(intake).row(ofLane: lane) else { return .unknownLane(lane) }
+            row = known
         }
         let counts = try FiveMinuteCounts(intake)
         var flow: [JSONText] = []

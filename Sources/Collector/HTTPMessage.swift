@@ -69,6 +69,12 @@ struct HTTPResponse: Sendable {
     }
 }
 
+extension HTTPResponse {
+    static func unknownLane(_ name: String) -> HTTPResponse {
+        .error(404, "nothing was ever heard of lane '\(name)'", advice: "/v1/lanes lists those that are known")
+    }
+}
+
 /// Whether a request may go on to send its body.
 enum HTTPAdmission: Sendable {
     case refuse(HTTPResponse)

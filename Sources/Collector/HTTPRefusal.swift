@@ -49,6 +49,17 @@ extension HTTPHead {
         return number
     }
 
+    /// A parameter that is one of these words.
+    func choice<Choice: RawRepresentable & CaseIterable>(
+        _ name: String
+    ) throws(HTTPRefusal) -> Choice? where Choice.RawValue == String {
+        guard let text = query[name] else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            throw HTTPRefusal(name, text, expected: Choice.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return choice
+    }
+
     /// The parameter `limit`: how many at most.
     func limitOfQuery(most: Int, otherwise: Int) throws(HTTPRefusal) -> Int {
         try number("limit", in: 1...most, expected: "1 to \(most)") ?? otherwise

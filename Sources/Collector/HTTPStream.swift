@@ -50,6 +50,9 @@ final class HTTPStream: Sendable {
     /// Whether nobody reads it any more.
     var isOver: Bool { state.withLock { $0.isOver } }
 
+    /// Whether what is offered now takes nothing's place.
+    var hasRoom: Bool { state.withLock { $0.next == nil && !$0.isOver && !$0.isFinished } }
+
     /// Whether `finish` was called.
     var isFinished: Bool { state.withLock { $0.isFinished } }
 
@@ -118,18 +121,27 @@ final class HTTPStream: Sendable {
 
     /// How many bytes were put into `buffer`; 0: none yet, and the connection is suspended; -1: this was all.
     fileprivate func take(into buffer: UnsafeMutablePointer<CChar>, most: Int) -> Int {
+        let (count, isRoom) = give(into: buffer, most: most)
+        if isRoom { whenTaken?() }
+        return count
+    }
+
+    /// `isRoom`: there was none before.
+    private func give(into buffer: UnsafeMutablePointer<CChar>, most: Int) -> (count: Int, isRoom: Bool) {
         state.withLock {
+            var isRoom = false
             if $0.sent == $0.sending.count {
                 if let next = $0.next {
+                    isRoom = true
                     ($0.sending, $0.sent, $0.next) = (next, 0, nil)
                     $0.peer?.expect(withinMilliseconds: patienceMilliseconds, isAnswered: true)
                 } else {
                     ($0.sending, $0.sent) = ([], 0)
-                    guard !$0.isFinished, let connection = $0.connection else { return -1 }
+                    guard !$0.isFinished, let connection = $0.connection else { return (-1, false) }
                     $0.peer?.expect(withinMilliseconds: nil)
                     $0.isSuspended = true
                     MHD_suspend_connection(connection)
-                    return 0
+                    return (0, false)
                 }
             }
             let count = min(most, $0.sending.count - $0.sent)
@@ -137,7 +149,7 @@ final class HTTPStream: Sendable {
                 if let base = $0.baseAddress { memcpy(buffer, base + sent, count) }
             }
             $0.sent += count
-            return count
+            return (count, isRoom)
         }
     }
 }

@@ -34,10 +34,7 @@ struct HistoryQuery: Sendable {
         let hour = try head.number(
             "hour", in: 0...Self.mostHours - 1,
             expected: "which hour of the day: 0 to 23, 24 where the clocks go back")
-        let by = head.query["by"] ?? "hour"
-        guard let grouping = Grouping(rawValue: by) else {
-            throw HTTPRefusal("by", by, expected: Grouping.allCases.map(\.rawValue).joined(separator: ", "))
-        }
+        let grouping: Grouping = try head.choice("by") ?? .hour
         self.init(
             lane: lane, day: day, hour: hour, grouping: grouping, isCSV: head.path.hasSuffix(".csv"), settings)
     }
@@ -70,12 +67,8 @@ struct HistoryQuery: Sendable {
     func response(_ intake: Database) throws(CollectorFailure) -> HTTPResponse {
         var only: Int64?
         if let lane {
-            let select = try intake.prepare("SELECT id FROM lane WHERE name = ?")
-            select.bind(1, lane)
-            guard try select.step() else {
-                return .error(404, "nothing was ever heard of lane '\(lane)'", advice: "see /v1/lanes")
-            }
-            only = select.integer(0)
+            only = try IntakeLoader(intake).row(ofLane: lane)
+            guard only != nil else { return .unknownLane(lane) }
         }
         let rows: [Row]
         switch grouping {

@@ -45,6 +45,13 @@ struct IntakeLoader {
         return turned
     }
 
+    /// nil: nothing was ever heard of this lane.
+    func row(ofLane name: String) throws(CollectorFailure) -> Int64? {
+        let select = try database.prepare("SELECT id FROM lane WHERE name = ?")
+        select.bind(1, name)
+        return try select.step() ? select.integer(0) : nil
+    }
+
     func site(day: Int64) throws(CollectorFailure) -> SiteBook {
         var site = SiteBook()
         site.all = try siteTally(span: .all, start: 0)

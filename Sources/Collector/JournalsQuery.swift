@@ -12,23 +12,15 @@ struct JournalsQuery: Sendable {
 
     init(_ head: HTTPHead) throws(HTTPRefusal) {
         try head.refuseUnknown(but: ["lane"])
-        guard let lane = head.query["lane"] else {
+        guard let lane = try head.laneOfQuery() else {
             throw HTTPRefusal(.error(400, "'lane' is not given", advice: "say whose journals: lane=ID"))
-        }
-        guard ShortName(lane).map(IntakeBatch.isLaneID) == true else {
-            throw HTTPRefusal("lane", lane, expected: "a lane's id: 1 to 31 of a-z, 0-9 and -")
         }
         self.lane = lane
     }
 
     func response(_ intake: Database) throws(CollectorFailure) -> HTTPResponse {
-        let select = try intake.prepare("SELECT id FROM lane WHERE name = ?")
-        select.bind(1, lane)
-        guard try select.step() else {
-            return .error(
-                404, "nothing was ever heard of lane '\(lane)'", advice: "/v1/lanes lists those that are known")
-        }
-        let (states, rows) = try IntakeLoader(intake).epochs(ofLane: select.integer(0))
+        guard let row = try IntakeLoader(intake).row(ofLane: lane) else { return .unknownLane(lane) }
+        let (states, rows) = try IntakeLoader(intake).epochs(ofLane: row)
         let journals = LaneJournals(
             states.map { LaneJournals.Epoch(id: $0.key, state: $0.value, order: rows[$0.key] ?? 0) }
         ).journals

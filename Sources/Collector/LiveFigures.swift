@@ -45,7 +45,7 @@ struct LiveFigures {
             isNewDay
             ? calendar.start(ofDay: figures.day) / 1000..<calendar.start(ofDay: figures.day + 1) / 1000 : self.seconds
         let members = try figures.members(now: now) { (entrance) throws(CollectorFailure) in
-            try recent(entrance, now: now)
+            try counts.recent(of: entrance.lanes, now: now).entries
         }
         let changed = try changedFlow(since: isNewDay ? [:] : flow, seconds)
         // Everything was read: what is noted from here on is said. What a failure kept from being said is still news then.
@@ -106,17 +106,5 @@ struct LiveFigures {
                     [("at_ms", .number(start * 1000))]
                         + zip(Self.counters, flow[start] ?? []).map { ($0.0.0, .number($0.1)) })
             })
-    }
-
-    private func recent(_ entrance: ScreenFigures.Entrance, now: Int64) throws(CollectorFailure) -> Int64 {
-        var sum: Int64 = 0
-        let running = SiteCalendar.fiveMinutesStart(ofMilliseconds: now)
-        for lane in entrance.lanes {
-            for start in [running - 600, running - 300, running] {
-                guard let tally = try counts.tally(lane: lane, start: start) else { continue }
-                sum = Tally.bounded(sum &+ tally[.peopleIn] &+ tally[.vehiclesIn])
-            }
-        }
-        return sum
     }
 }

@@ -10,7 +10,9 @@ extension OpenAPIDocument {
     /// In the order of `CollectorRoutes`.
     static let collector = OpenAPIDocument(paths: [
         ("/v1/records", [records, batch]),
+        ("/v1/records/stream", [recordStream]),
         ("/v1/tallies", [json("Counts in all and today, of each lane and zone", .viewer, "Tallies")]),
+        ("/v1/ranking", [ranking]),
         ("/v1/flow", [flow]),
         ("/v1/history", [history]),
         (
@@ -81,6 +83,12 @@ extension OpenAPIDocument {
         ]
     }
 
+    private static func choice<Choice: RawRepresentable & CaseIterable>(
+        _ type: Choice.Type
+    ) -> [(String, JSONText)] where Choice.RawValue == String {
+        [("type", .text("string")), ("enum", .array(type.allCases.map { .text($0.rawValue) }))]
+    }
+
     private static func pattern(_ pattern: String) -> [(String, JSONText)] {
         [("type", .text("string")), ("pattern", .text(pattern))]
     }
@@ -120,6 +128,36 @@ extension OpenAPIDocument {
                 content: ("application/json", Schemas.reference("Error"))),
         ], hasHead: true)
 
+    private static let ranking = OpenAPIOperation(
+        summary: "Entrances or lanes, that with most entries first", role: .viewer,
+        parameters: [
+            parameter(
+                "by", "Entries of today or of the last quarter of an hour; today when left out",
+                choice(RankingQuery.Order.self)),
+            parameter("of", "entrance when left out", choice(RankingQuery.Subject.self)),
+            parameter("limit", "The first ones; all when left out", number(1, Int64(RankingQuery.most))),
+        ],
+        answers: [
+            Answer(status: 200, says: "In their order", content: ("application/json", Schemas.reference("Ranking"))),
+            unreadable,
+        ], hasHead: true)
+
+    private static let recordStream = OpenAPIOperation(
+        summary: "Each record as it is stored (docs/formats.md)", role: .operator,
+        parameters: [
+            parameter("lane", "Of this lane only", pattern("^[a-z0-9-]{1,31}$")),
+            parameter("after", "`row` of the last one seen; from now on when left out", number(0, .max)),
+            parameter("Last-Event-ID", in: "header", "The same, as a browser sends it", pattern("^[0-9]{1,18}$")),
+        ],
+        answers: [
+            Answer(status: 200, says: "Server-Sent Events without an end", content: ("text/event-stream", line)),
+            notFound("Nothing was ever heard of this lane"),
+            Answer(
+                status: 410, says: "There is no such row yet: the database is another one",
+                content: ("application/json", Schemas.reference("Error"))),
+            unreadable,
+        ])
+
     private static let unreadable = Answer(
         status: 500, says: "The database cannot be read", content: ("application/json", Schemas.reference("Error")))
 
@@ -129,12 +167,7 @@ extension OpenAPIDocument {
             "hour", "Behind the day's beginning; the whole day when left out",
             number(0, Int64(HistoryQuery.mostHours - 1))),
         parameter("lane", "Of this lane only", pattern("^[a-z0-9-]{1,31}$")),
-        parameter(
-            "by", "What a row is of; hour when left out",
-            [
-                ("type", .text("string")),
-                ("enum", .array(HistoryQuery.Grouping.allCases.map { .text($0.rawValue) })),
-            ]),
+        parameter("by", "What a row is of; hour when left out", choice(HistoryQuery.Grouping.self)),
     ]
 
     private static let history = OpenAPIOperation(

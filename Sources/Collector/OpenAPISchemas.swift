@@ -46,7 +46,7 @@ enum OpenAPISchemas {
     static let all: [(String, JSONText)] = [
         ("Error", object([("error", text), ("advice", text)])),
         ("Tally", object(tally)),
-        ("Tallies", tallies), ("Occupancy", occupancy), ("Flow", flow), ("History", history),
+        ("Tallies", tallies), ("Occupancy", occupancy), ("Ranking", ranking), ("Flow", flow), ("History", history),
         ("DecisionInFull", decision),
         ("Lanes", lanes), ("Journals", journals), ("Alerts", alerts), ("DoubleUse", doubleUse),
         ("Inside", inside),
@@ -131,6 +131,27 @@ enum OpenAPISchemas {
         ("silent_lanes", count), ("people", integer), ("vehicles", integer), ("zones", array(zone)),
     ])
 
+    /// Of an entrance today.
+    private static let crossings: [(String, JSONText)] = [
+        ("lanes", count), ("entries", integer), ("in", integer), ("out", integer), ("vehicles_in", integer),
+        ("vehicles_out", integer),
+    ]
+
+    private static let ranking = object([
+        ("as_of", instant), ("as_of_ms", integer), ("day", type("string", format: "date")),
+        ("by", choice(RankingQuery.Order.allCases.map(\.rawValue))),
+        ("of", choice(RankingQuery.Subject.allCases.map(\.rawValue))), ("count", count),
+        (
+            "ranking",
+            array(
+                object(
+                    [("rank", count)] + crossings + [("recent", count), ("recent_out", count)],
+                    optional: [
+                        ("entrance", text), ("name_zh", text), ("name_en", text), ("lane", text), ("name", text),
+                    ]))
+        ),
+    ])
+
     private static let tallies = object([
         ("as_of", instant), ("as_of_ms", integer), ("revision", count), ("day", type("string", format: "date")),
         ("time_zone", text), ("total", object(tallyWithStates)), ("today", reference("Tally")),
@@ -142,10 +163,7 @@ enum OpenAPISchemas {
         (
             "entrances",
             array(
-                object([
-                    ("entrance", text), ("name_zh", text), ("name_en", text), ("lanes", count), ("entries", integer),
-                    ("in", integer), ("vehicles_in", integer),
-                ]))
+                object([("entrance", text), ("name_zh", text), ("name_en", text)] + crossings))
         ),
         (
             "badges",

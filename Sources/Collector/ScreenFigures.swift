@@ -115,18 +115,35 @@ struct ScreenFigures {
         /// Rows of its lanes.
         var lanes: [Int64] = []
         var peopleIn: Int64 = 0
+        var peopleOut: Int64 = 0
         var vehiclesIn: Int64 = 0
+        var vehiclesOut: Int64 = 0
 
         var entries: Int64 { peopleIn + vehiclesIn }
 
+        mutating func add(_ lane: LaneBook) {
+            lanes.append(lane.row)
+            peopleIn = Tally.bounded(peopleIn &+ lane.today[.peopleIn])
+            peopleOut = Tally.bounded(peopleOut &+ lane.today[.peopleOut])
+            vehiclesIn = Tally.bounded(vehiclesIn &+ lane.today[.vehiclesIn])
+            vehiclesOut = Tally.bounded(vehiclesOut &+ lane.today[.vehiclesOut])
+        }
+
+        var label: [(String, JSONText)] {
+            [("entrance", .text(id.text)), ("name_zh", .text(name.chinese)), ("name_en", .text(name.english))]
+        }
+
+        var counts: [(String, JSONText)] {
+            [
+                ("lanes", .number(lanes.count)), ("entries", .number(entries)), ("in", .number(peopleIn)),
+                ("out", .number(peopleOut)), ("vehicles_in", .number(vehiclesIn)),
+                ("vehicles_out", .number(vehiclesOut)),
+            ]
+        }
+
         /// `recent`: how many came in during the last three five minutes, the running one among them.
         func json(recent: Int64?) -> JSONText {
-            .object(
-                [
-                    ("entrance", .text(id.text)), ("name_zh", .text(name.chinese)), ("name_en", .text(name.english)),
-                    ("lanes", .number(lanes.count)), ("entries", .number(entries)), ("in", .number(peopleIn)),
-                    ("vehicles_in", .number(vehiclesIn)),
-                ] + (recent.map { [("recent", .number($0))] } ?? []))
+            .object(label + counts + (recent.map { [("recent", .number($0))] } ?? []))
         }
     }
 
@@ -138,14 +155,28 @@ struct ScreenFigures {
         for lane in snapshot.lanes.values {
             let id = settings.entranceOfLane[lane.name] ?? lane.name
             guard found[id] != nil || lane.all[.peopleIn] + lane.all[.vehiclesIn] > 0 else { continue }
-            let name = settings.lanes[lane.name] ?? lane.name.text
-            var entrance = found[id] ?? Entrance(id: id, name: Bilingual(name, name))
-            entrance.lanes.append(lane.row)
-            entrance.peopleIn = Tally.bounded(entrance.peopleIn &+ lane.today[.peopleIn])
-            entrance.vehiclesIn = Tally.bounded(entrance.vehiclesIn &+ lane.today[.vehiclesIn])
-            found[id] = entrance
+            found[id, default: Entrance(id: id, name: name(of: lane))].add(lane)
         }
-        return found.values.sorted { ($1.entries, $0.id.text) < ($0.entries, $1.id.text) }
+        return Self.ranked(found.values)
+    }
+
+    /// Every lane by itself, in the same order.
+    var lanesRanked: [Entrance] {
+        Self.ranked(
+            snapshot.lanes.values.map { lane in
+                var one = Entrance(id: lane.name, name: name(of: lane))
+                one.add(lane)
+                return one
+            })
+    }
+
+    private func name(of lane: LaneBook) -> Bilingual {
+        let name = settings.lanes[lane.name] ?? lane.name.text
+        return Bilingual(name, name)
+    }
+
+    private static func ranked(_ entrances: some Sequence<Entrance>) -> [Entrance] {
+        entrances.sorted { ($1.entries, $0.id.text) < ($0.entries, $1.id.text) }
     }
 
     // MARK: All of it

@@ -21,6 +21,10 @@ extension Tally {
     var onSitePeople: Int64 { self[.peopleIn] - self[.peopleOut] }
     var onSiteVehicles: Int64 { self[.vehiclesIn] - self[.vehiclesOut] }
 
+    /// People and vehicles that came in, that went.
+    var entries: Int64 { Tally.bounded(self[.peopleIn] &+ self[.vehiclesIn]) }
+    var exits: Int64 { Tally.bounded(self[.peopleOut] &+ self[.vehiclesOut]) }
+
     var withoutDistinct: Tally {
         var tally = self
         tally[.distinctHolders] = 0

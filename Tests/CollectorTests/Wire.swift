@@ -7,6 +7,8 @@ import Testing
 final class Wire {
     private let socket: Descriptor
     private var buffer: [UInt8] = []
+    /// Of a stream, without the chunks' heads.
+    private var streamed: [UInt8] = []
 
     init(port: UInt16) throws {
         let raw = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -70,14 +72,27 @@ final class Wire {
         var data: [String: Any]
     }
 
-    /// The next event of a stream whose head was read; chunks' lengths are no fields of it. nil: it ended.
+    /// The next event of a stream whose head was read. nil: it ended.
     func event() throws -> Event? {
         while true {
-            guard let end = try fill(until: { Wire.find([10, 10], in: $0) }) else { return nil }
-            let text = String(decoding: buffer[..<end], as: UTF8.self)
-            buffer.removeFirst(end + 2)
-            if let event = Wire.event(text) { return event }
+            while let end = Wire.find([10, 10], in: streamed) {
+                let text = String(decoding: streamed[..<end], as: UTF8.self)
+                streamed.removeFirst(end + 2)
+                if let event = Wire.event(text) { return event }
+            }
+            guard try chunk() else { return nil }
         }
+    }
+
+    /// Reads a chunk more of a stream. false: there is none.
+    private func chunk() throws -> Bool {
+        guard let end = try fill(until: { Wire.find([13, 10], in: $0) }),
+            let count = Int(String(decoding: buffer[..<end], as: UTF8.self), radix: 16), count > 0,
+            try fill(until: { $0.count >= end + 2 + count + 2 ? 0 : nil }) != nil
+        else { return false }
+        streamed += buffer[(end + 2)..<(end + 2 + count)]
+        buffer.removeFirst(end + 2 + count + 2)
+        return true
     }
 
     static func event(_ text: String) -> Event? {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import ssl
 import subprocess
 from contextlib import closing
 from pathlib import Path
 
+from conftest import make_people
 from encrypted_site import Site, eventually
 from event_stream import BOUND, Subscriber
 
@@ -82,3 +84,41 @@ def test_a_subscriber_that_does_not_read_holds_nobody_up(site: Site):
         for connection in connections:
             with closing(connection):
                 pass
+
+
+def test_the_stream_of_records_goes_on_where_it_was_over_a_collector_that_is_killed(open_stage, run):
+    """A program that goes on with the last id it took up has every record once, whenever it was cut off."""
+
+    async def scenario():
+        people = make_people(*["may pass: visitor"] * 6)
+        async with open_stage(people) as stage:
+            url = stage.client.url + "/v1/records/stream"
+            told: list[dict] = []
+            last = "0"
+            for turn in range(3):
+                subscriber = Subscriber(url, "-H", f"Last-Event-ID: {last}")
+                try:
+                    for _ in range(2):
+                        await stage.lanes[0].simulated.visit(people.pop())
+                    await stage.wait_for("both passed", lambda: stage.client.tallies()["total"]["passed"] == 2 * turn + 2)
+                    # The middle of what came, somewhere.
+                    for _ in range(3 + turn):
+                        event = subscriber.next("record")
+                        told.append(event.data)
+                        last = event.id
+                    stage.collector.kill()
+                    assert subscriber.ends()
+                    stage.start_collector(stage.client.port)
+                    await stage.wait_for("the collector is back", stage.client.is_well)
+                finally:
+                    subscriber.close()
+            subscriber = Subscriber(url, "-H", f"Last-Event-ID: {last}")
+            try:
+                stored = [json.loads(line) for line in stage.client.get("/v1/records?limit=10000").splitlines() if line]
+                while len(told) < len(stored):
+                    told.append(subscriber.next("record").data)
+            finally:
+                subscriber.close()
+            assert told == stored[: len(told)] and len(told) >= 12
+
+    run(scenario())

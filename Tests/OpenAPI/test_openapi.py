@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 # The plain run asks the same each time; LANEKEEPER_SEED asks otherwise.
 USUAL_SEED = 20261122
 # Streams without an end: Tests/Browser and Tests/EndToEnd read them.
-STREAMS = ["/v1/live", "/v1/occupancy/stream"]
+STREAMS = ["/v1/live", "/v1/occupancy/stream", "/v1/records/stream"]
 EXAMPLES = 30  # of each operation: half a minute
 
 
