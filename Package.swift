@@ -79,7 +79,11 @@ let package = Package(
             [
                 "Admission", "Framing", "Wording", "Posix", "Cryptography", "Storage", "Configuration", "CMicroHTTPD",
                 "CSQLite",
-            ], embedded: ["Page/page.css", "Page/page.js", "Page/history.css", "Page/history.js"]),
+            ],
+            embedded: [
+                "Page/page.css", "Page/page.js", "Page/desk.css", "Page/desk.js", "Page/fleet.css", "Page/fleet.js",
+                "Page/history.js",
+            ]),
         room(
             "Technician",
             [

@@ -90,7 +90,7 @@ class Demo:
             lanes = site.lanes(settings.lanes)
             stage.make_site(drawn, lanes)
             port = await stage.open_collector(settings.port)
-            self._say(f"The page: {stage.client.url}/")
+            self._say(f"The page: {stage.client.url}/ · all lanes: {stage.client.url}/fleet")
             if settings.tls:
                 self._say(f"Its authority: {stage.keys / 'ca.pem'}; log in with {stage.make_token('screen', 'viewer')}")
             await stage.open_lanes(lanes, port)

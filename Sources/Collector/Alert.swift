@@ -37,6 +37,15 @@ struct Alert: Hashable, Sendable {
         var id: String
 
         static let site = Subject(kind: .site, id: "")
+
+        /// The id of the lane whose state it is, or whose device's.
+        var lane: String? {
+            switch kind {
+            case .lane: id
+            case .device: String(id.prefix { $0 != "/" })
+            case .site, .zone, .entrance: nil
+            }
+        }
     }
 
     /// A number that it says, by its name in the answer; `by_key.vaccine` is the member `vaccine` of `by_key`.

@@ -28,6 +28,10 @@ struct AlertConditions {
         found += zones
         found += flow(now)
         found += [insideNotKnown(now), insideWithoutKeys(now), twice].compactMap { $0 }
+        for index in found.indices {
+            let lane = found[index].subject.lane ?? ""
+            found[index].advice = found[index].kind.wording.advice(lane: lane).english
+        }
         return found
     }
 
@@ -92,10 +96,6 @@ struct AlertConditions {
         condition.text =
             "\(title(lane.name)) said nothing since \(Timestamp.format(lane.lastSeenMilliseconds)); "
             + "one that works says something every 10 s, the limit is \(limit) s"
-        condition.advice =
-            "it decides by itself and keeps its records; look at its power, network and uplink: "
-            + "`lanectl --lane \(lane.name.text) status`, `journalctl -u lanekeeper-uplink@\(lane.name.text)`; "
-            + "a lane that was taken away: `lanekeeper-collector lane remove \(lane.name.text)`"
         return condition
     }
 
@@ -107,9 +107,6 @@ struct AlertConditions {
         condition.holdMilliseconds = Int64(limits.daemonSilentSeconds) * 1000
         condition.text =
             "the daemon of \(title(lane.name)) says nothing since \(Timestamp.format(since)), while its uplink comes"
-        condition.advice =
-            "its program does not run, and its gate stands as `gate.on_stop` says, or its disk takes nothing: "
-            + "`systemctl status lanekeeperd@\(lane.name.text)`, `journalctl -u lanekeeperd@\(lane.name.text)`, `df`"
         return condition
     }
 
@@ -120,8 +117,6 @@ struct AlertConditions {
         if !state.isWordOfNow { condition.certainty = .unknown }
         condition.text =
             "\(title(state.lane)) hangs, most often in its disk: nobody is let in or counted there; the fire input opens it"
-        condition.advice =
-            "the disk of the controller: `lanectl --lane \(state.lane.text) status`, and the kernel's log there"
         return condition
     }
 
@@ -141,8 +136,6 @@ struct AlertConditions {
             condition.text =
                 "\(device.name) of \(title(state.lane)) is lost"
                 + (since.map { " since \(Timestamp.format($0))" } ?? "")
-            condition.advice =
-                "its cable and power; `lanectl --lane \(state.lane.text) status` names the port; it comes back by itself"
             return condition
         }
     }
@@ -156,9 +149,6 @@ struct AlertConditions {
         condition.holdMilliseconds = Int64(limits.clockSeconds) * 1000
         if told == .trusted { condition.certainty = .unknown }
         condition.text = "the clock of \(title(state.lane)) is not trusted: \(trust.words)"
-        condition.advice =
-            "entrances refuse while it is so, unless the policy says otherwise: time synchronisation of the controller; "
-            + "`lanectl --lane \(state.lane.text) clock confirm` when its time is right"
         return condition
     }
 
@@ -166,9 +156,6 @@ struct AlertConditions {
     private func statement(_ state: LaneState, _ now: Int64) -> Condition? {
         let limit = Int64(limits.statementSeconds)
         var condition = Condition(kind: .statementOld, subject: Alert.Subject(kind: .lane, id: state.lane.text))
-        condition.advice =
-            "its uplink fetches one every 30 s: `journalctl -u lanekeeper-uplink@\(state.lane.text)`; "
-            + "`lanectl --lane \(state.lane.text) status` says why it was not believed"
         if let word = state.now {
             guard word.clock == .trusted else {
                 // By that clock nobody can tell.
@@ -214,9 +201,6 @@ struct AlertConditions {
         let title = title(state.lane)
         var condition = Condition(kind: .journalFilling, subject: Alert.Subject(kind: .lane, id: state.lane.text))
         condition.severity = .trouble
-        condition.advice =
-            "the connection to the collector, and the disk of the controller: "
-            + "`lanectl --lane \(state.lane.text) status`, `df`"
         guard let word = state.now else {
             switch state.facts.cause {
             case .journalFull:
@@ -272,9 +256,6 @@ struct AlertConditions {
         condition.holdMilliseconds = Int64(limits.holesSeconds) * 1000
         condition.text =
             "\(facts.missing) records of \(title(lane.name)) are missing, \(awaited) of them may still come"
-        condition.advice =
-            "/v1/lanes names them; what cannot come was damaged or lost with a disk: "
-            + "`lanekeeper-collector reconcile --lane \(lane.name.text)` says what it changes in the counts"
         condition.figures = [
             Alert.Figure(name: "missing", value: Int64(clamping: facts.missing)),
             Alert.Figure(name: "awaited", value: Int64(clamping: awaited)),
@@ -293,7 +274,6 @@ struct AlertConditions {
         condition.text =
             "\(rate.tailgating) tailgaters behind \(rate.passages) passages at \(title(lane)) in the last 15 min "
             + "(\(percent) %, the limit is \(limit) %)"
-        condition.advice = "somebody should stand there; who was followed says GET /v1/records?lane=\(lane.text)"
         condition.figures = [
             Alert.Figure(name: "tailgating", value: rate.tailgating),
             Alert.Figure(name: "passages", value: rate.passages), Alert.Figure(name: "percent", value: percent),
@@ -328,8 +308,6 @@ struct AlertConditions {
         let name = settings.zones[zone]?.english ?? zone.text
         condition.text =
             "\(count) \(what) are in \(name), which is for \(limit) (\(percent) %, told from \(threshold) %)"
-        condition.advice =
-            "send people elsewhere, or close its entrances; lanes refuse at a limit only where their policy says so"
         condition.figures = [
             Alert.Figure(name: what, value: count), Alert.Figure(name: "limit", value: limit),
             Alert.Figure(name: "percent", value: percent),
@@ -366,7 +344,6 @@ struct AlertConditions {
             condition.text =
                 "\(perMinute) persons a minute went through \(way) in the last full 5 min; its \(carried.lanes) "
                 + "lanes that work carry \(carried.capacity) (\(percent) %, told from \(threshold) %)"
-            condition.advice = "open more lanes there, or send people to another entrance: a queue is growing"
             condition.figures = [
                 Alert.Figure(name: "persons_per_minute", value: perMinute),
                 Alert.Figure(name: "capacity_per_minute", value: carried.capacity),
@@ -388,10 +365,6 @@ struct AlertConditions {
             inside == nil
             ? "nobody has looked yet whether the keys of those inside turn"
             : "nobody has looked since then whether the keys of those inside turn"
-        condition.advice =
-            inside == nil
-            ? "is an image published? `lanekeeper-collector images`; else the collector's log says what fails"
-            : "the collector's log says what fails: `who is inside: …`"
         return condition
     }
 
@@ -404,9 +377,6 @@ struct AlertConditions {
         guard inside.count > 0 else { return nil }
         condition.sinceMilliseconds = inside.sinceMilliseconds
         condition.text = "\(inside.count) of \(inside.onSite) holders on site have keys that do not turn"
-        condition.advice =
-            "who they are and where they came in says GET /v1/inside or /v1/inside.csv, with an operator's token; "
-            + "the alert ends when they have left, or their keys turn again"
         condition.figures =
             [Alert.Figure(name: "count", value: Int64(inside.count))]
             + (0..<4).map {
@@ -423,7 +393,6 @@ struct AlertConditions {
         condition.text =
             "\(doubleUse.recent) double uses of badges were found in the last \(limits.doubleUseMinutes) min: one holder "
             + "inside twice, or at two lanes faster than a person walks"
-        condition.advice = "who says GET /v1/double-use or /v1/double-use.csv, with an operator's token"
         condition.figures = [Alert.Figure(name: "count", value: Int64(doubleUse.recent))]
         return condition
     }

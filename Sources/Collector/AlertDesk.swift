@@ -21,6 +21,8 @@ final class AlertDesk: Sendable {
         var standing: [Alert]
         /// In the order of their ends, newest last.
         var ended: [Alert]
+        /// What the newest records of each lane say.
+        var facts: [ShortName: LaneFacts] = [:]
         var doubleUses: [NamedDoubleUse] = []
         var counts = DoubleUseCounts()
     }
@@ -57,7 +59,8 @@ final class AlertDesk: Sendable {
         state = Mutex(
             State(
                 snapshot: Snapshot(
-                    asOfMilliseconds: now, standing: work.book.standing, ended: work.book.ended)))
+                    asOfMilliseconds: now, standing: work.book.standing, ended: work.book.ended,
+                    facts: work.facts)))
         let started = try collecting { () throws(SystemFailure) in
             try NamedThread.start(name: "alerts") { self.run(work) }
         }
@@ -230,8 +233,8 @@ final class AlertDesk: Sendable {
         try work.store.write(effects)
         work.book = book
         let snapshot = Snapshot(
-            asOfMilliseconds: now, standing: book.standing, ended: book.ended, doubleUses: work.found,
-            counts: conditions.doubleUse)
+            asOfMilliseconds: now, standing: book.standing, ended: book.ended, facts: work.facts,
+            doubleUses: work.found, counts: conditions.doubleUse)
         state.withLock { $0.snapshot = snapshot }
         for effect in effects { say(effect) }
     }

@@ -15,6 +15,7 @@ import Synchronization
 ///     GET  /v1/occupancy   how many are on site and in each zone; /v1/occupancy/stream: the same as it changes
 ///     GET  /v1/history     counts of a day or an hour of it by=hour|lane|entrance|kind|reason; /v1/history.csv
 ///     GET  /v1/decision    one decision in full: lane=, epoch=, sequence=
+///     GET  /v1/fleet       each lane with what is wrong with it and what to do, those in trouble first: after=REVISION
 ///     GET  /v1/lanes       each lane: last seen, stored through, what is missing, counts
 ///     GET  /v1/journals    which journals a lane's records came from: lane=
 ///     GET  /v1/inside      holders on site whose keys no longer turn, and where they came in; /v1/inside.csv
@@ -30,7 +31,8 @@ import Synchronization
 ///     GET  /openapi.json   all of this as OpenAPI 3.1
 ///     GET  /healthz        whether the collector works
 ///     POST /v1/renewal     a lane's certificate request → its next certificate (over TLS)
-///     GET  /history        the page of days gone by, with /history.css and /history.js
+///     GET  /fleet          the page of all lanes, with /fleet.css and /fleet.js
+///     GET  /history        the page of days gone by, with /history.js; /desk.css and /desk.js are of both
 ///     GET  /               the page, with /page.css, /page.js and /chart.js
 ///     GET, POST /login     asks a person's browser for a token; POST /logout
 final class CollectorRoutes: HTTPRoutes {
@@ -52,18 +54,20 @@ final class CollectorRoutes: HTTPRoutes {
     private let process: ProcessFigures
     private let server = Mutex(Shown())
     private let alerts: AlertDesk
+    private let fleet: FleetDesk
 
     init(
         _ settings: CollectorSettings, intake: Intake, archive: RecordArchive, publisher: Publisher,
         changes: ChangeDesk, gate: Gatekeeper, inside: InsideList, presence: PresenceDesk,
         corrections: CorrectionBook, process: ProcessFigures, screen: Screen, live: LiveDesk,
-        streams: RecordStreams, books: BookDesk, alerts: AlertDesk
+        streams: RecordStreams, books: BookDesk, alerts: AlertDesk, fleet: FleetDesk
     ) {
         self.screen = screen
         self.live = live
         self.streams = streams
         self.books = books
         self.alerts = alerts
+        self.fleet = fleet
         self.corrections = corrections
         self.process = process
         self.presence = presence
@@ -91,6 +95,7 @@ final class CollectorRoutes: HTTPRoutes {
         "/v1/history": ["GET", "HEAD"],
         "/v1/history.csv": ["GET", "HEAD"],
         "/v1/decision": ["GET", "HEAD"],
+        "/v1/fleet": ["GET", "HEAD"],
         "/v1/lanes": ["GET", "HEAD"],
         "/v1/journals": ["GET", "HEAD"],
         "/v1/alerts": ["GET", "HEAD"],
@@ -114,8 +119,12 @@ final class CollectorRoutes: HTTPRoutes {
         "/page.css": ["GET", "HEAD"],
         "/page.js": ["GET", "HEAD"],
         "/chart.js": ["GET", "HEAD"],
+        "/desk.css": ["GET", "HEAD"],
+        "/desk.js": ["GET", "HEAD"],
+        "/fleet": ["GET", "HEAD"],
+        "/fleet.css": ["GET", "HEAD"],
+        "/fleet.js": ["GET", "HEAD"],
         "/history": ["GET", "HEAD"],
-        "/history.css": ["GET", "HEAD"],
         "/history.js": ["GET", "HEAD"],
     ]
 
@@ -169,8 +178,8 @@ final class CollectorRoutes: HTTPRoutes {
             "/v1/images", "/v1/lists", "/v1/statement", "/v1/presence", "/v1/renewal":
             guard case .mayNot(let refusal) = gate.lane(head, now: now) else { return nil }
             return refusal
-        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js", "/history.css",
-            "/history.js":
+        case "/healthz", "/openapi.json", "/login", "/logout", "/page.css", "/page.js", "/chart.js", "/desk.css",
+            "/desk.js", "/fleet.css", "/fleet.js", "/history.js":
             return nil
         // Who walked where, and with what temperature, is not for a screen on a wall.
         case "/v1/records", "/v1/records/stream", "/v1/changes", "/v1/inside.csv", "/v1/double-use.csv", "/v1/decision":
@@ -178,7 +187,8 @@ final class CollectorRoutes: HTTPRoutes {
         default: answer = gate.person(head, needs: .viewer, now: now)
         }
         guard case .mayNot(let refusal) = answer else { return nil }
-        return ["/", "/history"].contains(head.path) && refusal.status == 401 ? LoginPage.redirect : refusal
+        guard refusal.status == 401, let page = LocalPage(head) else { return refusal }
+        return LoginPage.redirect(comingBackTo: page)
     }
 
     func handle(_ request: HTTPRequest) {
@@ -191,7 +201,7 @@ final class CollectorRoutes: HTTPRoutes {
             }
         case "/v1/renewal": request.answer(RenewalAnswer(request, gate, now: now).response)
         case "/login" where request.head.method == "POST": request.answer(entrance(request, now))
-        case "/login": request.answer(login.page)
+        case "/login": request.answer(login.page(to: LocalPage(asked: request.head.query["to"])))
         case "/logout": request.answer(login.left)
         case "/v1/records":
             ask(request) { () throws(HTTPRefusal) in .records(try RecordArchive.Query(request.head)) }
@@ -216,6 +226,7 @@ final class CollectorRoutes: HTTPRoutes {
             ask(request) { () throws(HTTPRefusal) in .history(try HistoryQuery(request.head, settings, now: now)) }
         case "/v1/decision":
             ask(request) { () throws(HTTPRefusal) in .decision(try DecisionQuery(request.head)) }
+        case "/v1/fleet": fleet.answer(request)
         case "/v1/lanes": books.answer(lanes(now), to: request)
         case "/v1/journals":
             ask(request) { () throws(HTTPRefusal) in .journals(try JournalsQuery(request.head)) }
@@ -255,10 +266,11 @@ final class CollectorRoutes: HTTPRoutes {
     }
 
     private func entrance(_ request: HTTPRequest, _ now: Int64) -> HTTPResponse {
-        guard let token = LoginPage.token(request.takeBody()) else { return login.again }
+        let page = LocalPage(asked: request.head.query["to"])
+        guard let token = LoginPage.token(request.takeBody()) else { return login.again(to: page) }
         switch gate.check(token, from: request.head.peer.address, now: now) {
-        case .known: return login.entered(token)
-        case .unknown(let refusal): return refusal.status == 429 ? login.tooOften : login.again
+        case .known: return login.entered(token, to: page)
+        case .unknown(let refusal): return refusal.status == 429 ? login.tooOften(to: page) : login.again(to: page)
         }
     }
 

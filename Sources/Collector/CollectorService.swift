@@ -18,6 +18,7 @@ public final class CollectorService {
     private let streams: RecordStreams
     private let books: BookDesk
     private let alerts: AlertDesk
+    private let fleet: FleetDesk
     private let server: HTTPServer
     private let process: ProcessFigures
     private let register: EnrolmentRegister
@@ -117,6 +118,13 @@ public final class CollectorService {
             return true
         }
         books = try BookDesk()
+        fleet = try FleetDesk(
+            settings, page: screen.fleetTag,
+            FleetDesk.Sources(
+                books: { [intake] in intake.snapshot }, alerts: { [alerts] in alerts.snapshot },
+                enrolled: { [register] in register.current().lanes },
+                image: { [publisher] in (publisher.image, publisher.changeNumber) },
+                isStoring: { [intake] in intake.isWhole }))
         process = ProcessFigures(data, now: now)
         process.look()
         try corrections.refresh()
@@ -125,7 +133,7 @@ public final class CollectorService {
             settings, intake: intake, archive: archive, publisher: publisher,
             changes: changes, gate: gate, inside: inside, presence: presence, corrections: corrections,
             process: process, screen: screen, live: live, streams: streams,
-            books: books, alerts: alerts)
+            books: books, alerts: alerts, fleet: fleet)
         server = try HTTPServer(listener, limits: limits, encryption: tls?.encryption, routes: routes)
         routes.show(server)
         page = tls == nil ? "http://\(listener.text)/" : "\(settings.url(port: listener.port))/"
@@ -224,6 +232,7 @@ public final class CollectorService {
         live.stop()
         streams.stop()
         books.stop()
+        fleet.stop()
         alerts.stop()
         server.stop()
         lock = nil

@@ -1,7 +1,7 @@
 import Admission
 import Wording
 
-/// `GET /history`: the document of days gone by; its numbers come from `/v1/history` (Page/history.js).
+/// `GET /history`: the document of days gone by; its numbers come from `/v1/history` (Page/history.js, desk.js).
 struct HistoryDocument {
     private let settings: CollectorSettings
 
@@ -18,14 +18,15 @@ struct HistoryDocument {
         <title>\(HTML.escaped(settings.siteName.chinese)) · \(HTML.escaped(HistoryWording.title.wording.line))</title>
         <link rel="icon" href="data:,">
         <link rel="stylesheet" href="/page.css">
-        <link rel="stylesheet" href="/history.css">
+        <link rel="stylesheet" href="/desk.css">
         <script src="/chart.js" defer></script>
+        <script src="/desk.js" defer></script>
         <script src="/history.js" defer></script>
         </head>
         <body data-time-zone="\(HTML.escaped(settings.calendar.zone.identifier))" data-words="\(HTML.escaped(words))">
         <header>
         <h1>\(both(.title)) · \(HTML.both(settings.siteName))</h1>
-        <a href="/">\(both(.toScreen))</a>
+        <nav><a href="/">\(both(.toScreen))</a> <a href="/fleet">\(HTML.both(FleetWording.title.wording))</a></nav>
         </header>
         <noscript><p class="alarm">\(HTML.both(ScreenWording.needsScript.wording))</p></noscript>
         <form id="question">

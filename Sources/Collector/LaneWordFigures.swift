@@ -79,7 +79,7 @@ extension LaneBook {
         .object([("device", .text(state.device.name)), ("state", .text(state.isLost ? "lost" : "present"))])
     }
 
-    private static func journal(_ said: LaneWord) -> JSONText {
+    static func journal(_ said: LaneWord) -> JSONText {
         .object([
             ("held", .number(Int64(said.recordsHeld))), ("room", .number(Int64(said.recordsRoom))),
             ("percent", said.journalPercent.map { .number($0) } ?? .null),

@@ -30,6 +30,7 @@ extension OpenAPIDocument {
         ("/v1/live", [live]),
         ("/v1/occupancy", [json("How many are on site and in each zone now", .viewer, "Occupancy")]),
         ("/v1/occupancy/stream", [occupancy]),
+        ("/v1/fleet", [fleet]),
         ("/v1/lanes", [json("Each lane: last seen, stored through, what is missing, counts", .viewer, "Lanes")]),
         ("/v1/journals", [journals]),
         ("/v1/alerts", [alerts]),
@@ -59,8 +60,12 @@ extension OpenAPIDocument {
         ("/page.css", [text("Of the page", .anybody, "text/css", "Its style")]),
         ("/page.js", [text("Of the page", .anybody, "text/javascript", "Its script")]),
         ("/chart.js", [chart]),
+        ("/desk.css", [text("Of the pages behind", .anybody, "text/css", "Their style")]),
+        ("/desk.js", [text("Of the pages behind", .anybody, "text/javascript", "What their scripts share")]),
+        ("/fleet", [page]),
+        ("/fleet.css", [text("Of that page", .anybody, "text/css", "Its style")]),
+        ("/fleet.js", [text("Of that page", .anybody, "text/javascript", "Its script")]),
         ("/history", [page]),
-        ("/history.css", [text("Of that page", .anybody, "text/css", "Its style")]),
         ("/history.js", [text("Of that page", .anybody, "text/javascript", "Its script")]),
     ])
 
@@ -212,6 +217,17 @@ extension OpenAPIDocument {
                 content: ("application/json", Schemas.reference("Alerts")))
         ], hasHead: true)
 
+    private static let fleet = OpenAPIOperation(
+        summary: "Each lane with what is wrong with it and what to do, in both languages", role: .viewer,
+        parameters: [
+            parameter(
+                "after", "`revision` of the last answer: only lanes that changed", pattern("^[0-9]{1,20}-[0-9]{1,20}$"))
+        ],
+        answers: [
+            Answer(
+                status: 200, says: "Those in trouble first", content: ("application/json", Schemas.reference("Fleet")))
+        ], hasHead: true)
+
     private static let doubleUse = OpenAPIOperation(
         summary: "Badges that were used twice; holders for operators only", role: .viewer,
         parameters: [
@@ -354,14 +370,17 @@ extension OpenAPIDocument {
             Answer(status: 200, says: "Its next certificate, PEM", content: ("application/x-pem-file", line))
         ])
 
+    private static let target = parameter(
+        "to", "The page to go on to; the first one when it is none of here", [("type", .text("string"))])
+
     private static let login = OpenAPIOperation(
-        summary: "A form for a token", role: .anybody,
+        summary: "A form for a token", role: .anybody, parameters: [target],
         answers: [Answer(status: 200, says: "The form", content: ("text/html", line))], hasHead: true)
 
     private static let cookie = [("Set-Cookie", "The token"), ("Location", "Where to go on")]
 
     private static let enter = OpenAPIOperation(
-        method: "POST", summary: "Keeps the token in a cookie", role: .anybody,
+        method: "POST", summary: "Keeps the token in a cookie", role: .anybody, parameters: [target],
         body: (
             LoginPage.formType,
             Schemas.object([("token", .object([("type", .text("string")), ("minLength", .number(1))]))])
@@ -396,6 +415,8 @@ extension OpenAPIDocument {
         summary: "The page", role: .viewer,
         answers: [
             Answer(status: 200, says: "The page", content: ("text/html", line)),
-            Answer(status: 303, says: "Who has no token is sent to /login", headers: [("Location", "/login")]),
+            Answer(
+                status: 303, says: "Who has no token is sent to /login",
+                headers: [("Location", "/login, with the page")]),
         ], hasHead: true)
 }

@@ -1,4 +1,5 @@
 import Admission
+import Wording
 
 /// What answers look like: JSON Schema 2020-12. Members that an answer always has are required.
 enum OpenAPISchemas {
@@ -48,7 +49,7 @@ enum OpenAPISchemas {
         ("Tally", object(tally)),
         ("Tallies", tallies), ("Occupancy", occupancy), ("Ranking", ranking), ("Flow", flow), ("History", history),
         ("DecisionInFull", decision),
-        ("Lanes", lanes), ("Journals", journals), ("Alerts", alerts), ("DoubleUse", doubleUse),
+        ("Fleet", fleet), ("Lanes", lanes), ("Journals", journals), ("Alerts", alerts), ("DoubleUse", doubleUse),
         ("Inside", inside),
         ("Record", record),
         ("Changes", changes), ("Changed", changed), ("ChangeProblems", changeProblems), ("Health", health),
@@ -248,6 +249,68 @@ enum OpenAPISchemas {
                         ("today", reference("Tally")), ("refusals", counts), ("passages", counts),
                     ] + laneWord))
         ),
+    ])
+
+    private static let severity = choice(["trouble", "warning", "notice"])
+
+    private static let trouble = object([
+        ("kind", choice(TroubleWording.allCases.map(\.rawValue))), ("severity", severity),
+        ("since", type("string", "null", format: "date-time")), ("since_ms", orNothing.integer),
+        ("title_zh", text), ("title_en", text), ("text_zh", text), ("text_en", text), ("advice_zh", text),
+        ("advice_en", text),
+    ])
+
+    private static let fleetLane = object([
+        ("lane", text), ("name", text), ("entrance", text), ("entrance_zh", text), ("entrance_en", text),
+        ("severity", orNull(severity)), ("since_ms", orNothing.integer), ("is_silent", type("boolean")),
+        ("last_seen", type("string", "null", format: "date-time")), ("last_seen_ms", orNothing.integer),
+        ("mode", orNull(choice(LaneMode.allCases.map(\.name)))),
+        ("mode_cause", orNull(choice(ModeCause.allCases.map(\.name)))),
+        ("clock", orNull(choice(ClockTrust.allCases.map(\.name)))),
+        ("freshness", orNull(choice(["none", "fresh", "warn", "stale"]))), ("devices_known", type("boolean")),
+        (
+            "devices",
+            array(object([("device", text), ("state", choice(["present", "lost"])), ("since_ms", orNothing.integer)]))
+        ),
+        ("open_covers", array(text)), ("image_version", orNothing.integer), ("change_number", orNothing.integer),
+        ("image_issued_ms", orNothing.integer), ("statement_as_of_ms", orNothing.integer),
+        ("statement_age_seconds", orNothing.integer),
+        (
+            "journal",
+            orNull(
+                object([
+                    ("held", count), ("room", count), ("percent", orNothing.integer), ("fault", type("boolean")),
+                    ("state", choice((0...4).compactMap { JournalState(rawValue: $0)?.name } + ["absent"])),
+                ]))
+        ),
+        ("missing", count), ("epochs", count), ("stored_through", position), ("last_record_ms", orNothing.integer),
+        (
+            "word",
+            orNull(
+                object([
+                    ("received_ms", integer), ("as_of_ms", integer), ("is_old", type("boolean")),
+                    ("started_at_ms", integer), ("version", text), ("policy", text),
+                ]))
+        ),
+        ("troubles", array(trouble)),
+    ])
+
+    private static let fleet = object([
+        ("as_of", instant), ("as_of_ms", integer), ("page", text), ("time_zone", text),
+        (
+            "summary",
+            object(
+                [
+                    "lanes", "in_trouble", "silent", "out_of_service", "emergency", "by_order", "devices_lost",
+                    "covers_open", "without_word",
+                ].map { ($0, count) })
+        ),
+        (
+            "image",
+            orNull(object([("version", count), ("issued", instant), ("issued_ms", integer), ("change_number", count)]))
+        ),
+        ("site_troubles", array(trouble)), ("revision", text), ("is_whole", type("boolean")),
+        ("lanes", array(fleetLane)),
     ])
 
     private static let history = object([

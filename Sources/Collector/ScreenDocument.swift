@@ -25,7 +25,7 @@ struct ScreenDocument {
         <body class="wall" data-page="\(escape(page))" data-words="\(escape(words))">
         <header>
         <h1>\(both(settings.siteName))</h1>
-        <p id="lanes" class="note"></p>
+        <a id="lanes" class="note" href="/fleet"></a>
         <p id="clock"></p>
         <p id="state" role="status">…</p>
         </header>
@@ -37,7 +37,7 @@ struct ScreenDocument {
         \(figure("vehicles-in", .vehiclesInToday, [("distinct-vehicles", .distinctVehicles), ("vehicles-out", .outToday)]))
         \(figure("vehicles", .vehiclesOnSite, []))
         <section class="flow">
-        <h2>\(both(.flowToday))<span class="legend"><i class="in"></i>\(both(.flowIn))<i class="out"></i>\(both(.flowOut))</span></h2>
+        <h2><a href="/history">\(both(.flowToday))</a><span class="legend"><i class="in"></i>\(both(.flowIn))<i class="out"></i>\(both(.flowOut))</span></h2>
         <div class="chart"><canvas id="flow"></canvas></div>
         <p id="no-chart" class="empty" hidden>\(both(.noChart))</p>
         </section>

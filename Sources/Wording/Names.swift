@@ -190,6 +190,25 @@ extension ClockTrust {
     }
 }
 
+extension Device {
+    public var wording: Bilingual {
+        switch self {
+        case .reader(let index): Bilingual("读卡器 \(index)", "reader \(index)")
+        case .thermometer: Bilingual("测温仪", "thermometer")
+        case .gate: Bilingual("闸机", "gate")
+        }
+    }
+}
+
+extension TamperContact {
+    public var wording: Bilingual {
+        switch self {
+        case .reader(let index): Device.reader(index).wording
+        case .cabinet: Bilingual("机箱", "cabinet")
+        }
+    }
+}
+
 extension JournalState {
     public var wording: Bilingual {
         switch self {

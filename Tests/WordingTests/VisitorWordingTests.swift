@@ -111,11 +111,11 @@ struct VisitorWordingTests {
     }
 }
 
-private func isChinese(_ text: String) -> Bool {
+func isChinese(_ text: String) -> Bool {
     text.unicodeScalars.contains { (0x4E00...0x9FFF).contains($0.value) }
 }
 
 /// At least a word of ASCII letters and no Chinese.
-private func isEnglish(_ text: String) -> Bool {
+func isEnglish(_ text: String) -> Bool {
     text.unicodeScalars.contains { $0.isASCII && $0.properties.isAlphabetic } && !isChinese(text)
 }

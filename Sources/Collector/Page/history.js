@@ -1,32 +1,9 @@
 // Days gone by: what /v1/history says of a day or an hour, beside another day when one is chosen. What is shown stands in
-// the page's address, so that it can be sent to somebody. It writes texts only, never markup.
+// the page's address, so that it can be sent to somebody. What it shares with other pages is in desk.js.
 'use strict';
 
-const PATIENCE = 15000;
-const words = JSON.parse(document.body.dataset.words);
 const timeZone = document.body.dataset.timeZone;
-const byId = (id) => document.getElementById(id);
-const grouped = new Intl.NumberFormat('en');
 const form = byId('question');
-
-function make(name, className, ...children) {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
-
-/// Both languages of a text; a name that is the same in both stands once.
-function both([chinese, english]) {
-  const parts = [['zh-Hans', chinese], ['en', english]].map(([language, text]) => {
-    const part = make('span', '', text);
-    part.lang = language;
-    return part;
-  });
-  return chinese === english ? [parts[0]] : [parts[0], ' ', parts[1]];
-}
-
-const said = (word) => both(words[word]);
 
 function tell(word, detail = '', isAlarm = false) {
   const told = byId('told');
@@ -48,17 +25,6 @@ function query(asked, day) {
   if (asked.hour !== '') query.set('hour', asked.hour);
   if (asked.lane !== '') query.set('lane', asked.lane);
   return query;
-}
-
-async function fetched(path) {
-  const answer = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
-  if (answer.status === 401) {
-    location.assign('/login');
-    throw new Error('401');
-  }
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(`${body.error}: ${body.advice}`);
-  return body;
 }
 
 // MARK: The answer
