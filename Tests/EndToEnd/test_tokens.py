@@ -22,11 +22,13 @@ def tokens(site: Site) -> dict[str, str | None]:
 
 EXPECTED = [
     ("/v1/tallies", {"none": 401, "wrong": 401, "viewer": 200, "operator": 200}),
+    ("/v1/fleet", {"none": 401, "wrong": 401, "viewer": 200, "operator": 200}),
     ("/v1/lanes", {"none": 401, "wrong": 401, "viewer": 200, "operator": 200}),
     ("/v1/records", {"none": 401, "wrong": 401, "viewer": 403, "operator": 200}),
     ("/v1/occupancy", {"none": 401, "wrong": 401, "viewer": 200, "operator": 200}),
     ("/v1/ranking", {"none": 401, "wrong": 401, "viewer": 200, "operator": 200}),
     ("/", {"none": 303, "wrong": 303, "viewer": 200, "operator": 200}),
+    ("/fleet", {"none": 303, "wrong": 303, "viewer": 200, "operator": 200}),
     ("/v1/statement", {"none": 401, "wrong": 401, "viewer": 401, "operator": 401}),
     ("/healthz", {"none": 200, "wrong": 200, "viewer": 200, "operator": 200}),
     ("/login", {"none": 200, "wrong": 200, "viewer": 200, "operator": 200}),
