@@ -477,7 +477,7 @@ def test_taking_an_older_layout_over_is_killed_and_goes_on_and_every_count_is_th
             site.end(signal.SIGKILL)
             with closing(sqlite3.connect(site.database_copy())) as database:
                 versions.append(database.execute("PRAGMA user_version").fetchone()[0])
-            if versions[-1] == 4:
+            if versions[-1] > 3:
                 break
         assert 3 in versions, f"it was never killed on the way: {versions}"
         site.start()

@@ -91,6 +91,10 @@ def make_older(file: Path) -> None:
             "INSERT INTO seen_2 SELECT DISTINCT 0, holder FROM record WHERE kind = ? AND holder IS NOT NULL", (ENDED,)
         )
         database.execute("COMMIT")
+        later = {"word", "word_received", "wordless_since"}
+        for (column,) in database.execute("SELECT name FROM pragma_table_info('lane')").fetchall():
+            if column in later:
+                database.execute(f"ALTER TABLE lane DROP COLUMN {column}")
         database.executescript(
             "CREATE UNIQUE INDEX record_identity ON record(epoch, sequence);"
             "DROP TABLE block; DROP TABLE tally; DROP TABLE seen; DROP TABLE mark;"
