@@ -73,4 +73,4 @@ def refuses_who_has_no_token(port: int) -> None:
     assert len(wanted) > 10
     for path, method in wanted:
         status, _ = ask(port, path, method)
-        assert status == (303 if path in ("/", "/history") else 401), (method, path, status)
+        assert status == (303 if path in ("/", "/fleet", "/history") else 401), (method, path, status)
