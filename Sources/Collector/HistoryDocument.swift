@@ -68,12 +68,15 @@ struct HistoryDocument {
     /// What the script writes itself, as JSON: name → [Chinese, English].
     private var words: String {
         func pair(_ text: Bilingual) -> JSONText { .array([.text(text.chinese), .text(text.english)]) }
-        let used: [HistoryWording] = [.sum, .difference, .nothingThere, .loading, .failed]
+        let used: [HistoryWording] = [
+            .sum, .difference, .nothingThere, .loading, .failed, .countedSince,
+        ]
         let counts: [(String, HistoryWording)] = [
             ("in", .peopleIn), ("out", .peopleOut), ("vehicles_in", .vehiclesIn), ("vehicles_out", .vehiclesOut),
             ("presented", .presented), ("admitted", .admitted), ("refused", .refused), ("passed", .passed),
             ("tailgating", .tailgating), ("by_hand", .byHand), ("annulled", .annulled), ("interrupted", .interrupted),
             ("forced", .forced), ("wrong_way", .wrongWay), ("anonymous", .anonymous),
+            ("people_change", .peopleChange), ("vehicle_change", .vehicleChange),
         ]
         var pairs = used.map { ($0.rawValue, pair($0.wording)) }
         pairs += HistoryQuery.Grouping.allCases.map { ("by-\($0.rawValue)", pair($0.wording.wording)) }
@@ -94,6 +97,7 @@ extension HistoryQuery.Grouping {
         case .lane: .byLane
         case .entrance: .byEntrance
         case .kind: .byKind
+        case .zone: .byZone
         case .reason: .byReason
         }
     }

@@ -4,10 +4,11 @@ import Posix
 import Wording
 
 /// `GET /v1/history` and `/v1/history.csv`: what was counted on a day at the site or in an hour of it, of the site or of one
-/// lane, from the table `tally`: by hour, by lane, by entrance, by kind of holder or by reason of refusal.
+/// lane, from the tables `tally` and `zone_flow`: by hour, by lane, by entrance, by kind of holder, by zone or by reason of
+/// refusal.
 struct HistoryQuery: Sendable {
     enum Grouping: String, CaseIterable, Sendable {
-        case hour, lane, entrance, kind, reason
+        case hour, lane, entrance, kind, zone, reason
     }
 
     /// nil: the site.
@@ -71,14 +72,18 @@ struct HistoryQuery: Sendable {
             guard only != nil else { return .unknownLane(lane) }
         }
         let rows: [Row]
+        var since: Int64?
         switch grouping {
         case .hour: rows = try hours(intake, lane: only ?? 0)
         case .lane: rows = try lanes(intake, only: only)
         case .entrance: rows = try entrances(intake, only: only)
         case .kind: rows = Self.kinds(try sum(intake, only: only))
         case .reason: rows = Self.reasons(try sum(intake, only: only))
+        case .zone:
+            rows = try zones(intake, only: only)
+            since = try intake.integer("SELECT at FROM zone_since")
         }
-        return isCSV ? csv(rows) : json(rows)
+        return isCSV ? csv(rows) : json(rows, since: since)
     }
 
     // MARK: Reading
@@ -187,6 +192,43 @@ struct HistoryQuery: Sendable {
         }
     }
 
+    /// Who came into each zone and who left it, and what that makes of those in it.
+    private func zones(_ intake: Database, only: Int64?) throws(CollectorFailure) -> [Row] {
+        let select = try intake.prepare(
+            """
+            SELECT path.came_from, path.went_to, sum(zone_flow.people), sum(zone_flow.vehicles)
+            FROM zone_flow JOIN path ON path.id = zone_flow.path
+            WHERE zone_flow.span = ? AND zone_flow.start >= ? AND zone_flow.start < ?
+            AND path.lane = coalesce(?, path.lane) GROUP BY path.came_from, path.went_to
+            """)
+        select.bind(1, hour == nil ? TallySpan.day.rawValue : TallySpan.fiveMinutes.rawValue)
+        select.bind(2, hour == nil ? day : seconds.lowerBound)
+        select.bind(3, hour == nil ? day + 1 : seconds.upperBound)
+        select.bind(4, only)
+        var zones: [String: (came: ZoneFlow, went: ZoneFlow)] = [:]
+        while try select.step() {
+            let flow = ZoneFlow(people: select.integer(2), vehicles: select.integer(3))
+            zones[select.text(0), default: (ZoneFlow(), ZoneFlow())].went += flow
+            zones[select.text(1), default: (ZoneFlow(), ZoneFlow())].came += flow
+        }
+        zones[ShortName.outside.text] = nil
+        return zones.sorted { $0.key < $1.key }.map { zone, flows in
+            let name = ShortName(zone).flatMap { settings.zones[$0] } ?? Bilingual(zone, zone)
+            let (came, went) = flows
+            return Row(
+                cells: [Self.quoted(zone), Self.quoted(name.chinese), Self.quoted(name.english)],
+                label: [("zone", .text(zone)), ("name_zh", .text(name.chinese)), ("name_en", .text(name.english))],
+                counts: Self.zoneCounts(came, went))
+        }
+    }
+
+    private static func zoneCounts(_ came: ZoneFlow, _ went: ZoneFlow) -> [(String, Int64)] {
+        [
+            ("in", came.people), ("out", went.people), ("vehicles_in", came.vehicles), ("vehicles_out", went.vehicles),
+            ("people_change", came.people - went.people), ("vehicle_change", came.vehicles - went.vehicles),
+        ]
+    }
+
     private static func counts(of tally: Tally) -> [(String, Int64)] {
         FlowQuery.members.map { ($0.0, tally[$0.1]) }
             + [
@@ -215,15 +257,20 @@ struct HistoryQuery: Sendable {
 
     // MARK: Telling
 
-    private func json(_ rows: [Row]) -> HTTPResponse {
-        .json(
-            .object([
-                ("day", .text(SiteCalendar.text(day: day))), ("hour", hour.map { .number($0) } ?? .null),
-                ("time_zone", .text(timeZone)),
-                ("begins_ms", .number(seconds.lowerBound * 1000)), ("ends_ms", .number(seconds.upperBound * 1000)),
-                ("lane", lane.map { .text($0) } ?? .null), ("by", .text(grouping.rawValue)),
-                ("rows", .array(rows.map { .object($0.label + $0.counts.map { ($0.0, .number($0.1)) }) })),
-            ]))
+    /// `since`: from when on this is counted, ms since 1970-01-01 UTC; 0: from the beginning.
+    private func json(_ rows: [Row], since: Int64?) -> HTTPResponse {
+        let counted = since.map { since in
+            [("counted_since_ms", since == 0 ? JSONText.null : .number(since))]
+        }
+        return .json(
+            .object(
+                (counted ?? []) + [
+                    ("day", .text(SiteCalendar.text(day: day))), ("hour", hour.map { .number($0) } ?? .null),
+                    ("time_zone", .text(timeZone)),
+                    ("begins_ms", .number(seconds.lowerBound * 1000)), ("ends_ms", .number(seconds.upperBound * 1000)),
+                    ("lane", lane.map { .text($0) } ?? .null), ("by", .text(grouping.rawValue)),
+                    ("rows", .array(rows.map { .object($0.label + $0.counts.map { ($0.0, .number($0.1)) }) })),
+                ]))
     }
 
     /// RFC 4180, one header line; a lane's name in quotation marks as it may hold anything.
@@ -234,12 +281,14 @@ struct HistoryQuery: Sendable {
             case .lane: ["lane", "name"]
             case .entrance: ["entrance", "name_zh", "name_en"]
             case .kind: ["kind"]
+            case .zone: ["zone", "name_zh", "name_en"]
             case .reason: ["reason"]
             }
         let columns: [String] =
             switch grouping {
             case .hour, .lane, .entrance: Self.counts(of: Tally()).map(\.0)
             case .kind: ["passed"]
+            case .zone: Self.zoneCounts(ZoneFlow(), ZoneFlow()).map(\.0)
             case .reason: ["refused"]
             }
         var text = (first + columns).joined(separator: ",") + "\r\n"

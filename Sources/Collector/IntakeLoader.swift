@@ -29,6 +29,7 @@ struct IntakeLoader {
             }
             let (epochs, rows) = try epochs(ofLane: lane.row)
             lane.epochRows = rows
+            lane.pathRows = try paths(ofLane: lane.row)
             lane.ledger = StoredThroughLedger(
                 epochs: epochs, tip: Epoch(bytes: select.blob(5)), oldestHeld: oldestHeld)
             lane.all = try tally(lane: lane.row, span: .all, start: 0)
@@ -159,6 +160,19 @@ struct IntakeLoader {
             rows[epoch] = row
         }
         return (epochs, rows)
+    }
+
+    private func paths(ofLane lane: Int64) throws(CollectorFailure) -> [ZonePath: Int64] {
+        let select = try database.prepare("SELECT id, came_from, went_to FROM path WHERE lane=?")
+        select.bind(1, lane)
+        var rows: [ZonePath: Int64] = [:]
+        while try select.step() {
+            guard let from = ShortName(select.text(1)), let to = ShortName(select.text(2)) else {
+                throw damaged("a zone without a name")
+            }
+            rows[ZonePath(from: from, to: to)] = select.integer(0)
+        }
+        return rows
     }
 
     private func ranges(_ sql: String, _ epoch: Int64) throws(CollectorFailure) -> [ClosedRange<UInt64>] {

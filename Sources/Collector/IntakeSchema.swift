@@ -14,6 +14,9 @@
 ///               their numbers; see HolderSet.swift
 ///     mark      `seen` holds the records up to this row; those behind it are read again at the start, and not pruned
 ///     balance   people and vehicles in each zone
+///     path      from which zone to which people went through a lane
+///     zone_flow how many did, by span (2 site day, 3 five minutes), its start and the path
+///     zone_since  from when on that is counted; 0: from the beginning
 enum IntakeSchema {
     static let version: Int64 = 5
 
@@ -38,6 +41,8 @@ enum IntakeSchema {
         CREATE TABLE balance(
             zone TEXT PRIMARY KEY, people INTEGER NOT NULL, vehicles INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         \(fourth)
+        \(zones)
+        INSERT INTO zone_since VALUES(0);
         PRAGMA user_version=5;
         """
 
@@ -46,6 +51,18 @@ enum IntakeSchema {
         ALTER TABLE lane ADD COLUMN word BLOB;
         ALTER TABLE lane ADD COLUMN word_received INTEGER;
         ALTER TABLE lane ADD COLUMN wordless_since INTEGER;
+        \(zones)
+        INSERT INTO zone_since SELECT strftime('%s', 'now') * 1000;
+        """
+
+    private static let zones = """
+        CREATE TABLE path(
+            id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, came_from TEXT NOT NULL, went_to TEXT NOT NULL,
+            UNIQUE(lane, came_from, went_to)) STRICT;
+        CREATE TABLE zone_flow(
+            span INTEGER NOT NULL, start INTEGER NOT NULL, path INTEGER NOT NULL, people INTEGER NOT NULL,
+            vehicles INTEGER NOT NULL, PRIMARY KEY(span, start, path)) STRICT, WITHOUT ROWID;
+        CREATE TABLE zone_since(at INTEGER NOT NULL) STRICT;
         """
 
     /// What version 4 has otherwise: before, a record was a row, a count was a row, and a holder that was seen was one.

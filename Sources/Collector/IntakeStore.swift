@@ -149,6 +149,7 @@ final class IntakeStore {
         var lastRow: Int64
         var deltas: [TallyKey: Tally] = [:]
         var zones: Set<ShortName> = []
+        var flows: [ZoneFlowKey: ZoneFlow] = [:]
     }
 
     private func store(
@@ -175,7 +176,7 @@ final class IntakeStore {
             switch fate {
             case .new:
                 if !counts.time.isOf(record.moment.wall.milliseconds) {
-                    add(counts, to: &lane, in: &work)
+                    try add(counts, to: &lane, in: &work)
                     counts = Counts(at: record.moment.wall.milliseconds, calendar)
                 }
                 try count(record, in: &lane, &work, &counts)
@@ -196,13 +197,13 @@ final class IntakeStore {
                     event: fate == .conflicting ? .stopping : record.event))
         }
         answer.new = news.count
-        add(counts, to: &lane, in: &work)
+        try add(counts, to: &lane, in: &work)
         try write(news, of: &lane, in: &work, now: now)
         if answer.duplicates + answer.conflicting > 0 {
             counts = Counts(at: now, calendar)
             counts.tally[.duplicates] += Int64(answer.duplicates)
             counts.tally[.conflicting] += Int64(answer.conflicting)
-            add(counts, to: &lane, in: &work)
+            try add(counts, to: &lane, in: &work)
         }
         answer.holes = lane.ledger.take(
             entries, oldestHeld: batch.head.oldestHeld, lost: batch.head.lost,
@@ -336,6 +337,8 @@ final class IntakeStore {
             work.site.balances[crossing.to, default: Balance()].add(crossing.count, isVehicle: crossing.isVehicle)
             work.zones.insert(crossing.from)
             work.zones.insert(crossing.to)
+            counts.flows[ZonePath(from: crossing.from, to: crossing.to), default: ZoneFlow()].add(
+                crossing.count, isVehicle: crossing.isVehicle)
         }
         if let (holder, counter) = record.passedHolder {
             for key in TallyKey.distinct(lane: lane.row, day: counts.time.day) where try isNew(holder, in: key) {
@@ -362,11 +365,14 @@ final class IntakeStore {
     private struct Counts {
         let time: RecordTime
         var tally = Tally()
+        var flows: [ZonePath: ZoneFlow] = [:]
 
         init(at instant: Int64, _ calendar: SiteCalendar) { time = RecordTime(instant, calendar) }
     }
 
-    private func add(_ counts: Counts, to lane: inout LaneBook, in work: inout Work) {
+    private func add(
+        _ counts: Counts, to lane: inout LaneBook, in work: inout Work
+    ) throws(CollectorFailure) {
         guard !counts.tally.isZero else { return }
         let time = counts.time
         lane.all += counts.tally
@@ -377,6 +383,12 @@ final class IntakeStore {
             work.deltas[TallyKey(lane: lane.row, span: span, start: start), default: Tally()] += counts.tally
         }
         work.deltas[.site(.fiveMinutes, time.fiveMinutes), default: Tally()] += counts.tally
+        for (path, flow) in counts.flows {
+            let row = try writer.row(of: path, in: &lane)
+            for (span, start) in [(TallySpan.day, time.day), (.fiveMinutes, time.fiveMinutes)] {
+                work.flows[ZoneFlowKey(path: row, span: span, start: start), default: ZoneFlow()] += flow
+            }
+        }
     }
 
     /// A new one when it was never heard of; nil when there are too many.
@@ -388,6 +400,7 @@ final class IntakeStore {
 
     private func write(_ work: Work) throws(CollectorFailure) {
         for (key, counts) in work.deltas { try writer.add(counts, to: key) }
+        for (key, flow) in work.flows { try writer.add(flow, to: key) }
         for zone in work.zones {
             if let balance = work.site.balances[zone] { try writer.set(balance, of: zone) }
         }

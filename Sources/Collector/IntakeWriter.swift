@@ -20,6 +20,8 @@ final class IntakeWriter {
     private let setSeen: SQLStatement
     private let setMark: SQLStatement
     private let setBalance: SQLStatement
+    private let insertPath: SQLStatement
+    private let addFlow: SQLStatement
     /// The block that was read last: a batch that is sent again is mostly one.
     private var lastRead: Block?
 
@@ -60,6 +62,14 @@ final class IntakeWriter {
             "INSERT OR REPLACE INTO seen(lane, span, start, part, holders) VALUES(?,?,?,?,?)")
         setMark = try database.prepare("UPDATE mark SET row=?")
         setBalance = try database.prepare("INSERT OR REPLACE INTO balance(zone, people, vehicles) VALUES(?,?,?)")
+        insertPath = try database.prepare("INSERT INTO path(lane, came_from, went_to) VALUES(?,?,?)")
+        addFlow = try database.prepare(
+            """
+            INSERT INTO zone_flow(span, start, path, people, vehicles) VALUES(?,?,?,?,?)
+            ON CONFLICT(span, start, path) DO UPDATE SET
+                people = min(people + excluded.people, \(Tally.greatest)),
+                vehicles = min(vehicles + excluded.vehicles, \(Tally.greatest))
+            """)
     }
 
     // MARK: Records
@@ -248,6 +258,30 @@ final class IntakeWriter {
         guard let mark = plan.mark else { return }
         setMark.bind(1, mark)
         try setMark.run()
+    }
+
+    // MARK: Zones
+
+    /// The row of a path, made when it is new.
+    func row(of path: ZonePath, in lane: inout LaneBook) throws(CollectorFailure) -> Int64 {
+        if let row = lane.pathRows[path] { return row }
+        insertPath.bind(1, lane.row)
+        insertPath.bind(2, path.from.text)
+        insertPath.bind(3, path.to.text)
+        try insertPath.run()
+        let row = database.lastInsertedRow
+        lane.pathRows[path] = row
+        return row
+    }
+
+    /// Adds to what is there.
+    func add(_ flow: ZoneFlow, to key: ZoneFlowKey) throws(CollectorFailure) {
+        addFlow.bind(1, key.span.rawValue)
+        addFlow.bind(2, key.start)
+        addFlow.bind(3, key.path)
+        addFlow.bind(4, flow.people)
+        addFlow.bind(5, flow.vehicles)
+        try addFlow.run()
     }
 
     private func damaged(_ what: String) -> CollectorFailure {

@@ -7,6 +7,7 @@ struct LaneBook: Sendable {
     let name: ShortName
     var ledger = StoredThroughLedger()
     var epochRows: [Epoch: Int64] = [:]
+    var pathRows: [ZonePath: Int64] = [:]
     var all = Tally()
     var today = Tally()
     /// When its last batch came, ms since 1970-01-01 UTC on the collector's clock.

@@ -313,12 +313,13 @@ enum OpenAPISchemas {
         ("lanes", array(fleetLane)),
     ])
 
-    private static let history = object([
-        ("day", type("string", format: "date")), ("hour", orNothing.integer), ("time_zone", text),
-        ("begins_ms", integer), ("ends_ms", integer), ("lane", orNothing.text),
-        ("by", choice(HistoryQuery.Grouping.allCases.map(\.rawValue))),
-        ("rows", array(.object([("type", .text("object"))]))),
-    ])
+    private static let history = object(
+        [
+            ("day", type("string", format: "date")), ("hour", orNothing.integer), ("time_zone", text),
+            ("begins_ms", integer), ("ends_ms", integer), ("lane", orNothing.text),
+            ("by", choice(HistoryQuery.Grouping.allCases.map(\.rawValue))),
+            ("rows", array(.object([("type", .text("object"))]))),
+        ], optional: [("counted_since_ms", orNothing.integer)])
 
     private static let decision = object([
         ("decision", reference("Record")),

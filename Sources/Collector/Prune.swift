@@ -80,6 +80,7 @@ public struct Prune {
         do throws(CollectorFailure) {
             try removeRecords(before: records, &removed, isStopping)
             try removeCounts(before: counts, &removed, isStopping)
+            try removeFlows(before: counts, &removed, isStopping)
             try removeEntries(before: audit, &removed, isStopping)
             if !isDryRun, let lock = try data.lockIfFree(data.importLock) {
                 defer { withExtendedLifetime(lock) {} }
@@ -193,6 +194,30 @@ public struct Prune {
                 removed.spans += count
                 if count < Self.rowsAtOnce { break }
             }
+        }
+    }
+
+    /// Who went from zone to zone in five minutes.
+    private func removeFlows(
+        before: Int64, _ removed: inout Removed, _ isStopping: () -> Bool
+    ) throws(CollectorFailure) {
+        let old = "zone_flow WHERE span = \(TallySpan.fiveMinutes.rawValue) AND start < \(before)"
+        guard !isDryRun else {
+            removed.spans += Int(try intake.integer("SELECT count(*) FROM \(old)"))
+            return
+        }
+        let remove = try intake.prepare(
+            """
+            DELETE FROM zone_flow WHERE (span, start, path) IN (
+                SELECT span, start, path FROM \(old) LIMIT \(Self.rowsAtOnce))
+            """)
+        while !isStopping() {
+            let count = try step { () throws(CollectorFailure) in
+                try remove.run()
+                return intake.changes
+            }
+            removed.spans += count
+            if count < Self.rowsAtOnce { return }
         }
     }
 

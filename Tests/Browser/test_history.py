@@ -60,6 +60,12 @@ def test_a_day_is_told_as_the_api_tells_it_in_both_languages_and_beside_another(
                 assert refusal[1] == "1" and "核酸" in refusal[0]
                 assert not await page.is_visible("#sum tr")
 
+                await choose(screen, by="zone")
+                shown = {line[0].split(" ")[-1]: line[1:3] for line in await table(page)}
+                told = rows(stage, f"day={day}&by=zone")
+                assert told and shown == {row["name_en"].split(" ")[-1]: [str(row["in"]), str(row["out"])] for row in told}
+                assert not await page.is_visible("#sum tr") and await page.is_hidden("#told")
+
                 # Beside a day on which nothing was; what is shown stands in the address.
                 await choose(screen, by="entrance", compare="2020-01-01")
                 (first, *_) = [line for line in await table(page) if line[0] == entry.settings.name]

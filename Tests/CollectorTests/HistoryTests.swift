@@ -105,6 +105,76 @@ struct HistoryTests {
         }
     }
 
+    @Test(
+        "a day is told by zone as the records name the zones, wherever the lane stood then, of a lane and of an hour too"
+    )
+    func zones() throws {
+        let bench = try ServiceBench()
+        func send(_ lane: String, _ records: [JournalRecord]) throws {
+            #expect(try bench.post(bench.body(records, lane: lane)).status == 200)
+        }
+        func pass(
+            _ sequence: UInt64, _ lane: String, _ from: String, _ to: String, at instant: Int64,
+            kind: HolderKind = .visitor, _ direction: PassageDirection = .forward
+        ) -> JournalRecord {
+            makeRecord(
+                ended(holder: UInt32(sequence), kind: kind, direction: direction), sequence: sequence, lane: lane,
+                from: from, to: to, at: instant)
+        }
+        try send(
+            "north-07",
+            [
+                pass(1, "north-07", "outside", "ring", at: morning),
+                pass(2, "north-07", "outside", "ring", at: morning),
+                // It was moved: the same lane leads elsewhere now.
+                pass(3, "north-07", "outside", "yard", at: morning + Self.hour, kind: .vehicle),
+                makeRecord(
+                    .pulse(.tailgating, .forward, decisionSequence: 2), sequence: 4, to: "ring", at: morning + Self.hour
+                ),
+            ])
+        try send(
+            "hall-01",
+            [
+                pass(1, "hall-01", "ring", "hall", at: morning),
+                pass(2, "hall-01", "ring", "hall", at: morning + Self.hour, .backward),
+            ])
+        try bench.restart()
+        // What came before the restart is added to, not begun anew; a record of the day before comes late.
+        try send(
+            "hall-02",
+            [
+                pass(1, "hall-02", "ring", "hall", at: morning + Self.hour),
+                pass(2, "hall-02", "ring", "hall", at: morning - 24 * Self.hour),
+            ])
+        let members = ["in", "out", "vehicles_in", "vehicles_out", "people_change", "vehicle_change"]
+        func told(_ query: String) throws -> [String] {
+            try Self.rows(bench, "day=2026-07-10&by=zone\(query)").map { row in
+                "\(row["zone"] ?? "-") " + members.map { "\(row[$0] ?? "-")" }.joined(separator: " ")
+            }
+        }
+        #expect(try told("") == ["hall 2 1 0 0 1 0", "ring 4 2 0 0 2 0", "yard 0 0 1 0 0 1"])
+        #expect(try told("&hour=8") == ["hall 1 0 0 0 1 0", "ring 2 1 0 0 1 0"])
+        #expect(try told("&hour=9") == ["hall 1 1 0 0 0 0", "ring 2 1 0 0 1 0", "yard 0 0 1 0 0 1"])
+        #expect(try told("&lane=hall-01") == ["hall 1 1 0 0 0 0", "ring 1 1 0 0 0 0"])
+        #expect(try told("&lane=north-07&hour=8") == ["ring 2 0 0 0 2 0"])
+        #expect(try Self.rows(bench, "day=2026-07-09&by=zone").map { $0["in"] as? Int } == [1, 0])
+        let ring = try #require(
+            try Self.rows(bench, "day=2026-07-10&by=zone").first { $0["zone"] as? String == "ring" })
+        #expect(ring["name_zh"] as? String == "外环" && ring["name_en"] as? String == "Ring")
+        // What is in a zone now is the sum of what changed in it on all days.
+        let balances = try bench.get("/v1/occupancy").json["zones"] as? [[String: Any]]
+        let changes = try ["2026-07-09", "2026-07-10"].flatMap { try Self.rows(bench, "day=\($0)&by=zone") }
+        for zone in try #require(balances) {
+            let own = changes.filter { $0["zone"] as? String == zone["zone"] as? String }
+            #expect(own.reduce(0) { $0 + ($1["people_change"] as? Int ?? 0) } == zone["people"] as? Int)
+            #expect(own.reduce(0) { $0 + ($1["vehicle_change"] as? Int ?? 0) } == zone["vehicles"] as? Int)
+        }
+        let lines = try bench.get("/v1/history.csv?day=2026-07-10&by=zone").text.components(separatedBy: "\r\n")
+        #expect(lines[0] == "zone,name_zh,name_en,in,out,vehicles_in,vehicles_out,people_change,vehicle_change")
+        #expect(lines[2] == "\"ring\",\"外环\",\"Ring\",4,2,0,0,2,0")
+        #expect(try bench.get("/v1/history?by=zone").json["counted_since_ms"] is NSNull)
+    }
+
     @Test("as CSV it has one header line and a line a row, and its name says what it is of")
     func csv() throws {
         let bench = try ServiceBench()

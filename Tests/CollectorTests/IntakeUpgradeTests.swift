@@ -37,6 +37,7 @@ private enum OlderLayout {
         for column in ["word", "word_received", "wordless_since"] {
             try database.execute("ALTER TABLE lane DROP COLUMN \(column); PRAGMA user_version=4;")
         }
+        try database.execute("DROP TABLE path; DROP TABLE zone_flow; DROP TABLE zone_since;")
         if version == 4 { return }
         let old = try database.prepare("SELECT id, epoch, first, count, received, bytes FROM block ORDER BY id")
         try database.execute(
@@ -120,6 +121,20 @@ private enum OlderLayout {
 
 @Suite("intake.sqlite of an older layout")
 struct IntakeUpgradeTests {
+    @Test("zones of a database that an older program filled are counted from the day on which it was taken over")
+    func zonesSince() throws {
+        let bench = try StoreBench()
+        let visit = [makeRecord(decided(), sequence: 1), makeRecord(ended(), sequence: 2)]
+        try (try bench.open()).store(try bench.batch(visit))
+        try OlderLayout.make(bench, version: 4)
+        let store = try bench.open()
+        let database = try Database(bench.data.intakeDatabase, .readOnly)
+        #expect(try database.integer("SELECT at FROM zone_since") > morning)
+        #expect(try database.integer("SELECT count(*) FROM zone_flow") == 0)
+        try store.store(try bench.batch([makeRecord(ended(), sequence: 3)], oldestHeld: position(1, 1)))
+        #expect(try database.integer("SELECT sum(people) FROM zone_flow WHERE span = 2") == 1)
+    }
+
     @Test(
         "it is taken over with every record in its row and every count as this program counts it",
         arguments: [1, 2, 4] as [Int64])

@@ -112,8 +112,11 @@ import Testing
         try send(1...3, at: morning, to: store, bench)
         let total = try #require(store.lanes[name("north-07")]).all
         let removed = try Prune(try settings(bench, counts: 10)).run(by: "me", now: morning + 11 * Self.day)
-        // Of the lane and of the site five minutes, of the lane an hour.
-        #expect(removed.spans == 3)
+        // Of the lane, of its zones and of the site five minutes, of the lane an hour.
+        #expect(removed.spans == 4)
+        let database = try Database(bench.data.intakeDatabase, .readOnly)
+        #expect(try database.integer("SELECT count(*) FROM zone_flow") == 1)
+        #expect(try database.integer("SELECT sum(people) FROM zone_flow WHERE span = 2") == 3)
         #expect(removed.records == 0)
         let again = try bench.open()
         #expect(again.lanes[name("north-07")]?.all == total)

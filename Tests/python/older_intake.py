@@ -98,6 +98,7 @@ def make_older(file: Path) -> None:
         database.executescript(
             "CREATE UNIQUE INDEX record_identity ON record(epoch, sequence);"
             "DROP TABLE block; DROP TABLE tally; DROP TABLE seen; DROP TABLE mark;"
+            "DROP TABLE path; DROP TABLE zone_flow; DROP TABLE zone_since;"
             "ALTER TABLE tally_2 RENAME TO tally; ALTER TABLE seen_2 RENAME TO seen; PRAGMA user_version=2;"
             "PRAGMA wal_checkpoint(TRUNCATE);"
         )

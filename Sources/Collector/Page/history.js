@@ -39,6 +39,7 @@ function named(by, row, begins) {
     }
     case 'lane': return { key: row.lane, name: [row.name, row.name] };
     case 'entrance': return { key: row.entrance, name: [row.name_zh, row.name_en] };
+    case 'zone': return { key: row.zone, name: [row.name_zh, row.name_en] };
     case 'kind': return { key: row.kind, name: words[`kind-${row.kind}`] ?? [row.kind, row.kind] };
     default: return { key: row.reason, name: words[`reason-${row.reason}`] ?? [row.reason, row.reason] };
   }
@@ -74,7 +75,7 @@ function showTable(asked, first, second) {
   const columns = columnsOf(rows, second !== null);
   // Kinds and reasons have an order of their own; hours and names are sorted.
   const keys = [...names.keys()];
-  if (['hour', 'lane', 'entrance'].includes(asked.by)) keys.sort();
+  if (['hour', 'lane', 'entrance', 'zone'].includes(asked.by)) keys.sort();
 
   const head = make('tr', '', make('th', '', ...said(`by-${asked.by}`)));
   for (const name of columns) {
@@ -98,8 +99,8 @@ function showTable(asked, first, second) {
     columns.map((name) => [name, [...from.values()].reduce((sum, row) => sum + count(row, name), 0)]));
   byId('head').replaceChildren(head);
   byId('rows').replaceChildren(...keys.map((key) => line(both(names.get(key)), one.get(key), two.get(key))));
-  // One refusal may have several reasons: their sum is no number of people.
-  const hasSum = rows.length > 0 && asked.by !== 'reason';
+  // One refusal may have several reasons, and one person may walk through several zones: a sum is no number of people.
+  const hasSum = rows.length > 0 && !['reason', 'zone'].includes(asked.by);
   byId('sum').replaceChildren(...(hasSum ? [line(said('sum'), sumOf(one), sumOf(two))] : []));
   byId('table').hidden = rows.length === 0;
 }
@@ -164,12 +165,18 @@ async function show() {
   const main = document.querySelector('main');
   main.setAttribute('aria-busy', 'true');
   try {
-    const days = asked.compare ? [asked.day, asked.compare] : [asked.day];
-    const [first, second = null] = await Promise.all(days.map((day) => fetched(`/v1/history?${query(asked, day)}`)));
+    const wanted = asked.compare ? [asked.day, asked.compare] : [asked.day];
+    const [first, second = null] = await Promise.all(wanted.map((day) => fetched(`/v1/history?${query(asked, day)}`)));
     if (turn !== asking) return;
     showTable(asked, first, second);
     showChart(asked, first, second);
-    tell(first.rows.length + (second?.rows.length ?? 0) === 0 ? 'nothingThere' : null);
+    const since = first.counted_since_ms ?? 0;
+    const days = second === null ? [first] : [first, second];
+    if (days.some((day) => day.begins_ms < since)) {
+      tell('countedSince', new Date(since).toLocaleString('sv-SE', { timeZone }));
+    } else {
+      tell(days.every((day) => day.rows.length === 0) ? 'nothingThere' : null);
+    }
   } catch (error) {
     if (turn === asking) tell('failed', error.message, true);
   } finally {
