@@ -89,8 +89,12 @@ struct AlertBook: Sendable {
         standingByKey[Key(kind: kind, subject: subject)] != nil
     }
 
-    /// `conditions`: all that hold now; what is not among them does not. `now`: ms since 1970-01-01 UTC; it may go back.
-    mutating func step(_ conditions: [Condition], now: Int64) -> [Effect] {
+    /// `conditions`: all that hold now; what is not among them does not, unless `isUnknown` says that nobody can tell. `now`:
+    /// ms since 1970-01-01 UTC; it may go back.
+    mutating func step(
+        _ conditions: [Condition], now: Int64,
+        isUnknown: (Alert.Kind, Alert.Subject) -> Bool = { _, _ in false }
+    ) -> [Effect] {
         var effects: [Effect] = []
         var met: Set<Key> = []
         var stillNoticed: [Key: Int64] = [:]
@@ -115,7 +119,7 @@ struct AlertBook: Sendable {
             effects.append(begin(key, condition, since))
         }
         noticed = stillNoticed
-        for (key, standing) in standingByKey where !met.contains(key) {
+        for (key, standing) in standingByKey where !met.contains(key) && !isUnknown(key.kind, key.subject) {
             let ceased = min(standing.ceased ?? now, now)
             guard now - ceased >= standing.releaseMilliseconds else {
                 standingByKey[key]?.ceased = ceased
@@ -124,6 +128,11 @@ struct AlertBook: Sendable {
             effects.append(end(key, standing.alert, at: ceased))
         }
         return effects
+    }
+
+    /// Those that ended before are no longer given.
+    mutating func forget(endedBefore instant: Int64) {
+        ended.removeAll { ($0.untilMilliseconds ?? instant) < instant }
     }
 
     private mutating func begin(_ key: Key, _ condition: Condition, _ since: Int64) -> Effect {

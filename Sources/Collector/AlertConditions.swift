@@ -16,6 +16,8 @@ struct AlertConditions {
     var doubleUse = DoubleUseCounts()
     /// Whether what lanes send is stored.
     var isStoring = true
+    /// false: what lanes sent is still being read, and what is known of it may be over since long.
+    var hasReadAll = true
     /// Since when somebody watches, ms since 1970-01-01 UTC.
     var startedMilliseconds: Int64
 
@@ -44,6 +46,29 @@ struct AlertConditions {
         now - lane.lastSeenMilliseconds >= Int64(limits.laneOfflineSeconds) * 1000
     }
 
+    /// It still sends what happened long ago.
+    private func isBehind(_ lane: LaneBook, _ now: Int64) -> Bool {
+        now - lane.heardThroughMilliseconds >= Int64(limits.laneOfflineSeconds) * 1000
+    }
+
+    /// Whether what a lane said last is so now: it is not silent, and its word says it, or records that are of now.
+    private func isKnown(_ lane: LaneBook, _ now: Int64) -> Bool {
+        !isSilent(lane, now) && (lane.currentWord != nil || (hasReadAll && !isBehind(lane, now)))
+    }
+
+    /// States of which nothing is known at this instant: they are not among the conditions, and have not ended either.
+    func unknown(now: Int64) -> (Alert.Kind, Alert.Subject) -> Bool {
+        let lanes = Set(expected(now).filter { !isKnown($0, now) }.map(\.name.text))
+        return { [hasReadAll] kind, subject in
+            switch kind {
+            case .deviceLost, .clockNotTrusted, .statementOld, .journalFilling:
+                lanes.contains(String(subject.id.prefix { $0 != "/" }))
+            case .doubleUse: !hasReadAll
+            default: false
+            }
+        }
+    }
+
     private func title(_ lane: ShortName) -> String {
         let name = settings.lanes[lane]
         return "lane \(lane.text)" + (name.map { $0 == lane.text ? "" : " (\($0))" } ?? "")
@@ -57,12 +82,12 @@ struct AlertConditions {
         if isSilent { found.append(offline(lane, now)) }
         if let holes = holes(lane, now) { found.append(holes) }
         guard facts[lane.name] != nil || lane.word != nil else { return found }
-        let state = LaneState(lane, facts[lane.name] ?? LaneFacts())
+        let state = LaneState(
+            lane, facts[lane.name] ?? LaneFacts(), areFactsOfNow: hasReadAll && !isBehind(lane, now))
         var told =
             devices(state) + [clock(state), statement(state, now), journal(state), hang(state)].compactMap { $0 }
         if let silence = daemon(lane, now) { told.append(silence) }
-        // What a silent lane said last may be otherwise by now.
-        if isSilent { for index in told.indices { told[index].certainty = .unknown } }
+        if !isKnown(lane, now) { for index in told.indices { told[index].certainty = .unknown } }
         if let tailgating = tailgating(lane.name) { told.append(tailgating) }
         return found + told
     }
@@ -74,8 +99,11 @@ struct AlertConditions {
         let facts: LaneFacts
         let word: LaneWord?
         let isWordOfNow: Bool
+        /// false: they are of a time long gone, and what began since they do not say.
+        let areFactsOfNow: Bool
 
-        init(_ book: LaneBook, _ facts: LaneFacts) {
+        init(_ book: LaneBook, _ facts: LaneFacts, areFactsOfNow: Bool) {
+            self.areFactsOfNow = areFactsOfNow
             lane = book.name
             self.facts = facts
             word = book.word?.said
@@ -129,7 +157,7 @@ struct AlertConditions {
             var condition = Condition(
                 kind: .deviceLost, subject: Alert.Subject(kind: .device, id: "\(state.lane.text)/\(device.name)"))
             condition.severity = .trouble
-            let since = state.facts.lost[code]
+            let since = state.areFactsOfNow || state.now == nil ? state.facts.lost[code] : nil
             condition.sinceMilliseconds = since
             condition.holdMilliseconds = Int64(limits.deviceSeconds) * 1000
             if state.now == nil && since == nil { condition.certainty = .unknown }
@@ -146,6 +174,7 @@ struct AlertConditions {
         let trust = told == .trusted ? last : told
         guard trust != .trusted else { return nil }
         var condition = Condition(kind: .clockNotTrusted, subject: Alert.Subject(kind: .lane, id: state.lane.text))
+        condition.sinceMilliseconds = told != .trusted && state.areFactsOfNow ? state.facts.clockSinceMilliseconds : nil
         condition.holdMilliseconds = Int64(limits.clockSeconds) * 1000
         if told == .trusted { condition.certainty = .unknown }
         condition.text = "the clock of \(title(state.lane)) is not trusted: \(trust.words)"
@@ -202,6 +231,7 @@ struct AlertConditions {
         var condition = Condition(kind: .journalFilling, subject: Alert.Subject(kind: .lane, id: state.lane.text))
         condition.severity = .trouble
         guard let word = state.now else {
+            condition.sinceMilliseconds = state.facts.causeSinceMilliseconds
             switch state.facts.cause {
             case .journalFull:
                 condition.text = "the journal of \(title) is full: it is out of service until records are stored"
@@ -389,6 +419,7 @@ struct AlertConditions {
     private var twice: Condition? {
         guard doubleUse.recent > 0 else { return nil }
         var condition = Condition(kind: .doubleUse, subject: .site)
+        if !hasReadAll { condition.certainty = .unknown }
         condition.sinceMilliseconds = doubleUse.recentSinceMilliseconds
         condition.text =
             "\(doubleUse.recent) double uses of badges were found in the last \(limits.doubleUseMinutes) min: one holder "

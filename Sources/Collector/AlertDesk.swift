@@ -93,6 +93,12 @@ final class AlertDesk: Sendable {
         let started: Int64
         var found: [NamedDoubleUse] = []
         var failure: String?
+        /// Whether all that was stored at some time since the start was read: before, facts may be long over.
+        var hasReadAll = false
+        /// `alerts.sqlite` knew nothing of what lanes sent: since when records are missing say the books.
+        var isAnew: Bool
+        /// Of `alerts.sqlite`: another number when another program wrote it.
+        var version: Int64 = 0
 
         init(_ settings: CollectorSettings, site: SiteID, now: Int64) throws(CollectorFailure) {
             let intake = try Database(settings.data.intakeDatabase, .readOnly)
@@ -103,8 +109,10 @@ final class AlertDesk: Sendable {
                 let store = try AlertStore(settings.data, site: site)
                 return Kept(
                     store: store, row: try store.mark(intake), book: try store.book(),
-                    doubleUse: try DoubleUseBook(store.database, settings.distances), facts: try store.lanes())
+                    doubleUse: try DoubleUseBook(store.database, settings.distances, settings.keep),
+                    facts: try store.lanes())
             }
+            isAnew = kept.row == 0
             (store, row, book, doubleUse, facts) = (kept.store, kept.row, kept.book, kept.doubleUse, kept.facts)
             started = now
         }
@@ -126,13 +134,20 @@ final class AlertDesk: Sendable {
             let now = SystemClock.wallMilliseconds()
             var isWhole = true
             var failure: String?
-            do throws(CollectorFailure) { isWhole = try read(&work, now: now) } catch { failure = error.description }
+            // Asked before: what they say is stored is read now.
+            let books = sources.books()
+            do throws(CollectorFailure) {
+                isWhole = try read(&work, now: now)
+                work.hasReadAll = isWhole
+            } catch { failure = error.description }
             // Records that cannot be read hold up no alert that needs none.
             do throws(CollectorFailure) {
-                if isWhole || !(0..<Self.lookMilliseconds).contains(now - work.looked) { try look(&work, now: now) }
+                if isWhole || !(0..<Self.lookMilliseconds).contains(now - work.looked) {
+                    try look(&work, books, now: now)
+                }
                 if !(0..<Self.pruneMilliseconds).contains(now - work.pruned) {
-                    work.pruned = now
-                    try work.doubleUse.prune(now: now)
+                    // A step at a time: alerts go on between.
+                    if try work.doubleUse.prune(now: now) { work.pruned = now }
                 }
             } catch { failure = failure ?? error.description }
             if let failure {
@@ -173,7 +188,7 @@ final class AlertDesk: Sendable {
                     for (index, record) in select.withBlob(4, Self.telling) {
                         facts[record.lane, default: LaneFacts()].note(record, received: received)
                         told.insert(record.lane)
-                        try doubleUse.anchor(record.moment, epoch: epoch, now: now)
+                        try doubleUse.anchor(record.moment, epoch: epoch, received: received, now: now)
                         try doubleUse.note(
                             record, row: row + Int64(index), epoch: epoch, received: received, now: now)
                     }
@@ -181,7 +196,7 @@ final class AlertDesk: Sendable {
                     isWhole = try !select.step()
                 } while !isWhole
                 if !isWhole { select.reset() }
-                try doubleUse.judge(now: now)
+                try doubleUse.judge()
                 for lane in told { if let facts = facts[lane] { try work.store.set(facts, of: lane) } }
                 try work.store.set(mark: row, received: marked)
             }
@@ -208,14 +223,16 @@ final class AlertDesk: Sendable {
 
     // MARK: Alerts
 
-    private func look(_ work: inout Work, now: Int64) throws(CollectorFailure) {
+    private func look(
+        _ work: inout Work, _ books: Intake.Snapshot, now: Int64
+    ) throws(CollectorFailure) {
         work.looked = now
         if !(0..<Self.ratesMilliseconds).contains(now - work.ratesRead) {
             work.ratesRead = now
             work.rates = try LaneRates.read(work.intake, now: now)
         }
-        let books = sources.books()
         try noteMissing(books, &work, now: now)
+        try noteRemoved(&work, now: now)
         if work.doubleUse.isChanged {
             work.found = try name(work.doubleUse.findings(most: Self.mostFindings), work)
         }
@@ -228,8 +245,10 @@ final class AlertDesk: Sendable {
         conditions.inside = sources.inside()
         conditions.isStoring = sources.isStoring()
         conditions.doubleUse = counts(work.found, now: now)
+        conditions.hasReadAll = work.hasReadAll
         var book = work.book
-        let effects = book.step(conditions.all(now: now), now: now)
+        let effects = book.step(
+            conditions.all(now: now), now: now, isUnknown: conditions.unknown(now: now))
         try work.store.write(effects)
         work.book = book
         let snapshot = Snapshot(
@@ -246,17 +265,37 @@ final class AlertDesk: Sendable {
             let missing = lane.ledger.missing
             guard missing != work.facts[lane.name]?.missing ?? 0 else { continue }
             var facts = work.facts[lane.name] ?? LaneFacts()
-            facts.note(missing: missing, at: now)
+            let noticed = work.isAnew ? try noticed(lane, work) : nil
+            facts.note(missing: missing, at: now, since: noticed?.first, grew: noticed?.last)
             try work.store.set(facts, of: lane.name)
             work.facts[lane.name] = facts
         }
+        if work.hasReadAll { work.isAnew = false }
+    }
+
+    /// When the first and the last hole of a lane were noticed.
+    private func noticed(_ lane: LaneBook, _ work: Work) throws(CollectorFailure) -> (first: Int64, last: Int64)? {
+        let select = try work.intake.prepare(
+            "SELECT min(noticed), max(noticed) FROM hole WHERE epoch IN (SELECT id FROM epoch WHERE lane = ?)")
+        select.bind(1, lane.row)
+        defer { select.reset() }
+        guard try select.step(), !select.isNull(0) else { return nil }
+        return (select.integer(0), select.integer(1))
+    }
+
+    /// `prune` removed what was too old: it is given out no more.
+    private func noteRemoved(_ work: inout Work, now: Int64) throws(CollectorFailure) {
+        let version = try work.store.database.integer("PRAGMA data_version")
+        guard version != work.version else { return }
+        work.version = version
+        work.book.forget(endedBefore: settings.keep.oldestAlert(now: now))
+        work.doubleUse.forget()
     }
 
     private func counts(_ found: [NamedDoubleUse], now: Int64) -> DoubleUseCounts {
         let oldest = now - Int64(settings.alerts.doubleUseMinutes) * 60_000
-        let recent = found.filter { $0.finding.foundMilliseconds > oldest && $0.finding.stands }
-        return DoubleUseCounts(
-            recent: recent.count, recentSinceMilliseconds: recent.map(\.finding.foundMilliseconds).min())
+        let recent = found.filter { $0.finding.stands }.map(\.finding.stoodMilliseconds).filter { $0 > oldest }
+        return DoubleUseCounts(recent: recent.count, recentSinceMilliseconds: recent.min())
     }
 
     private func name(

@@ -5,14 +5,17 @@
 ///               which order they ended
 ///     mark      the block of `intake.sqlite` up to which everything was read, and when that came in
 ///     lane      what the newest records of a lane say of its state (LaneFacts.swift); past: 16 bytes an epoch left;
-///               lost: `device code=since`, a line each
+///               lost: `device code=since`, a line each; clock_since, cause_since: since when it is so, NULL while all is well
 ///     passage   of the last days, by holder: row of `intake.sqlite`, lane, time, how that is known, way (DoubleUse.swift);
 ///               epoch and monotonic (ns): by which a clock is corrected later
 ///     anchor    of an epoch (its row in `intake.sqlite`): wall less monotonic time while the clock was trusted, ms
 ///     unnamed   five minutes (seconds since 1970) in which somebody left the site and nobody knows who
-///     finding   each double use; withdrawn: when a later record explained it
+///     finding   each double use; found: when the record came in that showed it; withdrawn: when a later one explained it;
+///               stood: since when it is certain, NULL while it is not
 enum AlertSchema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
+    /// `upgrade` brings the older ones up.
+    static let readable = 1...version
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -42,6 +45,23 @@ enum AlertSchema {
             second_row INTEGER NOT NULL, second_lane TEXT NOT NULL, second_at INTEGER NOT NULL,
             second_clock INTEGER NOT NULL, second_way INTEGER NOT NULL) STRICT;
         CREATE INDEX finding_holder ON finding(holder) WHERE withdrawn IS NULL;
-        PRAGMA user_version=1;
+        \(second)
         """
+
+    /// What version 2 added.
+    private static let second = """
+        ALTER TABLE lane ADD COLUMN clock_since INTEGER;
+        ALTER TABLE lane ADD COLUMN cause_since INTEGER;
+        ALTER TABLE finding ADD COLUMN stood INTEGER;
+        UPDATE finding SET stood = found WHERE certain = 1;
+        CREATE INDEX passage_at ON passage(at);
+        CREATE INDEX finding_found ON finding(found);
+        PRAGMA user_version=2;
+        """
+
+    /// Brings a database that an earlier program made up to this version.
+    static func upgrade(_ database: Database) throws(CollectorFailure) {
+        guard try database.integer("PRAGMA user_version") == 1 else { return }
+        try database.transaction { () throws(CollectorFailure) in try database.execute(second) }
+    }
 }

@@ -24,11 +24,12 @@ final class AlertStore {
                 try insert.run()
             }
         }
-        try SiteDirectory.check(database, site: site, version: AlertSchema.version)
+        try SiteDirectory.check(database, site: site, versions: AlertSchema.readable)
+        try AlertSchema.upgrade(database)
         insertAlert = try database.prepare("INSERT INTO alert VALUES(?,?,?,?,?,?,?,?,?,?,?)")
         updateAlert = try database.prepare(
             "UPDATE alert SET severity=?, until=?, text=?, advice=?, figures=?, ending=? WHERE id=?")
-        setLane = try database.prepare("INSERT OR REPLACE INTO lane VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+        setLane = try database.prepare("INSERT OR REPLACE INTO lane VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
         setMark = try database.prepare("UPDATE mark SET row=?, received=?")
     }
 
@@ -162,7 +163,7 @@ final class AlertStore {
         let select = try database.prepare(
             """
             SELECT name, epoch, sequence, past, zone_from, zone_to, clock, lost, cause, decided, statement, missing,
-            missing_since, missing_grew FROM lane
+            missing_since, missing_grew, clock_since, cause_since FROM lane
             """)
         var lanes: [ShortName: LaneFacts] = [:]
         while try select.step() {
@@ -183,6 +184,8 @@ final class AlertStore {
             facts.missing = UInt64(clamping: select.integer(11))
             facts.missingSinceMilliseconds = select.integer(12)
             facts.missingGrewMilliseconds = select.integer(13)
+            facts.clockSinceMilliseconds = select.isNull(14) ? nil : select.integer(14)
+            facts.causeSinceMilliseconds = select.isNull(15) ? nil : select.integer(15)
             lanes[name] = facts
         }
         return lanes
@@ -203,6 +206,8 @@ final class AlertStore {
         setLane.bind(12, Int64(clamping: facts.missing))
         setLane.bind(13, facts.missingSinceMilliseconds)
         setLane.bind(14, facts.missingGrewMilliseconds)
+        setLane.bind(15, facts.clockSinceMilliseconds)
+        setLane.bind(16, facts.causeSinceMilliseconds)
         try setLane.run()
     }
 

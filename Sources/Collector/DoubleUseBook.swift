@@ -4,10 +4,8 @@ import Framing
 /// The passages of the last days by holder, and the double uses among them, in `alerts.sqlite`: what is kept in memory does
 /// not grow with them. One thread's own; whoever calls makes the transaction.
 struct DoubleUseBook {
-    /// Passages older than that are forgotten: no lane that sends them later is compared.
-    static let keptMilliseconds: Int64 = 72 * 3_600_000
-    private static let findingsKeptMilliseconds: Int64 = 30 * 86_400_000
-    static let mostFindings = 100_000
+    /// What one step of `prune` removes at most.
+    private static let rowsAtOnce = 10_000
     /// Of one holder; a badge that passes more often belongs to nobody who walks.
     private static let mostPassages = 500
 
@@ -16,7 +14,10 @@ struct DoubleUseBook {
         var id: Int64
         var holder: UInt32
         var use: DoubleUse
+        /// When the record came in that showed it.
         var foundMilliseconds: Int64
+        /// Since when it is certain; when it was found while it is not.
+        var stoodMilliseconds: Int64
         /// When a record that came in later explained it.
         var withdrawnMilliseconds: Int64?
         /// Between the two somebody left the site whom nobody knows: in an emergency, by a free exit.
@@ -28,6 +29,7 @@ struct DoubleUseBook {
 
     private let database: Database
     private let distances: WalkingDistances
+    private let keep: Retention
     private let insertPassage: SQLStatement
     private let insertAnchor: SQLStatement
     private let selectAnchor: SQLStatement
@@ -39,15 +41,20 @@ struct DoubleUseBook {
     private let insertFinding: SQLStatement
     private let updateFinding: SQLStatement
     private let withdraw: SQLStatement
-    /// Whose passages are news.
-    private var touched: Set<UInt32> = []
+    /// Whose passages are news, and when the last of them came in.
+    private var touched: [UInt32: Int64] = [:]
+    /// When the passages of this transaction came in, by row.
+    private var received: [Int64: Int64] = [:]
     private var anchored: Set<Int64> = []
     /// Whether `findings` would answer otherwise than before.
     private(set) var isChanged = true
 
-    init(_ database: Database, _ distances: WalkingDistances) throws(CollectorFailure) {
+    init(
+        _ database: Database, _ distances: WalkingDistances, _ keep: Retention
+    ) throws(CollectorFailure) {
         self.database = database
         self.distances = distances
+        self.keep = keep
         insertPassage = try database.prepare("INSERT OR IGNORE INTO passage VALUES(?,?,?,?,?,?,?,?,?)")
         insertAnchor = try database.prepare("INSERT OR IGNORE INTO anchor VALUES(?,?)")
         selectAnchor = try database.prepare("SELECT offset FROM anchor WHERE epoch=?")
@@ -60,15 +67,21 @@ struct DoubleUseBook {
         selectFindings = try database.prepare(
             "SELECT id, kind, first_row, second_row, certain FROM finding WHERE holder=? AND withdrawn IS NULL")
         insertFinding = try database.prepare(
-            "INSERT INTO finding VALUES(NULL,?,?,?,?,?,NULL,?,?,?,?,?,?,?,?,?,?)")
-        updateFinding = try database.prepare("UPDATE finding SET certain=?, first_at=?, second_at=? WHERE id=?")
+            "INSERT INTO finding VALUES(NULL,?,?,?,?,?,NULL,?,?,?,?,?,?,?,?,?,?,?)")
+        updateFinding = try database.prepare(
+            """
+            UPDATE finding SET certain=?, stood=?, first_at=?, first_clock=?, second_at=?, second_clock=? WHERE id=?
+            """)
         withdraw = try database.prepare("UPDATE finding SET withdrawn=? WHERE id=?")
     }
 
     // MARK: Records
 
     /// A record with a trusted clock says how its epoch's two clocks stand to each other. `epoch`: its row in `intake.sqlite`.
-    mutating func anchor(_ moment: Moment, epoch: Int64, now: Int64) throws(CollectorFailure) {
+    /// `received`, `now`: ms since 1970-01-01 UTC.
+    mutating func anchor(
+        _ moment: Moment, epoch: Int64, received: Int64, now: Int64
+    ) throws(CollectorFailure) {
         // Whatever a lane says, sums of its clocks stay far from the end of 64 bits.
         guard moment.clock == .trusted, (1...now).contains(moment.wall.milliseconds), anchored.insert(epoch).inserted
         else { return }
@@ -80,7 +93,9 @@ struct DoubleUseBook {
         try insertAnchor.run()
         guard database.changes > 0 else { return }
         selectUnknown.bind(1, epoch)
-        while try selectUnknown.step() { touched.insert(UInt32(truncatingIfNeeded: selectUnknown.integer(0))) }
+        while try selectUnknown.step() {
+            touch(UInt32(truncatingIfNeeded: selectUnknown.integer(0)), received: received)
+        }
         correct.bind(1, offset)
         correct.bind(2, now)
         correct.bind(3, epoch)
@@ -113,7 +128,7 @@ struct DoubleUseBook {
                 selectAnchor.reset()
             }
         }
-        guard at > now - Self.keptMilliseconds else { return }
+        guard at > keep.oldestPassage(now: now) else { return }
         let way: DoubleUse.Passage.Way = crossing.entersSite ? .enters : crossing.leavesSite ? .leaves : .within
         insertPassage.bind(1, Int64(holder.number))
         insertPassage.bind(2, row)
@@ -125,20 +140,27 @@ struct DoubleUseBook {
         insertPassage.bind(8, epoch)
         insertPassage.bind(9, monotonic)
         try insertPassage.run()
-        touched.insert(holder.number)
+        touch(holder.number, received: received)
+        self.received[row] = received
+    }
+
+    private mutating func touch(_ holder: UInt32, received: Int64) {
+        touched[holder] = max(touched[holder] ?? received, received)
     }
 
     // MARK: Findings
 
-    /// Judges everybody whose passages are news.
-    mutating func judge(now: Int64) throws(CollectorFailure) {
-        for holder in touched { try judge(holder, now: now) }
-        touched = []
+    /// Judges everybody whose passages are news. What is found is found when it came in, also when it is read later.
+    mutating func judge() throws(CollectorFailure) {
+        for (holder, received) in touched { try judge(holder, received: received) }
+        touched = [:]
+        received = [:]
     }
 
-    /// After a transaction that failed: what it noted is not there.
+    /// After a transaction that failed, or when somebody else removed something: what was noted is not there.
     mutating func forget() {
-        touched = []
+        touched = [:]
+        received = [:]
         anchored = []
         isChanged = true
     }
@@ -149,7 +171,7 @@ struct DoubleUseBook {
         var second: Int64
     }
 
-    private mutating func judge(_ holder: UInt32, now: Int64) throws(CollectorFailure) {
+    private mutating func judge(_ holder: UInt32, received last: Int64) throws(CollectorFailure) {
         let passages = try passages(of: holder)
         let rows = Set(passages.map(\.row))
         var known: [Key: (id: Int64, isCertain: Bool)] = [:]
@@ -162,20 +184,23 @@ struct DoubleUseBook {
         for use in DoubleUse.judge(passages, distances) {
             let key = Key(kind: use.kind.rawValue, first: use.first.row, second: use.second.row)
             guard let before = known.removeValue(forKey: key) else {
-                try insert(use, of: holder, now: now)
+                try insert(use, of: holder, found: received[max(use.first.row, use.second.row)] ?? last)
                 continue
             }
             guard before.isCertain != use.isCertain else { continue }
             updateFinding.bind(1, use.isCertain ? 1 : 0)
-            updateFinding.bind(2, use.first.at)
-            updateFinding.bind(3, use.second.at)
-            updateFinding.bind(4, before.id)
+            updateFinding.bind(2, use.isCertain ? last : nil as Int64?)
+            updateFinding.bind(3, use.first.at)
+            updateFinding.bind(4, use.first.clock.rawValue)
+            updateFinding.bind(5, use.second.at)
+            updateFinding.bind(6, use.second.clock.rawValue)
+            updateFinding.bind(7, before.id)
             try updateFinding.run()
             isChanged = true
         }
         // One whose passages are kept no longer stays as it was found.
         for (key, finding) in known where rows.contains(key.first) && rows.contains(key.second) {
-            withdraw.bind(1, now)
+            withdraw.bind(1, last)
             withdraw.bind(2, finding.id)
             try withdraw.run()
             isChanged = true
@@ -203,12 +228,13 @@ struct DoubleUseBook {
             way: DoubleUse.Passage.Way(rawValue: select.integer(column + 4)) ?? .within, isDriven: isDriven)
     }
 
-    private mutating func insert(_ use: DoubleUse, of holder: UInt32, now: Int64) throws(CollectorFailure) {
+    private mutating func insert(_ use: DoubleUse, of holder: UInt32, found: Int64) throws(CollectorFailure) {
         insertFinding.bind(1, use.kind.rawValue)
         insertFinding.bind(2, Int64(holder))
         insertFinding.bind(3, use.isCertain ? 1 : 0)
         insertFinding.bind(4, use.walkingMilliseconds)
-        insertFinding.bind(5, now)
+        insertFinding.bind(5, found)
+        insertFinding.bind(16, use.isCertain ? found : nil as Int64?)
         for (place, passage) in [(Int32(6), use.first), (11, use.second)] {
             insertFinding.bind(place, passage.row)
             insertFinding.bind(place + 1, passage.lane.text)
@@ -228,7 +254,7 @@ struct DoubleUseBook {
         let select = try database.prepare(
             """
             SELECT id, kind, holder, certain, walking, found, withdrawn, first_row, first_lane, first_at, first_clock,
-            first_way, second_row, second_lane, second_at, second_clock, second_way FROM finding
+            first_way, second_row, second_lane, second_at, second_clock, second_way, coalesce(stood, found) FROM finding
             ORDER BY id DESC LIMIT ?
             """)
         select.bind(1, most)
@@ -241,7 +267,7 @@ struct DoubleUseBook {
             findings.append(
                 Finding(
                     id: select.integer(0), holder: UInt32(truncatingIfNeeded: select.integer(2)), use: use,
-                    foundMilliseconds: select.integer(5),
+                    foundMilliseconds: select.integer(5), stoodMilliseconds: select.integer(17),
                     withdrawnMilliseconds: select.isNull(6) ? nil : select.integer(6),
                     somebodyLeft: kind == .insideTwice
                         && unnamed.contains { ($0 + 300) * 1000 > use.first.at && $0 * 1000 < use.second.at }))
@@ -250,17 +276,26 @@ struct DoubleUseBook {
         return findings.reversed()
     }
 
-    /// Forgets what is old. To be called about once an hour.
-    mutating func prune(now: Int64) throws(CollectorFailure) {
-        let oldest = now - Self.keptMilliseconds
-        try database.execute(
-            """
-            DELETE FROM passage WHERE at < \(oldest);
-            DELETE FROM unnamed WHERE start < \(oldest / 1000);
-            DELETE FROM finding WHERE found < \(now - Self.findingsKeptMilliseconds)
-                OR id <= (SELECT max(id) FROM finding) - \(Self.mostFindings);
-            DELETE FROM anchor WHERE epoch < (SELECT max(epoch) FROM anchor) - 100000;
-            """)
-        isChanged = true
+    /// Forgets passages that are compared no longer, a bounded step of them; false: there are more. Findings are removed by
+    /// `prune`, and alerts.
+    mutating func prune(now: Int64) throws(CollectorFailure) -> Bool {
+        let oldest = keep.oldestPassage(now: now)
+        let isWhole = try database.transaction { [database] () throws(CollectorFailure) in
+            try database.execute(
+                """
+                DELETE FROM passage WHERE (holder, row) IN
+                    (SELECT holder, row FROM passage WHERE at < \(oldest) LIMIT \(Self.rowsAtOnce));
+                """)
+            guard database.changes < Self.rowsAtOnce else { return false }
+            try database.execute(
+                """
+                DELETE FROM unnamed WHERE start < \(oldest / 1000);
+                DELETE FROM anchor WHERE epoch < (SELECT max(epoch) FROM anchor) - 100000;
+                """)
+            return true
+        }
+        // What `findings` says of who left rests on it.
+        if isWhole { isChanged = true }
+        return isWhole
     }
 }

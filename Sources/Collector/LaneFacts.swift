@@ -15,9 +15,13 @@ struct LaneFacts: Hashable, Sendable {
     var from = ShortName.outside
     var to = ShortName.outside
     var clock = ClockTrust.trusted
+    /// Since when its clock is not trusted; nil while it is.
+    var clockSinceMilliseconds: Int64?
     /// Devices that are lost, by their codes, and since when: the lane's time where its clock was trusted, else when it came in.
     var lost: [UInt8: Int64] = [:]
     var cause = ModeCause.none
+    /// Since when there is a cause, and this one; nil while there is none.
+    var causeSinceMilliseconds: Int64?
     /// When the newest decision was made, on a clock that was trusted, and the statement that it stood on.
     var decidedMilliseconds: Int64?
     var statementMilliseconds: Int64?
@@ -48,22 +52,28 @@ struct LaneFacts: Hashable, Sendable {
             epoch = record.epoch
             // The lane tells anew what it misses.
             lost = [:]
-            cause = .none
+            note(ModeCause.none, at: received)
         }
         sequence = record.sequence
         (from, to) = (record.from, record.to)
         clock = record.moment.clock
         let isTrusted = clock == .trusted
+        clockSinceMilliseconds = isTrusted ? nil : clockSinceMilliseconds ?? received
         let said = record.moment.wall.milliseconds
         let wall = isTrusted && said > 0 ? min(said, received) : received
         switch record.event {
         case .device(let device, let isLost):
             if isLost { lost[device.code] = lost[device.code] ?? wall } else { lost[device.code] = nil }
-        case .mode(_, let cause): self.cause = cause
+        case .mode(_, let cause): note(cause, at: wall)
         case .credentials(let credentials): if isTrusted { note(credentials, at: wall) }
         case .decided(let decision): if isTrusted { note(decision.credentials, at: wall) }
         default: break
         }
+    }
+
+    private mutating func note(_ cause: ModeCause, at instant: Int64) {
+        if cause != self.cause { causeSinceMilliseconds = cause == .none ? nil : instant }
+        self.cause = cause
     }
 
     private mutating func note(_ credentials: CredentialsInForce, at wall: Int64) {
@@ -71,11 +81,12 @@ struct LaneFacts: Hashable, Sendable {
         statementMilliseconds = credentials.statementAsOf?.milliseconds
     }
 
-    /// How many records its ledger misses now.
-    mutating func note(missing now: UInt64, at instant: Int64) {
+    /// How many records its ledger misses now. `since`, `grew`: when the first and the last of them were noticed, where nobody
+    /// looked then.
+    mutating func note(missing now: UInt64, at instant: Int64, since: Int64? = nil, grew: Int64? = nil) {
         guard now != missing else { return }
-        if missing == 0 { missingSinceMilliseconds = instant }
-        if now > missing { missingGrewMilliseconds = instant }
+        if missing == 0 { missingSinceMilliseconds = min(since ?? instant, instant) }
+        if now > missing { missingGrewMilliseconds = min(grew ?? instant, instant) }
         missing = now
     }
 }

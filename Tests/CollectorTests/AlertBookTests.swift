@@ -50,6 +50,15 @@ struct AlertBookTests {
         #expect(book.standing.first { $0.kind == .holes }?.sinceMilliseconds == 61_000)
     }
 
+    @Test("an alert of which nothing is known stands on, and ends when it is known")
+    func unknown() {
+        var book = AlertBook()
+        _ = book.step([condition()], now: 0)
+        #expect(
+            book.step([], now: 1000, isUnknown: { kind, subject in kind == .laneOffline && subject == lane }).isEmpty)
+        #expect(book.step([], now: 2000, isUnknown: { kind, _ in kind == .holes }).count == 1)
+    }
+
     @Test("it ends when the condition did not hold for its time, at the moment at which it ceased")
     func ends() {
         var book = AlertBook()

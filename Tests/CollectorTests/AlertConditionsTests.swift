@@ -218,6 +218,40 @@ struct AlertConditionsTests {
         #expect(held(all) == ["lane-offline north-07"])
     }
 
+    @Test("nor what a lane said that still sends what happened long ago, nor anything while it is read")
+    func past() throws {
+        var all = try conditions()
+        var lane = book("north-07")
+        let record = makeRecord(at: morning - 61_000)
+        lane.heard(record.moment, now: morning)
+        all.lanes = [lane]
+        all.facts[name("north-07")] = facts([.device(.gate, lost: true)], clock: .behindFloor)
+        #expect(held(all) == [])
+        let device = Alert.Subject(kind: .device, id: "north-07/gate")
+        #expect(all.unknown(now: morning)(.deviceLost, device))
+        #expect(!all.unknown(now: morning)(.holes, Alert.Subject(kind: .lane, id: "north-07")))
+        lane.heard(nil, now: morning)
+        all.lanes = [lane]
+        #expect(held(all) == ["device-lost north-07/gate", "clock-not-trusted north-07"])
+        #expect(!all.unknown(now: morning)(.deviceLost, device))
+        // Its word is of now, whatever it still sends; since when it is so its records do not say yet.
+        lane.heard(record.moment, now: morning)
+        lane.heard(word: makeWord(at: morning - 2000), now: morning - 2000)
+        var speaking = all
+        speaking.lanes = [lane]
+        #expect(held(speaking) == [] && !speaking.unknown(now: morning)(.deviceLost, device))
+        var word = makeWord(at: morning - 2000)
+        word.lostDevices = 2
+        lane.heard(word: word, now: morning - 2000)
+        speaking.facts[name("north-07")] = facts([.device(.reader(1), lost: true)])
+        speaking.lanes = [lane]
+        #expect(held(speaking) == ["device-lost north-07/reader-1"])
+        #expect(speaking.all(now: morning).first?.sinceMilliseconds == nil)
+        all.hasReadAll = false
+        all.doubleUse = DoubleUseCounts(recent: 1, recentSinceMilliseconds: morning)
+        #expect(held(all) == [] && all.unknown(now: morning)(.doubleUse, .site))
+    }
+
     @Test("records that may still come are missed until they are there, those that cannot come for a day")
     func holes() throws {
         var all = try conditions()

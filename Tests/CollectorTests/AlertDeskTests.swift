@@ -10,7 +10,7 @@ import Testing
 /// A served site whose lanes send records; seconds are counted from an hour ago.
 private struct AlertBench {
     let bench: ServiceBench
-    private let start = SystemClock.wallMilliseconds() - 3_600_000
+    let start = SystemClock.wallMilliseconds() - 3_600_000
 
     init(_ change: (inout CollectorSettings) -> Void = { _ in }) throws {
         bench = try ServiceBench()
@@ -25,9 +25,43 @@ private struct AlertBench {
             event, epoch: epoch, sequence: sequence, lane: lane, from: out ? "ring" : "outside",
             to: out ? "outside" : "ring", at: clock == .trusted ? start + seconds * 1000 : seconds * 1000, clock: clock)
         if let monotonic { record.moment.monotonic = MonotonicTime(nanoseconds: UInt64(monotonic) * 1_000_000_000) }
-        let answer = try bench.post(
-            makeBody([record], site: bench.site, lane: lane, oldestHeld: position(epoch, 1)))
+        try send([record], position(epoch, 1), lane)
+        // As an uplink that has nothing more to send.
+        try send([], position(epoch, 1), lane)
+    }
+
+    func send(_ records: [JournalRecord], _ oldest: StoredThrough, _ lane: String = "north-07") throws {
+        let answer = try bench.post(makeBody(records, site: bench.site, lane: lane, oldestHeld: oldest))
         #expect(answer.status == 200, "\(answer.text)")
+    }
+
+    /// A lane's devices and clock over hours, as it says them; nothing of it holds at the end but what `last` says.
+    func history(_ last: [LaneEvent], rounds: Int = 50) -> [JournalRecord] {
+        var events: [LaneEvent] = []
+        for _ in 0..<rounds {
+            events += [
+                .device(.thermometer, lost: true), .mode(.outOfService, .journalFull),
+                .device(.thermometer, lost: false),
+                .mode(.normal, .none),
+            ]
+        }
+        return (events + last).enumerated().map { index, event in
+            makeRecord(
+                event, sequence: UInt64(index + 1), from: "outside", to: "ring",
+                at: start + Int64(index) * 2_000_000 / Int64(events.count))
+        }
+    }
+
+    /// Whether the desk has looked at all that is stored by now.
+    func isLookedAt() throws -> Bool {
+        let now = SystemClock.wallMilliseconds()
+        return try eventually { try bench.get("/v1/alerts").json["as_of_ms"] as? Int64 ?? 0 > now }
+    }
+
+    /// How many alerts there ever were.
+    func told() throws -> Int64 {
+        try Database(bench.data.alertDatabase, .readOnly).integer(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'alert'")
     }
 
     func alerts(_ query: String = "", _ list: String = "alerts") throws -> [[String: Any]] {
@@ -98,6 +132,85 @@ struct AlertDeskTests {
         })
         #expect(try bench.kinds(["device-lost"]))
         #expect(try FileSystem.read(file + ".damaged", limit: 100) == Array(content.utf8))
+    }
+
+    @Test(
+        "a lane that sends hours of history begins and ends no alert of what is over, and of what is not with its beginning"
+    )
+    func late() throws {
+        let bench = try AlertBench()
+        let history = bench.history([.device(.gate, lost: true)])
+        // Page by page, each with something lost at its end; the desk looks at each.
+        for page in [0..<1, 1..<5, 5..<9, 9..<history.count] {
+            try bench.send(Array(history[page]), position(1, 1))
+            #expect(try bench.isLookedAt())
+            #expect(try bench.alerts().isEmpty)
+        }
+        try bench.send([], position(1, 1))
+        #expect(try bench.kinds(["device-lost"]))
+        let alert = try #require(try bench.alerts().first)
+        #expect(alert["since_ms"] as? Int64 == history.last?.moment.wall.milliseconds)
+        #expect(try bench.told() == 1)
+    }
+
+    @Test("without alerts.sqlite what stands has its old beginning again, and nothing that is over is told anew")
+    func anew() throws {
+        let bench = try AlertBench()
+        try bench.send(bench.history([.device(.gate, lost: true)]), position(1, 1))
+        try bench.send([], position(1, 1))
+        // What lay between cannot come any more: it is told after two minutes.
+        try bench.send(
+            [(1, 1200), (3, 1500)].map { sequence, seconds in
+                makeRecord(
+                    ended(holder: 7), epoch: 2, sequence: sequence, lane: "west-01", to: "ring",
+                    at: bench.start + seconds * 1000)
+            }, position(2, 1), "west-01")
+        #expect(try bench.kinds(["device-lost", "double-use"]))
+        let before = try bench.alerts().map { "\($0["kind"] ?? "") \($0["since_ms"] ?? "")" }
+        let found = try bench.bench.get("/v1/double-use").json["findings"] as? [[String: Any]]
+        // What is stored came in ten minutes ago.
+        try bench.bench.restart {
+            $0.alerts.doubleUseMinutes = 5
+        } between: {
+            for suffix in ["-wal", "-shm", ""] {
+                try FileSystem.unlinkIfPresent(bench.bench.data.alertDatabase + suffix)
+            }
+            try Database(bench.bench.data.intakeDatabase, .readWrite).execute(
+                "UPDATE block SET received = received - 600000; UPDATE hole SET noticed = noticed - 600000")
+        }
+        try bench.send([], position(1, 1))
+        #expect(try bench.kinds(["device-lost", "holes"]))
+        let after = try bench.alerts()
+        #expect(before.contains("device-lost \(after.first?["since_ms"] ?? "")"))
+        let again = try bench.bench.get("/v1/double-use").json["findings"] as? [[String: Any]]
+        #expect(again?.count == 1 && found?.count == 1)
+        #expect(again?.first?["found_at"] as? String != found?.first?["found_at"] as? String)
+        #expect(try bench.told() == 2)
+        let now = SystemClock.wallMilliseconds()
+        #expect(after.allSatisfy { now - ($0["since_ms"] as? Int64 ?? now) > 500_000 })
+    }
+
+    @Test("an alert that stood over a restore stands on while what lanes sent is read again, and keeps its number")
+    func standsOn() throws {
+        let bench = try AlertBench()
+        // More than the desk reads before it looks.
+        let history = bench.history([.device(.gate, lost: true)], rounds: 5200)
+        for start in stride(from: 0, to: history.count, by: 1000) {
+            try bench.send(Array(history[start..<min(start + 1000, history.count)]), position(1, 1))
+        }
+        try bench.send([], position(1, 1))
+        #expect(try bench.kinds(["device-lost"]))
+        let before = try bench.alerts().first?["id"] as? Int
+        // Other books than those that were read: these are read from the beginning.
+        try bench.bench.restart(between: {
+            try Database(bench.bench.data.intakeDatabase, .readWrite).execute(
+                "UPDATE block SET received = received - 1")
+        })
+        try bench.send([], position(1, 1))
+        try bench.send(.device(.thermometer, lost: true), 30_000, 3000)
+        #expect(try eventually { try bench.alerts().filter { $0["kind"] as? String == "device-lost" }.count == 2 })
+        #expect(try bench.alerts().contains { $0["id"] as? Int == before })
+        #expect(try bench.alerts("?ended=0", "ended").isEmpty)
     }
 
     @Test("those that ended are given by a cursor, none twice and none left out")
