@@ -4,18 +4,24 @@ import Posix
 
 /// Removes what is older than it is to be kept: `lanekeeper-collector prune`, and `serve` once a day.
 ///
-/// In many small transactions with pauses between them, so that intake never waits for more than one of them. What stays
+/// In many small transactions with pauses between them that are at least as long, so that intake never waits for more than one
+/// of them and always has its turn. What stays
 /// right without the records: counts, different holders (`seen`), balances, epochs, holes and which sequences are stored
 /// (`stretch`), so that what a lane sends again is still known as sent. No record behind `mark`, which the start reads again,
 /// is removed: who passed in it is written to `seen` and the mark moved on first, in the same transaction. The newest block
 /// stays, since rows are counted on from it. Killed at any step it has done less, and the next one goes on.
 public struct Prune {
-    /// What one transaction removes at most: about 4 MiB of records.
-    static let blocksAtOnce = 32
+    /// What one transaction removes at most: about 4 MiB of records, however few there are in a block.
+    static let recordsAtOnce = 16_000
+    static let blocksAtOnce = 2000
     static let rowsAtOnce = 2000
-    /// Between two transactions; intake's are not longer.
-    private static let pauseMilliseconds: Int32 = 20
-    private static let day: Int64 = 86_400_000
+    /// Ids that are looked for at once, by whoever holds up nobody.
+    private static let idsAtOnce = 100_000
+    /// Between two transactions at least.
+    private static let pauseMilliseconds: UInt64 = 20
+    private static let longestPauseMilliseconds: UInt64 = 1000
+    /// Double uses of badges, whatever their age.
+    private static let mostFindings = 100_000
 
     public struct Removed: Sendable, Hashable {
         public var records = 0
@@ -26,8 +32,11 @@ public struct Prune {
         public var spans = 0
         public var entries = 0
         public var images: [String] = []
+        /// Alerts that ended, and double uses of badges.
+        public var alerts = 0
+        public var doubleUses = 0
 
-        var isNothing: Bool { records + spans + entries + images.count == 0 }
+        var isNothing: Bool { records + spans + entries + images.count + alerts + doubleUses == 0 }
 
         /// A line, for `audit` and for whoever asked.
         public var text: String {
@@ -38,6 +47,8 @@ public struct Prune {
             if let first = images.first, let last = images.last {
                 parts.append("\(images.count) images (\(first) to \(last))")
             }
+            if alerts > 0 { parts.append("\(alerts) alerts that ended") }
+            if doubleUses > 0 { parts.append("\(doubleUses) double uses of badges") }
             return parts.isEmpty ? "nothing" : parts.joined(separator: ", ")
         }
     }
@@ -50,19 +61,27 @@ public struct Prune {
     private let intake: Database
     private let writer: IntakeWriter
     private let site: Database
+    private let id: SiteID
+    private let patienceMilliseconds: Int32
 
-    public init(_ settings: CollectorSettings, isDryRun: Bool = false) throws(CollectorFailure) {
+    /// `patienceMilliseconds`: how long it waits for another's transaction, each time.
+    public init(
+        _ settings: CollectorSettings, isDryRun: Bool = false, patienceMilliseconds: Int32 = 10_000
+    ) throws(CollectorFailure) {
         data = settings.data
         retention = settings.keep
         images = settings.images
         calendar = settings.calendar
         self.isDryRun = isDryRun
-        let id = try data.key(.sitePublic, data.publicKeyFile).site
+        self.patienceMilliseconds = patienceMilliseconds
+        id = try data.key(.sitePublic, data.publicKeyFile).site
         intake = try Database(data.intakeDatabase, .readWrite)
         try intake.useWriteAheadLog()
-        try SiteDirectory.check(intake, site: id, version: IntakeSchema.version)
+        try SiteDirectory.check(
+            intake, site: id, version: IntakeSchema.version, older: "start `serve`, which takes it over")
         writer = try IntakeWriter(intake)
         site = try data.openSite().database
+        for database in [intake, site] { database.waitForOthers(milliseconds: patienceMilliseconds) }
     }
 
     /// - Parameters:
@@ -73,20 +92,29 @@ public struct Prune {
         by who: String, now: Int64 = SystemClock.wallMilliseconds(), isStopping: () -> Bool = { false }
     ) throws(CollectorFailure) -> Removed {
         var removed = Removed()
-        let records = now - Int64(retention.recordsDays) * Self.day
-        let counts = (now - Int64(retention.countsDays) * Self.day) / 1000
-        let audit = now - Int64(retention.auditDays) * Self.day
         var failure: CollectorFailure?
-        do throws(CollectorFailure) {
-            try removeRecords(before: records, &removed, isStopping)
-            try removeCounts(before: counts, &removed, isStopping)
-            try removeFlows(before: counts, &removed, isStopping)
-            try removeEntries(before: audit, &removed, isStopping)
-            if !isDryRun, let lock = try data.lockIfFree(data.importLock) {
-                defer { withExtendedLifetime(lock) {} }
-                removed.images = try ImageShelf(data, site, images).prune(now: now)
-            }
-        } catch { failure = error }
+        // What fails of one keeps no other.
+        func attempt(_ body: () throws(CollectorFailure) -> Void) {
+            do throws(CollectorFailure) { try body() } catch { failure = failure ?? error }
+        }
+        attempt { () throws(CollectorFailure) in
+            try removeRecords(before: retention.oldestRecord(now: now), &removed, isStopping)
+        }
+        attempt { () throws(CollectorFailure) in
+            try removeCounts(before: retention.oldestCount(now: now) / 1000, &removed, isStopping)
+        }
+        attempt { () throws(CollectorFailure) in
+            try removeFlows(before: retention.oldestCount(now: now) / 1000, &removed, isStopping)
+        }
+        attempt { () throws(CollectorFailure) in try removeAlerts(now: now, &removed, isStopping) }
+        attempt { () throws(CollectorFailure) in
+            try removeEntries(before: retention.oldestEntry(now: now), &removed, isStopping)
+        }
+        attempt { () throws(CollectorFailure) in
+            guard !isDryRun, let lock = try data.lockIfFree(data.importLock) else { return }
+            defer { withExtendedLifetime(lock) {} }
+            removed.images = try ImageShelf(data, site, images).prune(now: now)
+        }
         // Also what went before something failed.
         if !isDryRun, !removed.isNothing {
             try AuditTrail(site).add(who, "prune", removed.text, at: SystemClock.wallMilliseconds())
@@ -113,7 +141,7 @@ public struct Prune {
                 var found: (first: Int64, last: Int64, end: Int64, records: Int)?
                 while try oldest.step() {
                     let (id, count) = (oldest.integer(0), oldest.integer(1))
-                    guard oldest.integer(2) < before else { break }
+                    guard oldest.integer(2) < before, (found?.records ?? 0) < Self.recordsAtOnce else { break }
                     found = (found?.first ?? id, id, id + count - 1, (found?.records ?? 0) + Int(count))
                 }
                 guard let found, !isDryRun else { return found }
@@ -221,7 +249,8 @@ public struct Prune {
         }
     }
 
-    /// What the office decided and operators corrected rests on its entry, as long as it stands.
+    /// What the office decided and operators corrected rests on its entry, as long as it stands. An entry on which nothing
+    /// rests stays so: they are looked for while nobody waits.
     private func removeEntries(
         before: Int64, _ removed: inout Removed, _ isStopping: () -> Bool
     ) throws(CollectorFailure) {
@@ -233,19 +262,84 @@ public struct Prune {
             removed.entries = Int(try site.integer("SELECT count(*) \(old)"))
             return
         }
+        let remove = try site.prepare("DELETE FROM audit WHERE id = ?")
         while !isStopping() {
-            try site.execute("DELETE FROM audit WHERE id IN (SELECT id \(old) LIMIT \(Self.rowsAtOnce))")
-            let count = site.changes
-            removed.entries += count
-            if count < Self.rowsAtOnce { return }
-            pause()
+            var ids: [Int64] = []
+            let select = try site.prepare("SELECT id \(old) LIMIT \(Self.idsAtOnce)")
+            while try select.step() { ids.append(select.integer(0)) }
+            for start in stride(from: 0, to: ids.count, by: Self.rowsAtOnce) where !isStopping() {
+                let part = ids[start..<min(ids.count, start + Self.rowsAtOnce)]
+                try step(site) { () throws(CollectorFailure) in
+                    for id in part {
+                        remove.bind(1, id)
+                        try remove.run()
+                    }
+                }
+                removed.entries += part.count
+            }
+            if ids.count < Self.idsAtOnce { return }
+        }
+    }
+
+    /// Of `alerts.sqlite`, where it is and can be read: what is damaged `serve` begins anew. The newest one that ended stays:
+    /// they are counted on from it.
+    private func removeAlerts(
+        now: Int64, _ removed: inout Removed, _ isStopping: () -> Bool
+    ) throws(CollectorFailure) {
+        let isThere = try collecting { () throws(SystemFailure) in
+            try FileSystem.statusIfPresent(data.alertDatabase) != nil
+        }
+        guard isThere else { return }
+        let database = try Database(data.alertDatabase, .readWrite)
+        try SiteDirectory.check(
+            database, site: id, version: AlertSchema.version, older: "start `serve`, which takes it over")
+        database.waitForOthers(milliseconds: patienceMilliseconds)
+        let alerts = """
+            FROM alert WHERE until < \(retention.oldestAlert(now: now))
+            AND ending < (SELECT max(ending) FROM alert)
+            """
+        let findings = """
+            FROM finding WHERE found < \(retention.oldestRecord(now: now))
+            OR id <= (SELECT max(id) FROM finding) - \(Self.mostFindings)
+            """
+        guard !isDryRun else {
+            removed.alerts = Int(try database.integer("SELECT count(*) \(alerts)"))
+            removed.doubleUses = Int(try database.integer("SELECT count(*) \(findings)"))
+            return
+        }
+        for (table, old, count) in [
+            ("alert", alerts, \Removed.alerts), ("finding", findings, \Removed.doubleUses),
+        ] {
+            while !isStopping() {
+                let changes = try step(database) { () throws(CollectorFailure) in
+                    try database.execute(
+                        "DELETE FROM \(table) WHERE id IN (SELECT id \(old) LIMIT \(Self.rowsAtOnce))")
+                    return database.changes
+                }
+                removed[keyPath: count] += changes
+                if changes < Self.rowsAtOnce { break }
+            }
         }
     }
 
     private func step<Value>(_ body: () throws(CollectorFailure) -> Value) throws(CollectorFailure) -> Value {
-        defer { pause() }
-        return try intake.transaction(body)
+        try step(intake, body)
     }
 
-    private func pause() { if !isDryRun { _ = poll(nil, 0, Self.pauseMilliseconds) } }
+    /// A transaction, and a pause in which others have theirs.
+    private func step<Value>(
+        _ database: Database, _ body: () throws(CollectorFailure) -> Value
+    ) throws(CollectorFailure) -> Value {
+        guard !isDryRun else { return try body() }
+        var began: UInt64?
+        defer {
+            let took = began.map { (SystemClock.monotonicNanoseconds() - $0) / 1_000_000 } ?? 0
+            _ = poll(nil, 0, Int32(min(max(Self.pauseMilliseconds, took), Self.longestPauseMilliseconds)))
+        }
+        return try database.transaction { () throws(CollectorFailure) in
+            // Waiting for others is no work.
+            began = SystemClock.monotonicNanoseconds()
+            return try body()
+        }
+    }
 }

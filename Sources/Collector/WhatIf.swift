@@ -83,7 +83,8 @@ public struct WhatIf {
         history = try CredentialHistory(data)
         database = try Database(data.intakeDatabase, .readOnly)
         let site = try data.key(.sitePublic, data.publicKeyFile).site
-        try SiteDirectory.check(database, site: site, version: IntakeSchema.version)
+        try SiteDirectory.check(
+            database, site: site, version: IntakeSchema.version, older: "start `serve`, which takes it over")
         let siteDatabase = try Database(data.siteDatabase, .readOnly)
         try SiteDirectory.check(siteDatabase, site: site, version: SiteSchema.version)
         selectHolder = try siteDatabase.prepare("SELECT id FROM holder WHERE number = ?")

@@ -148,7 +148,12 @@ import Testing
     func stops() throws {
         let bench = try StoreBench()
         let store = try bench.open()
-        try send(1...80, at: morning, to: store, bench)
+        let count = Prune.blocksAtOnce + 10
+        _ = try store.store(
+            (1...UInt64(count)).map {
+                IntakeStore.Request(
+                    batch: try bench.batch(visit($0, at: morning), oldestHeld: position(1, 1)), connection: 1)
+            }, now: morning + 5000)
         let now = morning + 100 * Self.day
         var asked = 0
         let first = try Prune(try settings(bench)).run(by: "me", now: now) {
@@ -157,7 +162,82 @@ import Testing
         }
         #expect(first.records == 2 * Prune.blocksAtOnce)
         let second = try Prune(try settings(bench)).run(by: "me", now: now)
-        #expect(first.records + second.records == 158)
+        #expect(first.records + second.records == 2 * count - 2)
+    }
+
+    @Test("a step removes as much of small blocks as of great ones, and neither is more than it says")
+    func steps() throws {
+        for (records, blocks, expected) in [(1, 3000, Prune.blocksAtOnce), (1000, 20, 16)] {
+            let bench = try StoreBench()
+            _ = try bench.open()
+            let database = try Database(bench.data.intakeDatabase, .readWrite)
+            try database.execute(
+                """
+                WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < \(blocks))
+                INSERT INTO block SELECT (n - 1) * \(records) + 1, 1, (n - 1) * \(records) + 1, \(records), 0,
+                zeroblob(\(records * 256)) FROM number;
+                UPDATE mark SET row = \(records * blocks);
+                """)
+            var asked = 0
+            let removed = try Prune(try settings(bench)).run(by: "me", now: morning) {
+                asked += 1
+                return asked > 1
+            }
+            #expect(removed.records == expected * records)
+        }
+    }
+
+    @Test("whoever holds the database at that moment puts it off by moments, not by a day")
+    func busy() throws {
+        let bench = try StoreBench()
+        let old = SystemClock.wallMilliseconds() - 200 * Self.day
+        let store = try bench.open(now: old)
+        try send(1...3, at: old, to: store, bench)
+        let other = try Database(bench.data.intakeDatabase, .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        let thread = try PruneThread(try settings(bench), first: 0, retry: 1, patience: 10)
+        // It has met the lock when its first attempt has told of the pages it could not have.
+        #expect(try eventually { thread.failures > 0 })
+        #expect(try blocks(bench) == 3)
+        try other.execute("ROLLBACK")
+        #expect(try eventually { try blocks(bench) == 1 })
+        thread.stop()
+    }
+
+    @Test(
+        "alerts that ended go after their time, double uses after that of records, the newest end and what stands never"
+    )
+    func alerts() throws {
+        let bench = try StoreBench()
+        _ = try bench.open()
+        let store = try AlertStore(bench.data, site: bench.site)
+        var book = AlertBook()
+        let now = morning + 500 * Self.day
+        for (number, at) in [morning, now - 50 * Self.day, now].enumerated() {
+            let condition = AlertBook.Condition(
+                kind: .laneOffline, subject: Alert.Subject(kind: .lane, id: "north-0\(number)"))
+            try store.write(book.step([condition], now: at))
+            try store.write(book.step([], now: at))
+        }
+        let standing = AlertBook.Condition(kind: .insideNotKnown, subject: .site)
+        try store.write(book.step([standing], now: morning))
+        try store.database.execute(
+            """
+            INSERT INTO finding(kind, holder, certain, walking, found, first_row, first_lane, first_at, first_clock, first_way,
+                second_row, second_lane, second_at, second_clock, second_way, stood)
+            VALUES(1, 7, 1, 0, \(now - 31 * Self.day), 1, 'a', 0, 0, 1, 2, 'b', 0, 0, 1, 0),
+                (1, 7, 1, 0, \(now - 29 * Self.day), 1, 'a', 0, 0, 1, 2, 'b', 0, 0, 1, 0);
+            """)
+        var settings = try settings(bench)
+        settings.keep.alertsDays = 100
+        let planned = try Prune(settings, isDryRun: true).run(by: "me", now: now)
+        let removed = try Prune(settings).run(by: "me", now: now)
+        #expect(planned == removed && removed.text == "1 alerts that ended, 1 double uses of badges")
+        settings.keep.alertsDays = 1
+        _ = try Prune(settings).run(by: "me", now: now + 40 * Self.day)
+        let kept = try store.book()
+        #expect(kept.standing.map(\.kind) == [.insideNotKnown] && kept.ended.map(\.ending) == [3])
+        #expect(try AuditTrail.lines(bench.data, count: 2).first?.contains("1 alerts that ended") == true)
     }
 
     @Test("a thread removes it by itself, and ends when it is told to")
