@@ -86,8 +86,11 @@ struct AlertConditions {
             lane, facts[lane.name] ?? LaneFacts(), areFactsOfNow: hasReadAll && !isBehind(lane, now))
         var told =
             devices(state) + [clock(state), statement(state, now), journal(state), hang(state)].compactMap { $0 }
-        if let silence = daemon(lane, now) { told.append(silence) }
         if !isKnown(lane, now) { for index in told.indices { told[index].certainty = .unknown } }
+        if var silence = daemon(lane, now) {
+            if isSilent { silence.certainty = .unknown }
+            told.append(silence)
+        }
         if let tailgating = tailgating(lane.name) { told.append(tailgating) }
         return found + told
     }

@@ -4,9 +4,10 @@ import Posix
 
 /// `lanekeeper-collector backup`: a folder with all that a site needs to go on, made while `serve` and `import` run.
 ///
-/// Each database is copied as of one instant. Their order makes them fit: what lanes sent first, then, while nobody
-/// publishes, what the site publishes. So no record names a holder whom `site.sqlite` does not know, and no change an image
-/// that it does not know. The folder has its name only when all of it is there and durable.
+/// Each database is copied as of one instant. Their order makes them fit: how far alerts have read what lanes sent, then what
+/// lanes sent, then, of an instant in which nobody publishes, what the site publishes. So no record names a holder whom
+/// `site.sqlite` does not know, and no change an image that it does not know. However slow the target is, nobody waits for
+/// more than that instant. The folder has its name only when all of it is there and durable.
 public struct Backup {
     /// An import may be under way.
     private static let patienceMilliseconds = 60_000
@@ -16,11 +17,18 @@ public struct Backup {
     private let data: SiteDirectory
     private let target: String
     private let withKeys: Bool
+    private let copying: (_ name: String) -> Void
 
     public init(_ data: SiteDirectory, to target: String, withKeys: Bool) {
+        self.init(data, to: target, withKeys: withKeys) { _ in }
+    }
+
+    /// `copying`: called while each database and image is copied, and once after it.
+    init(_ data: SiteDirectory, to target: String, withKeys: Bool, copying: @escaping (_ name: String) -> Void) {
         self.data = data
         self.target = target
         self.withKeys = withKeys
+        self.copying = copying
     }
 
     /// What was done, in a line or two.
@@ -37,12 +45,12 @@ public struct Backup {
         // Of one that was killed: the lock says that none is under way.
         try Self.remove(partial)
         do throws(CollectorFailure) {
-            let manifest = try fill(partial, site)
+            let (manifest, withoutAlerts) = try fill(partial, site)
             try collecting { () throws(SystemFailure) in
                 try FileSystem.rename(partial, to: target)
                 try FileSystem.syncDirectory(FileSystem.parent(of: target))
             }
-            return Self.said(manifest, target)
+            return Self.said(manifest, target) + (withoutAlerts.map { "alerts.sqlite is not in it: \($0)\n" } ?? "")
         } catch {
             try? Self.remove(partial)
             throw error
@@ -58,29 +66,29 @@ public struct Backup {
         return "\(target): \(manifest.files.count) files, \(bytes) bytes\n\(keys)\n"
     }
 
-    private func fill(_ folder: String, _ site: SiteID) throws(CollectorFailure) -> BackupManifest {
+    /// `withoutAlerts`: why these are not in it though they are there.
+    private func fill(
+        _ folder: String, _ site: SiteID
+    ) throws(CollectorFailure) -> (BackupManifest, withoutAlerts: String?) {
         try collecting { () throws(SystemFailure) in
             for part in ["", "/images", "/keys"] { try FileSystem.makeDirectories(folder + part, mode: 0o700) }
         }
         var manifest = BackupManifest(
             site: site, madeMilliseconds: SystemClock.wallMilliseconds(), hasSecretKeys: withKeys)
+        let withoutAlerts = try copyAlerts(site, to: folder, &manifest)
         manifest.files.append(
-            try copy(data.intakeDatabase, IntakeSchema.version, site, to: folder, "intake.sqlite"))
-        let importLock = try lockImport()
-        defer { withExtendedLifetime(importLock) {} }
-        try whileNobodyPublishes { () throws(CollectorFailure) in
-            for (path, version, name) in [
-                (data.changeDatabase, ChangeSchema.version, "changes.sqlite"),
-                (data.siteDatabase, SiteSchema.version, "site.sqlite"),
-                (data.enrolmentDatabase, nil, "enrolment.sqlite"),
-            ] as [(String, Int64?, String)] {
-                manifest.files.append(try copy(path, version, site, to: folder, name))
-            }
+            try copy(data.intakeDatabase, IntakeSchema.readable, site, to: folder, "intake.sqlite"))
+        let held = try holdInstant(site)
+        for (name, database) in held.databases {
+            let target = "\(folder)/\(name)"
+            try database.copyHeldInstant(to: target)
+            manifest.files.append(try BackupManifest.seal(target, as: name))
+            copying(name)
         }
-        for name in try images() {
+        for (name, file) in held.images {
             manifest.files.append(
-                try BackupManifest.copy(
-                    "\(data.images)/\(name)", to: "\(folder)/images/\(name)", as: "images/\(name)"))
+                try BackupManifest.copy(file, to: "\(folder)/images/\(name)", as: "images/\(name)"))
+            copying("images/\(name)")
         }
         for name in BackupManifest.publicKeys + (withKeys ? BackupManifest.secretKeys : []) {
             manifest.files.append(try BackupManifest.copy("\(data.path)/\(name)", to: "\(folder)/\(name)", as: name))
@@ -91,7 +99,39 @@ public struct Backup {
             try FileSystem.syncDirectory("\(folder)/keys")
             try FileSystem.replace("\(folder)/\(BackupManifest.name)", with: Array(text.utf8), mode: 0o600)
         }
-        return manifest
+        return (manifest, withoutAlerts)
+    }
+
+    /// What speaks of each other, as of one instant: to be copied by and by.
+    private struct Held {
+        var databases: [(name: String, database: Database)] = []
+        var images: [(name: String, file: Descriptor)] = []
+    }
+
+    /// While nobody publishes or imports; when it returns, everybody may again.
+    private func holdInstant(_ site: SiteID) throws(CollectorFailure) -> Held {
+        let importLock = try lockImport()
+        defer { withExtendedLifetime(importLock) {} }
+        var held = Held()
+        try whileNobodyPublishes { () throws(CollectorFailure) in
+            for (path, version, name) in [
+                (data.changeDatabase, ChangeSchema.version, "changes.sqlite"),
+                (data.siteDatabase, SiteSchema.version, "site.sqlite"),
+                (data.enrolmentDatabase, EnrolmentSchema.version, "enrolment.sqlite"),
+            ] {
+                let database = try Database(path, .readOnly)
+                try SiteDirectory.check(database, site: site, version: version)
+                try database.holdInstant()
+                held.databases.append((name, database))
+            }
+        }
+        // One that is removed from here on is still read by its descriptor.
+        for name in try images() {
+            let path = "\(data.images)/\(name)"
+            held.images.append(
+                (name, try collecting { () throws(SystemFailure) in try Descriptor.open(path, [.read, .noFollow]) }))
+        }
+        return held
     }
 
     /// The one in force, its basis, and those that an operator may still publish; others only recompute old decisions.
@@ -115,13 +155,37 @@ public struct Backup {
 
     // MARK: Databases
 
+    /// Before what lanes sent: then they never say of a row that is not in the backup that it was read. They come again from
+    /// what lanes sent, all but the history: what is wrong with them is no reason to have no backup. Returns that, nil when
+    /// they were copied or are not there.
+    private func copyAlerts(
+        _ site: SiteID, to folder: String, _ manifest: inout BackupManifest
+    ) throws(CollectorFailure) -> String? {
+        do throws(CollectorFailure) {
+            let isThere = try collecting { () throws(SystemFailure) in
+                try FileSystem.statusIfPresent(data.alertDatabase) != nil
+            }
+            guard isThere else { return nil }
+            manifest.files.append(
+                try copy(data.alertDatabase, AlertSchema.readable, site, to: folder, "alerts.sqlite"))
+            return nil
+        } catch {
+            try collecting { () throws(SystemFailure) in try FileSystem.unlinkIfPresent("\(folder)/alerts.sqlite") }
+            return error.description
+        }
+    }
+
+    /// `versions`: those that `restore` brings back.
     private func copy(
-        _ path: String, _ version: Int64?, _ site: SiteID, to folder: String, _ name: String
+        _ path: String, _ versions: ClosedRange<Int64>, _ site: SiteID, to folder: String, _ name: String
     ) throws(CollectorFailure) -> BackupManifest.File {
         let database = try Database(path, .readOnly)
-        if let version { try SiteDirectory.check(database, site: site, version: version) }
+        try SiteDirectory.check(database, site: site, versions: versions)
         let target = "\(folder)/\(name)"
+        database.whileRunning { copying(name) }
         try database.copy(to: target)
+        database.whileRunning(nil)
+        copying(name)
         return try BackupManifest.seal(target, as: name)
     }
 
@@ -179,18 +243,5 @@ public struct Backup {
                 }
             }
         }
-    }
-}
-
-extension Database {
-    /// All of it as of one instant, to a file of its own, 0600. Others read and write meanwhile.
-    func copy(to target: String) throws(CollectorFailure) {
-        try collecting { () throws(SystemFailure) in
-            // SQLite takes an empty file as it is, with its mode.
-            _ = try Descriptor.open(target, [.write, .create, .exclusive, .noFollow], mode: 0o600)
-        }
-        let copy = try prepare("VACUUM INTO ?")
-        copy.bind(1, target)
-        try copy.run()
     }
 }

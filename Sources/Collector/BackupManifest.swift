@@ -14,6 +14,8 @@ struct BackupManifest: Equatable {
     static let name = "manifest"
     static let mostBytes = 1 << 20
     static let databases = ["intake.sqlite", "changes.sqlite", "site.sqlite", "enrolment.sqlite"]
+    /// What is in it when it was there, and readable.
+    static let optionalDatabases = ["alerts.sqlite"]
     static let publicKeys = ["keys/site.pub", "keys/ca.pem"]
     static let secretKeys = ["keys/ca.key", "keys/badge.key", "keys/site.key"]
     private static let first = "lanekeeper backup 1"
@@ -36,6 +38,11 @@ struct BackupManifest: Equatable {
         ]
         lines += files.map { "\($0.digestHex) \($0.bytes) \($0.name)" }
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// The databases that this backup has.
+    var presentDatabases: [String] {
+        Self.databases + Self.optionalDatabases.filter { name in files.contains { $0.name == name } }
     }
 
     /// nil: it is none, or something is missing in it.
@@ -71,7 +78,7 @@ struct BackupManifest: Equatable {
 
     /// Only what a backup has: no name leads out of the folder.
     private static func isName(_ name: String) -> Bool {
-        if (databases + publicKeys + secretKeys).contains(name) { return true }
+        if (databases + optionalDatabases + publicKeys + secretKeys).contains(name) { return true }
         guard name.hasPrefix("images/"), name.hasSuffix(".img"), name.utf8.count == 31 else { return false }
         return name.utf8.dropFirst(7).dropLast(4).allSatisfy { (0x30...0x39).contains($0) }
     }
@@ -79,6 +86,10 @@ struct BackupManifest: Equatable {
     /// Copies a file, 0600 and durable; its line of the manifest.
     static func copy(_ source: String, to target: String, as name: String) throws(CollectorFailure) -> File {
         let from = try collecting { () throws(SystemFailure) in try Descriptor.open(source, [.read, .noFollow]) }
+        return try copy(from, to: target, as: name)
+    }
+
+    static func copy(_ from: Descriptor, to target: String, as name: String) throws(CollectorFailure) -> File {
         let to = try collecting { () throws(SystemFailure) in
             try Descriptor.open(target, [.write, .create, .exclusive, .noFollow], mode: 0o600)
         }

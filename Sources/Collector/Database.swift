@@ -6,6 +6,7 @@ final class Database: @unchecked Sendable {
     // Unchecked: handed from the thread that opens it to the one that uses it, never shared.
     fileprivate let handle: OpaquePointer
     let path: String
+    private var during: (() -> Void)?
 
     enum Access {
         /// Makes the file when it is not there, mode 0600: holder ids stand in it.
@@ -47,10 +48,14 @@ final class Database: @unchecked Sendable {
     /// Other connections' transactions are waited for so long.
     func waitForOthers(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 
-    /// Commits reach the disk before they return, readers never wait, and a checkpoint is made every 16 MiB of log.
+    /// Commits reach the disk before they return, readers never wait, and a checkpoint is made every 16 MiB of log. Where a
+    /// reader that took long let the log grow beyond 64 MiB, its file becomes smaller again.
     func useWriteAheadLog() throws(CollectorFailure) {
         try execute(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4096;")
+            """
+            PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4096;
+            PRAGMA journal_size_limit=67108864;
+            """)
     }
 
     func execute(_ sql: String) throws(CollectorFailure) {
@@ -72,6 +77,52 @@ final class Database: @unchecked Sendable {
             _ = try? execute("ROLLBACK")
             throw error
         }
+    }
+
+    // MARK: Copies
+
+    /// From here on this connection reads the database as of now. Others go on writing.
+    func holdInstant() throws(CollectorFailure) {
+        try execute("BEGIN")
+        _ = try integer("SELECT count(*) FROM sqlite_schema")
+    }
+
+    /// All of it as of the instant that it holds, to a file of its own, 0600, some pages at a time; then it is held no longer.
+    func copyHeldInstant(to target: String) throws(CollectorFailure) {
+        let copy = try Database(target, .create)
+        guard let work = sqlite3_backup_init(copy.handle, "main", handle, "main") else {
+            throw copy.failure("copy to", sqlite3_errcode(copy.handle))
+        }
+        var code = SQLITE_OK
+        while code == SQLITE_OK { code = sqlite3_backup_step(work, 1024) }
+        sqlite3_backup_finish(work)
+        guard code == SQLITE_DONE else { throw copy.failure("copy to", code) }
+        // One file: a log beside it would be part of it.
+        try copy.execute("PRAGMA journal_mode=DELETE")
+        try execute("ROLLBACK")
+    }
+
+    /// All of it as of one instant and without what is free in it, to a file of its own, 0600. Others read and write meanwhile.
+    func copy(to target: String) throws(CollectorFailure) {
+        try collecting { () throws(SystemFailure) in
+            // SQLite takes an empty file as it is, with its mode.
+            _ = try Descriptor.open(target, [.write, .create, .exclusive, .noFollow], mode: 0o600)
+        }
+        let copy = try prepare("VACUUM INTO ?")
+        copy.bind(1, target)
+        try copy.run()
+    }
+
+    /// Calls `body` again and again while a statement of this connection runs.
+    func whileRunning(_ body: (() -> Void)?) {
+        during = body
+        sqlite3_progress_handler(
+            handle, body == nil ? 0 : 100,
+            { context in
+                guard let context else { return 0 }
+                Unmanaged<Database>.fromOpaque(context).takeUnretainedValue().during?()
+                return 0
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     /// Rows that the last INSERT, UPDATE or DELETE touched.

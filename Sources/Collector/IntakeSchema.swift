@@ -19,6 +19,8 @@
 ///     zone_since  from when on that is counted; 0: from the beginning
 enum IntakeSchema {
     static let version: Int64 = 5
+    /// `IntakeUpgrade` takes the older ones over.
+    static let readable = 1...version
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;
@@ -92,6 +94,8 @@ enum IntakeSchema {
 ///     correction  what an operator put right of a count
 enum SiteSchema {
     static let version: Int64 = 4
+    /// `upgrade` brings the older ones up.
+    static let readable = 1...version
 
     static let sql = """
         CREATE TABLE site(id BLOB NOT NULL) STRICT;

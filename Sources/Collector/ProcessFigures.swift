@@ -25,6 +25,7 @@ final class ProcessFigures: Sendable {
         databases = [
             ("intake", directory.intakeDatabase), ("site", directory.siteDatabase),
             ("changes", directory.changeDatabase), ("enrolment", directory.enrolmentDatabase),
+            ("alerts", directory.alertDatabase),
         ]
     }
 

@@ -31,7 +31,7 @@ public struct Restore {
         do throws(CollectorFailure) {
             try fill(staged, manifest)
             try check(staged, manifest, by: who)
-            try takePlace(staged)
+            try takePlace(staged, manifest)
         } catch {
             try? Backup.remove(staged.path)
             throw error
@@ -116,7 +116,7 @@ public struct Restore {
             throw CollectorFailure(
                 "restore", "site.key", "site.pub is not its public part", advice: "give the keys of this site")
         }
-        for name in BackupManifest.databases {
+        for name in manifest.presentDatabases {
             let database = try Database("\(staged.path)/\(name)", .readWrite)
             let words = try database.prepare("PRAGMA integrity_check(1)")
             let isWhole = try words.step() && words.text(0) == "ok"
@@ -126,11 +126,29 @@ public struct Restore {
                     "restore", "\(backup)/\(name)", "its pages are not whole", advice: "take another backup")
             }
         }
-        try SiteDirectory.check(
-            try Database(staged.intakeDatabase, .readOnly), site: manifest.site, version: IntakeSchema.version)
-        try SiteDirectory.check(
-            try Database(staged.changeDatabase, .readOnly), site: manifest.site, version: ChangeSchema.version)
+        try checkLayouts(staged, manifest)
         try note(staged, manifest, by: who)
+    }
+
+    /// `serve` takes older ones over at its start.
+    private func checkLayouts(_ staged: SiteDirectory, _ manifest: BackupManifest) throws(CollectorFailure) {
+        for (path, versions) in [
+            (staged.intakeDatabase, IntakeSchema.readable), (staged.siteDatabase, SiteSchema.readable),
+            (staged.changeDatabase, ChangeSchema.version...ChangeSchema.version),
+            (staged.alertDatabase, AlertSchema.readable),
+        ] where manifest.presentDatabases.contains(FileSystem.name(of: path)) {
+            let name = "\(backup)/\(FileSystem.name(of: path))"
+            let database = try Database(path, .readOnly)
+            let found = try database.integer("PRAGMA user_version")
+            guard versions.contains(found) else {
+                throw CollectorFailure(
+                    "restore", name, "its layout is version \(found), this program reads \(versions.upperBound)",
+                    advice: found > versions.upperBound
+                        ? "a newer program made the backup: restore it with that one, or a newer one"
+                        : "restore it with the program that made the backup")
+            }
+            try SiteDirectory.check(database, site: manifest.site, versions: versions)
+        }
     }
 
     private func note(
@@ -150,12 +168,12 @@ public struct Restore {
         try database.execute("PRAGMA journal_mode=DELETE")
     }
 
-    private func takePlace(_ staged: SiteDirectory) throws(CollectorFailure) {
+    private func takePlace(_ staged: SiteDirectory, _ manifest: BackupManifest) throws(CollectorFailure) {
         try collecting { () throws(SystemFailure) in
             let file = try Descriptor.open(staged.siteDatabase, [.readWrite, .noFollow])
             try file.sync()
             for folder in [staged.images, staged.keys, staged.path] { try FileSystem.syncDirectory(folder) }
-            for name in BackupManifest.databases + ["images"] {
+            for name in manifest.presentDatabases + ["images"] {
                 try FileSystem.rename("\(staged.path)/\(name)", to: "\(data.path)/\(name)")
             }
             try FileSystem.syncDirectory(data.path)

@@ -125,6 +125,131 @@ import Testing
         #expect((try? FileSystem.list(bench.directory.file("restored"))) ?? [] == [])
     }
 
+    @Test(
+        "while a slow target takes it, records are stored, changes and images published, and nothing of that is in it")
+    func slow() throws {
+        let bench = try StoreBench()
+        try makeImage(bench)
+        let store = try bench.open()
+        for number: UInt64 in 1...100 {
+            try store.store(try bench.batch(visits(number...number), oldestHeld: position(1, 1)))
+        }
+        var stored: UInt64 = 100
+        var (during, published, imported) = (0, 0, 0)
+        let folder = bench.directory.file("backup")
+        let backup = Backup(bench.data, to: folder, withKeys: true) { copied in
+            if copied == "intake.sqlite", during < 5 {
+                stored += 1
+                let batch = try? bench.batch(visits(stored...stored), oldestHeld: position(1, 1))
+                if let batch, (try? store.store(batch)) != nil { during += 1 }
+            }
+            // Of those three the last ones are copied after it.
+            guard copied == "changes.sqlite" else { return }
+            let change = HolderChange(HolderNumber(1), activation: .suspended)
+            if (try? ChangeStore(bench.data).publish([change], now: morning)) != nil { published += 1 }
+            if (try? makeImage(bench)) != nil { imported += 1 }
+        }
+        _ = try backup.run()
+        #expect(during == 5)
+        #expect(published == 1)
+        #expect(imported == 1)
+        #expect(try Database(bench.data.siteDatabase, .readOnly).integer("SELECT max(version) FROM image") == 2)
+        let back = try restored(folder, bench)
+        #expect(try Database(back.intakeDatabase, .readOnly).integer("SELECT max(id) FROM block") == 199)
+        #expect(try Database(back.changeDatabase, .readOnly).integer("SELECT count(*) FROM change") == 0)
+        #expect(try Database(back.siteDatabase, .readOnly).integer("SELECT max(version) FROM image") == 1)
+        #expect(try FileSystem.list(back.images) == ["00000000000000000001.img"])
+    }
+
+    /// As `kind subject since`.
+    private func standing(_ data: SiteDirectory, _ bench: StoreBench) throws -> [String] {
+        try AlertStore(data, site: bench.site).book().standing.map {
+            "\($0.kind.rawValue) \($0.subject.id) \($0.sinceMilliseconds)"
+        }
+    }
+
+    @Test("alerts are in it, never read farther than what lanes sent; damaged or not there, they hold up no backup")
+    func alerts() throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        try store.store(try bench.batch(visits(1...4), oldestHeld: position(1, 1)))
+        let alerts = try AlertStore(bench.data, site: bench.site)
+        var book = AlertBook()
+        let condition = AlertBook.Condition(
+            kind: .laneOffline, subject: Alert.Subject(kind: .lane, id: "north-07"))
+        try alerts.write(book.step([condition], now: morning))
+        // The desk reads on while the backup is made, and all that it has read is in the backup.
+        let folder = bench.directory.file("backup")
+        let backup = Backup(bench.data, to: folder, withKeys: true) { copied in
+            guard copied == "alerts.sqlite" else { return }
+            _ = try? store.store(try bench.batch(visits(5...8), oldestHeld: position(1, 1)))
+            try? alerts.set(mark: 9, received: morning)
+        }
+        #expect(try !backup.run().contains("alerts.sqlite is not in it"))
+        let back = try restored(folder, bench)
+        #expect(try standing(back, bench) == ["lane-offline north-07 \(morning)"])
+        let read = try Database(back.alertDatabase, .readOnly).integer("SELECT row FROM mark")
+        let stored = try Database(back.intakeDatabase, .readOnly).integer("SELECT max(id) FROM block")
+        #expect(read == 0 && stored == 9)
+
+        for (name, content) in [("damaged", Array("no database".utf8)), ("gone", nil)] {
+            for suffix in ["-wal", "-shm", ""] { try FileSystem.unlinkIfPresent(bench.data.alertDatabase + suffix) }
+            if let content { try FileSystem.replace(bench.data.alertDatabase, with: content, mode: 0o600) }
+            let folder = bench.directory.file(name)
+            let said = try Backup(bench.data, to: folder, withKeys: true).run()
+            #expect(said.contains("alerts.sqlite is not in it") == (content != nil))
+            #expect(try FileSystem.statusIfPresent("\(folder)/alerts.sqlite") == nil)
+            // As one that an earlier program made.
+            let back = SiteDirectory(bench.directory.file("from-\(name)"))
+            _ = try Restore(folder, to: back, keys: nil).run(by: "operator")
+            #expect(try FileSystem.statusIfPresent(back.alertDatabase) == nil)
+        }
+    }
+
+    @Test(
+        "one of an older layout is backed up and restored, and taken over; one of a newer program is refused with what to do"
+    )
+    func layouts() throws {
+        let bench = try StoreBench()
+        var store: IntakeStore? = try bench.open()
+        try store?.store(try bench.batch(visits(1...4), oldestHeld: position(1, 1)))
+        store = nil
+        let database = try Database(bench.data.intakeDatabase, .readWrite)
+        try database.execute(
+            """
+            ALTER TABLE lane DROP COLUMN word; ALTER TABLE lane DROP COLUMN word_received;
+            ALTER TABLE lane DROP COLUMN wordless_since; PRAGMA user_version=4;
+            """)
+        let folder = bench.directory.file("backup")
+        _ = try Backup(bench.data, to: folder, withKeys: true).run()
+        let back = try restored(folder, bench)
+        let again = try IntakeStore(back.intakeDatabase, site: bench.site, calendar: bench.calendar, now: morning)
+        #expect(again.lanes[name("north-07")]?.all[.stored] == 8)
+
+        for (path, version) in [
+            (bench.data.intakeDatabase, IntakeSchema.version), (bench.data.siteDatabase, SiteSchema.version),
+        ] {
+            // Taken by the program that made it, which is newer than this one.
+            let newer = bench.directory.file("newer")
+            _ = try? Backup.remove(newer)
+            _ = try Backup(bench.data, to: newer, withKeys: true).run()
+            let name = FileSystem.name(of: path)
+            try Database("\(newer)/\(name)", .readWrite).execute("PRAGMA user_version=\(version + 1)")
+            let sealed = try BackupManifest.seal("\(newer)/\(name)", as: name)
+            let text = String(decoding: try FileSystem.read("\(newer)/manifest", limit: 1 << 20), as: UTF8.self)
+            var manifest = try #require(BackupManifest(text: text))
+            manifest.files = manifest.files.map { $0.name == name ? sealed : $0 }
+            try FileSystem.replace("\(newer)/manifest", with: Array(manifest.text.utf8), mode: 0o600)
+            let target = SiteDirectory(bench.directory.file("nowhere"))
+            let failure = #expect(throws: CollectorFailure.self) {
+                _ = try Restore(newer, to: target, keys: nil).run(by: "operator")
+            }
+            #expect(
+                failure?.advice.contains("a newer program made the backup") == true, "\(failure?.description ?? "")")
+            #expect(failure?.description.contains("layout is version \(version + 1)") == true)
+        }
+    }
+
     @Test("a manifest names only files of a backup", arguments: ["../x", "keys/../../x", "images/x.img", "serve.lock"])
     func names(_ name: String) throws {
         var manifest = BackupManifest(site: site, madeMilliseconds: morning, hasSecretKeys: true)
