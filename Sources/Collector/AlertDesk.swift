@@ -30,6 +30,7 @@ final class AlertDesk: Sendable {
     /// What is watched beside the records; asked by the desk's thread.
     struct Sources: Sendable {
         var books: @Sendable () -> Intake.Snapshot
+        var corrections: @Sendable () -> [Correction]
         var isStoring: @Sendable () -> Bool
         var inside: @Sendable () -> InsideList.Snapshot?
         /// Lanes that were taken away.
@@ -238,7 +239,7 @@ final class AlertDesk: Sendable {
         }
         var conditions = AlertConditions(settings: settings, startedMilliseconds: work.started)
         conditions.lanes = books.lanes.values.sorted { $0.row < $1.row }
-        conditions.balances = books.site.balances
+        conditions.balances = sources.corrections().added(to: books.site.balances)
         conditions.facts = work.facts
         conditions.rates = work.rates
         conditions.removed = sources.removed()

@@ -91,7 +91,8 @@ public final class CollectorService {
         alerts = try AlertDesk(
             settings, site: publicKey.site,
             AlertDesk.Sources(
-                books: { [intake] in intake.snapshot }, isStoring: { [intake] in intake.isWhole },
+                books: { [intake] in intake.snapshot }, corrections: { [corrections] in corrections.all },
+                isStoring: { [intake] in intake.isWhole },
                 inside: { [inside] in inside.snapshot },
                 removed: { [register] in
                     Set(register.current().lanes.filter { $0.value.removedMilliseconds != nil }.map(\.key))
@@ -149,7 +150,9 @@ public final class CollectorService {
     public func refresh() {
         let now = SystemClock.wallMilliseconds()
         // What cannot be stored is not counted: then what is known grows old.
-        if intake.isWhole { publisher.tell(intake.snapshot.occupancy(now: now), now: now) }
+        if intake.isWhole {
+            publisher.tell(intake.snapshot.occupancy(now: now, corrections: corrections.all), now: now)
+        }
         attempt("a restored changes.sqlite") { () throws(CollectorFailure) in
             if isHealed { isHealed = try !publisher.isBehind() }
             if !isHealed { isHealed = try publisher.heal(now: now) }

@@ -5,6 +5,9 @@ import Synchronization
 
 /// What an operator put right of a count, with his name and his reason: an entry of `audit` and a row of `correction` in
 /// `site.sqlite`. What was counted stays as it was counted; `/v1/tallies` shows both.
+///
+/// Of a zone it is how many people or vehicles are in it: from then on they are more or fewer by that, wherever that is shown,
+/// told to lanes, or compared with a limit.
 public struct Correction: Hashable, Sendable {
     /// The counts that can be corrected, by their names in `/v1/tallies`.
     public static let counters = counterNames.map(\.0)
@@ -12,14 +15,26 @@ public struct Correction: Hashable, Sendable {
         ("in", .peopleIn), ("out", .peopleOut), ("vehicles_in", .vehiclesIn), ("vehicles_out", .vehiclesOut),
         ("presented", .presented), ("admitted", .admitted), ("refused", .refused), ("passed", .passed),
     ]
+    /// What can be corrected of a zone.
+    public static let zoneCounters = Zone.allCases.map(\.name)
     public static let greatest = 1_000_000
+
+    /// Raw values stand in the database, beside those of `Counter`.
+    enum Zone: Int64, CaseIterable {
+        case people = 200
+        case vehicles = 201
+
+        var name: String { self == .people ? "people" : "vehicles" }
+    }
 
     var entry: Int64
     var atMilliseconds: Int64
     var who: String
     var reason: String
-    /// nil: of the site as a whole.
+    /// nil: of the site as a whole, or of a zone.
     var lane: String?
+    /// nil: of a count.
+    var zone: ShortName?
     /// The site day's number.
     var day: Int64
     var counter: String
@@ -28,15 +43,32 @@ public struct Correction: Hashable, Sendable {
 
     /// Records a correction, `serve` shows it within a second. `day`: `2026-11-21` at the site, nil: today. Returns what was
     /// done, as a line.
+    ///
+    /// `zone`: whose people or vehicles now are meant; then there is no lane and no day.
     public static func add(
-        _ settings: CollectorSettings, _ counter: String, by count: Int, lane: String?, day: String?, reason: String,
-        who: String
+        _ settings: CollectorSettings, _ counter: String, by count: Int, lane: String?, day: String?,
+        zone: String? = nil, reason: String, who: String
     ) throws(CollectorFailure) -> String {
         let now = SystemClock.wallMilliseconds()
-        guard let known = counterNames.first(where: { $0.0 == counter }) else {
+        let code =
+            zone == nil
+            ? counterNames.first { $0.0 == counter }.map { Int64($0.1.rawValue) }
+            : Zone.allCases.first { $0.name == counter }?.rawValue
+        guard let code else {
+            let isZones = zone == nil && zoneCounters.contains(counter)
             throw CollectorFailure(
-                "correct", "'\(counter)'", "it is no count that can be",
-                advice: counters.joined(separator: ", ") + " can")
+                "correct", "'\(counter)'", zone == nil ? "it is no count that can be" : "it is no count of a zone",
+                advice: isZones
+                    ? "say of which zone, with --zone"
+                    : (zone == nil ? counters : zoneCounters).joined(separator: ", ") + " can")
+        }
+        if let zone {
+            guard lane == nil, day == nil else {
+                throw CollectorFailure(
+                    "correct", "zone '\(zone)'", "how many are in it now is of no lane and no day",
+                    advice: "leave --lane and --day out")
+            }
+            try checkKnown(zone: zone, settings)
         }
         guard count != 0 else { throw CollectorFailure("correct", counter, "by 0 nothing is corrected") }
         if let lane, ShortName(lane).map(IntakeBatch.isLaneID) != true {
@@ -62,16 +94,18 @@ public struct Correction: Hashable, Sendable {
         if let lane { try Self.checkKnown(lane, settings) }
         let sign = count > 0 ? "+" : ""
         let what =
-            "\(counter) \(sign)\(count), \(lane.map { "lane \($0)" } ?? "the site"), \(SiteCalendar.text(day: number))"
+            "\(counter) \(sign)\(count), \(lane.map { "lane \($0)" } ?? zone.map { "zone \($0)" } ?? "the site"), "
+            + SiteCalendar.text(day: number)
         let database = try settings.data.openSite().database
         let entry = try database.transaction { () throws(CollectorFailure) in
             let entry = try AuditTrail(database).add(who, "correct", "\(what): \(reason)", at: now)
             let insert = try database.prepare(
-                "INSERT INTO correction(audit, day, lane, counter, count, reason) VALUES(?,?,?,?,?,?)")
+                "INSERT INTO correction(audit, day, lane, counter, count, reason, zone) VALUES(?,?,?,?,?,?,?)")
             insert.bind(1, entry)
             insert.bind(2, number)
             if let lane { insert.bind(3, lane) } else { insert.bind(3, nil as Int64?) }
-            insert.bind(4, known.1.rawValue)
+            if let zone { insert.bind(7, zone) } else { insert.bind(7, nil as Int64?) }
+            insert.bind(4, code)
             insert.bind(5, count)
             insert.bind(6, reason)
             try insert.run()
@@ -94,6 +128,24 @@ extension Correction {
     }
 }
 
+extension Correction {
+    /// One that neither the configuration nor anybody's passage names is a slip.
+    fileprivate static func checkKnown(zone: String, _ settings: CollectorSettings) throws(CollectorFailure) {
+        guard let name = ShortName(zone), name != .outside else {
+            throw CollectorFailure("correct", "zone '\(zone)'", "it is no zone of the site")
+        }
+        if settings.zones[name] != nil { return }
+        let select = try Database(settings.data.intakeDatabase, .readOnly).prepare(
+            "SELECT 1 FROM balance WHERE zone = ?")
+        select.bind(1, zone)
+        guard try select.step() else {
+            throw CollectorFailure(
+                "correct", "zone '\(zone)'", "nobody was ever in it, and the configuration does not name it",
+                advice: "see the zones at GET /v1/tallies")
+        }
+    }
+}
+
 /// The corrections as `serve` shows them: looked for once a second by its main thread, read by all.
 final class CorrectionBook: Sendable {
     private let database: Database
@@ -111,18 +163,23 @@ final class CorrectionBook: Sendable {
         guard version.withLock({ $0 != current }) else { return }
         let select = try database.prepare(
             """
-            SELECT correction.audit, audit.at, audit.who, reason, lane, day, counter, count
+            SELECT correction.audit, audit.at, audit.who, reason, lane, day, counter, count, zone
             FROM correction JOIN audit ON audit.id = correction.audit ORDER BY correction.audit
             """)
         var found: [Correction] = []
         while try select.step() {
             let code = select.integer(6)
-            guard let counter = Correction.counterNames.first(where: { Int64($0.1.rawValue) == code }) else { continue }
+            let zone = select.isNull(8) ? nil : ShortName(select.text(8))
+            let counter =
+                zone == nil
+                ? Correction.counterNames.first { Int64($0.1.rawValue) == code }?.0
+                : Correction.Zone(rawValue: code)?.name
+            guard let counter else { continue }
             found.append(
                 Correction(
                     entry: select.integer(0), atMilliseconds: select.integer(1), who: select.text(2),
-                    reason: select.text(3), lane: select.isNull(4) ? nil : select.text(4), day: select.integer(5),
-                    counter: counter.0, count: select.integer(7)))
+                    reason: select.text(3), lane: select.isNull(4) ? nil : select.text(4), zone: zone,
+                    day: select.integer(5), counter: counter, count: select.integer(7)))
         }
         known.withLock { $0 = found }
         version.withLock { $0 = current }
@@ -133,7 +190,7 @@ extension [Correction] {
     /// What was counted with what was corrected of it; `day`: only corrections of that day.
     func added(to tally: Tally, day: Int64? = nil) -> Tally {
         var corrected = tally
-        for correction in self where day == nil || correction.day == day {
+        for correction in self where correction.zone == nil && (day == nil || correction.day == day) {
             guard let counter = Correction.counterNames.first(where: { $0.0 == correction.counter })?.1 else {
                 continue
             }
@@ -155,6 +212,17 @@ extension [Correction] {
         return .object(members)
     }
 
+    /// How many are in each zone, with what was corrected of it.
+    func added(to balances: [ShortName: Balance]) -> [ShortName: Balance] {
+        var corrected = balances
+        for correction in self {
+            guard let zone = correction.zone else { continue }
+            let isVehicle = correction.counter == Correction.Zone.vehicles.name
+            corrected[zone, default: Balance()].add(correction.count, isVehicle: isVehicle)
+        }
+        return corrected
+    }
+
     /// The newest ones, each as what and by how much. `isNamed`: who and why, too; a reason may name anybody.
     func json(isNamed: Bool) -> JSONText {
         .array(
@@ -167,6 +235,7 @@ extension [Correction] {
                         + (isNamed ? [("who", .text(correction.who)), ("reason", .text(correction.reason))] : [])
                         + [
                             ("lane", correction.lane.map { .text($0) } ?? .null),
+                            ("zone", correction.zone.map { .text($0.text) } ?? .null),
                             ("day", .text(SiteCalendar.text(day: correction.day))),
                             ("counter", .text(correction.counter)), ("count", .number(correction.count)),
                         ])

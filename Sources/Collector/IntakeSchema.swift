@@ -67,6 +67,9 @@ enum IntakeSchema {
         CREATE TABLE zone_since(at INTEGER NOT NULL) STRICT;
         """
 
+    /// The blocks of an epoch in the order in which they came. No layout of its own: a program that does not know it keeps it too.
+    static let blocksOfEpoch = "CREATE INDEX IF NOT EXISTS block_epoch ON block(epoch);"
+
     /// What version 4 has otherwise: before, a record was a row, a count was a row, and a holder that was seen was one.
     /// A file of version 3 is one of version 2 that is being taken over, see IntakeUpgrade.swift. `tally` begins with the span: what many lanes count in the same minutes stands on the same pages.
     static let fourth = """
@@ -74,6 +77,7 @@ enum IntakeSchema {
             id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
             received INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
         CREATE UNIQUE INDEX block_identity ON block(epoch, first);
+        \(blocksOfEpoch)
         CREATE TABLE tally(
             span INTEGER NOT NULL, start INTEGER NOT NULL, lane INTEGER NOT NULL, counts BLOB NOT NULL,
             PRIMARY KEY(span, start, lane)) STRICT, WITHOUT ROWID;
@@ -91,9 +95,9 @@ enum IntakeSchema {
 ///     image     every image that was made; the greatest version that is not held is in force
 ///     audit     who published a held image, or turned a fourth key; it only grows
 ///     activation  what the office decided of a holder's fourth key
-///     correction  what an operator put right of a count
+///     correction  what an operator put right of a count, or of how many are in a zone
 enum SiteSchema {
-    static let version: Int64 = 4
+    static let version: Int64 = 5
     /// `upgrade` brings the older ones up.
     static let readable = 1...version
 
@@ -107,6 +111,7 @@ enum SiteSchema {
         \(second)
         \(third)
         \(fourth)
+        \(fifth)
         """
 
     /// What version 2 added. `published`: when it came into force, NULL while it is held; `held`: why, a line each;
@@ -144,6 +149,12 @@ enum SiteSchema {
         PRAGMA user_version=4;
         """
 
+    /// What version 5 added: the zone whose people or vehicles `counter` means (`Correction.Zone`), NULL for a count.
+    private static let fifth = """
+        ALTER TABLE correction ADD COLUMN zone TEXT;
+        PRAGMA user_version=5;
+        """
+
     /// Brings a database that an earlier program made up to this version. Whoever comes second finds it done.
     static func upgrade(_ database: Database) throws(CollectorFailure) {
         guard try (1..<version).contains(database.integer("PRAGMA user_version")) else { return }
@@ -151,6 +162,7 @@ enum SiteSchema {
             if try database.integer("PRAGMA user_version") == 1 { try database.execute(second) }
             if try database.integer("PRAGMA user_version") == 2 { try database.execute(third) }
             if try database.integer("PRAGMA user_version") == 3 { try database.execute(fourth) }
+            if try database.integer("PRAGMA user_version") == 4 { try database.execute(fifth) }
         }
     }
 }

@@ -121,7 +121,8 @@ enum OpenAPISchemas {
 
     private static let zone = object([
         ("zone", text), ("name_zh", text), ("name_en", text), ("people", integer), ("vehicles", integer),
-        ("limit", orNothing.integer), ("vehicle_limit", orNothing.integer), ("percent", orNothing.integer),
+        ("counted_people", integer), ("counted_vehicles", integer), ("limit", orNothing.integer),
+        ("vehicle_limit", orNothing.integer), ("percent", orNothing.integer),
         ("vehicle_percent", orNothing.integer),
     ])
 

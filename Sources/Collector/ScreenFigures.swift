@@ -34,10 +34,12 @@ struct ScreenFigures {
 
     /// Each zone of the site that somebody was in or that the configuration names, by its name.
     var zones: JSONText {
-        let names = Set(snapshot.site.balances.keys).union(settings.zones.keys).subtracting([.outside])
+        let corrected = corrections.added(to: snapshot.site.balances)
+        let names = Set(corrected.keys).union(settings.zones.keys).subtracting([.outside])
         return .array(
             names.sorted { $0.text < $1.text }.map { zone in
-                let balance = snapshot.site.balances[zone] ?? Balance()
+                let counted = snapshot.site.balances[zone] ?? Balance()
+                let balance = corrected[zone] ?? Balance()
                 let limit = settings.zoneLimits[zone]
                 return .object([
                     ("zone", .text(zone.text)),
@@ -45,6 +47,8 @@ struct ScreenFigures {
                     ("name_en", .text(settings.zones[zone]?.english ?? zone.text)),
                     ("people", .number(balance.people)),
                     ("vehicles", .number(balance.vehicles)),
+                    ("counted_people", .number(counted.people)),
+                    ("counted_vehicles", .number(counted.vehicles)),
                     ("limit", limit?.people.map { .number($0) } ?? .null),
                     ("vehicle_limit", limit?.vehicles.map { .number($0) } ?? .null),
                     ("percent", Self.percent(balance.people, of: limit?.people)),

@@ -37,10 +37,10 @@ extension Intake {
 }
 
 extension Intake.Snapshot {
-    /// How full the zones are, those with most in them where there are more than a statement names. More may have left a
+    /// How full the zones are, as counted and corrected, those with most in them where there are more than a statement names. More may have left a
     /// zone than were counted coming: then nobody is known to be in it.
-    func occupancy(now: Int64) -> ZoneOccupancy {
-        let zones = site.balances.filter { $0.key != .outside }.map {
+    func occupancy(now: Int64, corrections: [Correction]) -> ZoneOccupancy {
+        let zones = corrections.added(to: site.balances).filter { $0.key != .outside }.map {
             ZoneOccupancy.Zone(
                 name: $0.key, people: UInt32(clamping: max(0, $0.value.people)),
                 vehicles: UInt32(clamping: max(0, $0.value.vehicles)))

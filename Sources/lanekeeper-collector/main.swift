@@ -46,6 +46,7 @@ let day = Flag.text("day", "DATE", help: "only this day at the site, such as 202
 let lane = Flag.text("lane", "ID", help: "only this lane; left out: all").optional
 let by = Flag.integer(
     "by", "N", in: -Correction.greatest...Correction.greatest, help: "what is to be added; --by=-2 takes two away")
+let zone = Flag.text("zone", "ZONE", help: "how many are in this zone now; left out: a count").optional
 let reason = Flag.text("reason", "TEXT", help: "why, in a line")
 let policy = Flag.path("policy", "FILE", help: "the other rules: a file as a lane's `policy:` names it")
 let then = Flag.path(
@@ -125,8 +126,13 @@ let program = Program(
             summary:
                 "put a count right: it stays as it was counted, and the correction is shown beside it with who made it "
                 + "and why, also in `audit`",
-            flags: [config, by, reason, day, lane],
-            operands: [Operand("COUNT", help: Correction.counters.joined(separator: ", "))]),
+            flags: [config, by, reason, day, lane, zone],
+            operands: [
+                Operand(
+                    "COUNT",
+                    help: Correction.counters.joined(separator: ", ") + "; with --zone "
+                        + Correction.zoneCounters.joined(separator: " or "))
+            ]),
         Subcommand(
             "whatif",
             summary:
@@ -390,7 +396,7 @@ func correct(_ counter: String) {
     do {
         say(
             try Correction.add(
-                settings, counter, by: arguments[by], lane: arguments[lane], day: arguments[day],
+                settings, counter, by: arguments[by], lane: arguments[lane], day: arguments[day], zone: arguments[zone],
                 reason: arguments[reason], who: AuditTrail.operatorName))
     } catch { program.fail(error.description) }
 }

@@ -1,4 +1,7 @@
+import Admission
 import Foundation
+import Framing
+import Posix
 import TestSupport
 import Testing
 
@@ -8,10 +11,11 @@ import Testing
 struct CorrectionTests {
     private func correct(
         _ bench: ServiceBench, _ counter: String = "in", by count: Int = -2, lane: String? = nil, day: String? = nil,
-        reason: String = "a school class left by the fire door"
+        zone: String? = nil, reason: String = "a school class left by the fire door"
     ) throws -> String {
         try Correction.add(
-            ServiceBench.settings(bench.data), counter, by: count, lane: lane, day: day, reason: reason, who: "ada")
+            ServiceBench.settings(bench.data), counter, by: count, lane: lane, day: day, zone: zone, reason: reason,
+            who: "ada")
     }
 
     @Test("a correction stands beside what was counted, with who made it and why, also after a restart")
@@ -63,6 +67,57 @@ struct CorrectionTests {
         #expect(try AuditTrail.lines(bench.data, count: 10).isEmpty)
         bench.service.refresh()
         #expect((try bench.get("/v1/tallies").json["corrections"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test(
+        "how many are in a zone is corrected where it is shown, told to lanes and compared with a limit, also after a restart"
+    )
+    func zones() throws {
+        let bench = try ServiceBench()
+        let records = (1...40).map {
+            makeRecord(ended(holder: UInt32($0)), sequence: UInt64($0), to: "ring", at: SystemClock.wallMilliseconds())
+        }
+        func zone() throws -> [String: Any] {
+            let zones = try bench.get("/v1/tallies").json["zones"] as? [[String: Any]]
+            return try #require(zones?.first { $0["zone"] as? String == "ring" })
+        }
+        try bench.restart { $0.zoneLimits[name("ring")] = CollectorSettings.ZoneLimit(people: 40, vehicles: 3) }
+        #expect(try bench.post(bench.body(records)).status == 200)
+        #expect(try correct(bench, "people", by: -30, zone: "ring").contains("people -30, zone ring, "))
+        _ = try correct(bench, "vehicles", by: 2, zone: "ring")
+        for _ in 0..<2 {
+            bench.service.refresh()
+            let seen = try zone()
+            #expect(seen["people"] as? Int == 10 && seen["counted_people"] as? Int == 40)
+            #expect(seen["vehicles"] as? Int == 2 && seen["counted_vehicles"] as? Int == 0)
+            #expect(seen["percent"] as? Int == 25 && seen["vehicle_percent"] as? Int == 66)
+            // What crossed the site's boundary is another count.
+            let corrected = try bench.get("/v1/tallies").json["corrected"] as? [String: Any]
+            #expect(corrected?["on_site_people"] as? Int == 40)
+            let list = try bench.get("/v1/tallies").json["corrections"] as? [[String: Any]]
+            #expect(list?.map { $0["zone"] as? String } == ["ring", "ring"])
+            #expect(list?.map { $0["counter"] as? String } == ["people", "vehicles"])
+            #expect(try bench.get("/v1/alerts").json["alerts"] as? [[String: Any]] != nil)
+            try bench.restart { $0.zoneLimits[name("ring")] = CollectorSettings.ZoneLimit(people: 40, vehicles: 3) }
+        }
+        // So a policy with a limit hears of it.
+        _ = try bench.publish(["P1"])
+        #expect(
+            try eventually {
+                bench.service.refresh()
+                let zones = try Statement.parse(bench.get("/v1/statement").body).statement.occupancy?.zones
+                return zones == [.init(name: name("ring"), people: 10, vehicles: 2)]
+            })
+        for (counter, zone, lane, day) in [
+            ("people", nil, nil, nil), ("in", "ring", nil, nil), ("people", "hall-9", nil, nil),
+            ("people", "outside", nil, nil), ("people", "ring", "north-07", nil), ("people", "ring", nil, "2026-07-10"),
+        ] as [(String, String?, String?, String?)] {
+            #expect(throws: CollectorFailure.self) {
+                _ = try correct(bench, counter, lane: lane, day: day, zone: zone)
+            }
+        }
+        let audit = try AuditTrail.lines(bench.data, count: 10)
+        #expect(audit.count == 2 && audit[0].contains("\tada\tcorrect\tpeople -30, zone ring, "))
     }
 
     @Test("a lane is known when it is configured or was heard of")

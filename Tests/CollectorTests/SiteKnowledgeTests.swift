@@ -85,7 +85,7 @@ private let hour: Int64 = 3_600_000
         ]
         _ = try store.store(bench.batch(records), now: morning)
         let snapshot = Intake.Snapshot(lanes: store.lanes, site: store.site, day: store.day, revision: 1)
-        let occupancy = snapshot.occupancy(now: morning)
+        let occupancy = snapshot.occupancy(now: morning, corrections: [])
         #expect(
             occupancy.zones == [
                 .init(name: name("ring"), people: 3, vehicles: 1), .init(name: name("hall-1"), people: 0, vehicles: 0),
