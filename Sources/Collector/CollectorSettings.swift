@@ -120,10 +120,22 @@ public struct CollectorSettings: Sendable {
             guard let lane = ShortName(name) else { continue }
             lanes[lane] = section.text("name", rule: .displayName)
             personsPerMinuteOfLane[lane] = section.optionalInteger("persons_per_minute", in: 1...600)
-            guard let text = section.optionalText("entrance", rule: .laneID) else { continue }
+            guard let text = section.optionalText("entrance", rule: .laneID) else {
+                if entrances[lane] != nil {
+                    section.refuse(
+                        "name",
+                        "an entrance has the id of this lane, so both would be counted as one; "
+                            + "give one of them another id, or the lane `entrance: \(name)`")
+                }
+                continue
+            }
             guard let entrance = ShortName(text), entrances[entrance] != nil else {
                 section.refuse("entrance", "'\(text)' is not among the entrances")
                 continue
+            }
+            if entrances[lane] != nil, entrance != lane {
+                section.refuse(
+                    "entrance", "the lane has the id of another entrance; give one of them another id")
             }
             entranceOfLane[lane] = entrance
         }

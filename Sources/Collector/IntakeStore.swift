@@ -51,6 +51,13 @@ final class IntakeStore {
         var connection: UInt64
     }
 
+    /// More of a lane than that is refused: it is kept in memory and looked through with each of its batches. A daemon that ends
+    /// and begins again every 2 s makes so many epochs in eleven days.
+    var mostEpochs = 500_000
+    /// Stretches of stored records between which some are missing: a lane that loses every second record of a full journal has
+    /// half as many.
+    var mostStretches = 1_000_000
+
     /// Opens `intake.sqlite`, which `init` made, and takes one of an older layout over. `now`: ms since 1970-01-01 UTC.
     /// `starting`: told what is done while that takes long.
     init(
@@ -62,6 +69,11 @@ final class IntakeStore {
         try SiteDirectory.check(database, site: site, versions: 1...IntakeSchema.version)
         try database.useWriteAheadLog()
         try IntakeUpgrade(database, calendar: calendar, starting: starting).run()
+        // Of a file that an earlier program made; whoever reads needs no other program for it.
+        if try database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'block_epoch'") == 0 {
+            starting("the blocks of each epoch are put in order")
+            try database.execute(IntakeSchema.blocksOfEpoch)
+        }
         self.calendar = calendar
         day = calendar.day(ofMilliseconds: now)
         writer = try IntakeWriter(database)
@@ -162,6 +174,7 @@ final class IntakeStore {
                     status: 403, problem: "lane '\(batch.head.lane.text)' would be one more than \(Self.mostLanes)",
                     advice: "correct the lane's id"))
         }
+        if let refusal = refusal(lane, batch) { return .failure(refusal) }
         let before = lane.ledger
         var answer = Answer(storedThrough: StoredThrough(epoch: .none, sequence: 0))
         var entries: [StoredThroughLedger.Entry] = []
@@ -225,6 +238,22 @@ final class IntakeStore {
         try writer.update(lane)
         work.lanes[lane.name] = lane
         return .success(answer)
+    }
+
+    /// Nothing is lost by it: what is stored stays stored, and the lane keeps the rest.
+    private func refusal(_ lane: LaneBook, _ batch: IntakeBatch) -> IntakeBatch.Refusal? {
+        let (epochs, stretches) = (lane.ledger.epochs.count, lane.ledger.stretches)
+        guard epochs >= mostEpochs || stretches >= mostStretches else { return nil }
+        // Known epochs go on where they are whole.
+        let isOfKnown =
+            stretches < mostStretches && batch.records.allSatisfy { lane.ledger.epochs[$0.epoch] != nil }
+        guard !isOfKnown else { return nil }
+        return IntakeBatch.Refusal(
+            status: 403,
+            problem: "lane '\(lane.name.text)' has \(epochs) epochs and \(stretches) stretches of records; "
+                + "\(mostEpochs) and \(mostStretches) are kept of one",
+            advice: "its daemon ends and begins again all the time, or its records have gaps everywhere: mend that "
+                + "(`journalctl -u lanekeeperd@\(lane.name.text)`), and enrol its controller under a new id")
     }
 
     // MARK: Records

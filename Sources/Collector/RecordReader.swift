@@ -1,4 +1,7 @@
+import Admission
 import Framing
+import Posix
+import Synchronization
 
 /// Stored records as `/v1/records` writes them, read on connections of its own.
 struct RecordReader {
@@ -17,29 +20,18 @@ struct RecordReader {
 
     /// Up to `limit` records behind row `after`, of one lane or of all: one line of JSON each.
     func lines(after: Int64, lane: String?, limit: Int) throws(CollectorFailure) -> [UInt8] {
-        // From the block on that holds the row, or the first behind it.
-        let blocks = """
-            SELECT id, received, bytes FROM block
-            WHERE id >= coalesce((SELECT max(id) FROM block WHERE id <= ?), 0)
-            """
-        let select: SQLStatement
-        if let lane {
-            select = try intake.prepare(
-                """
-                \(blocks) AND epoch IN (SELECT epoch.id FROM epoch JOIN lane ON lane.id = epoch.lane
-                WHERE lane.name = ?) ORDER BY id
-                """)
-            select.bind(2, lane)
-        } else {
-            select = try intake.prepare("\(blocks) ORDER BY id")
-        }
         let (first, overflow) = after.addingReportingOverflow(1)
         guard !overflow else { return [] }
-        select.bind(1, first)
+        var order = try BlockOrder(intake, lane: lane, from: first)
+        let select = try intake.prepare("SELECT received, bytes FROM block WHERE id = ?")
         var lines: [UInt8] = []
         var left = limit
-        while left > 0, try select.step() {
-            let block = Block(id: select.integer(0), received: select.integer(1), column: 2)
+        while left > 0, let id = try order.next() {
+            select.bind(1, id)
+            // It may have been pruned meanwhile.
+            guard try select.step() else { continue }
+            defer { select.reset() }
+            let block = Block(id: id, received: select.integer(0), column: 1)
             try eachRecord(of: block, in: select, from: first, most: left) { (line, _) in
                 left -= 1
                 lines += line
@@ -111,13 +103,47 @@ struct RecordReader {
         let skipped = min(count, max(0, first &- block.id))
         for index in skipped..<skipped + min(count - skipped, Int64(most)) {
             let row = block.id &+ index
-            guard let record = select.withBlob(block.column, { RecordBlock.record(Int(index), of: $0) }) else {
-                throw CollectorFailure(
-                    "read", intake.path, "record \(row) is damaged",
-                    advice: "put a backup of the database in its place")
+            if let record = select.withBlob(block.column, { RecordBlock.record(Int(index), of: $0) }) {
+                body(try json(record, row: row, received: block.received), row)
+            } else {
+                body(try damaged(Int64(index), of: block), row)
             }
-            body(try json(record, row: row, received: block.received), row)
         }
+    }
+
+    /// Rows of damaged records that the log has told of, once of each as far as so many are remembered.
+    private static let said = Mutex<Set<Int64>>([])
+    private static let mostRemembered = 10_000
+    private static let advice =
+        "it was whole when it came, and is in all counts; the disk may be failing: look at the kernel's log, and put a "
+        + "backup of the database in its place when you need this record"
+
+    /// A record whose bytes are not those that came: what its block says of it.
+    private func damaged(_ index: Int64, of block: Block) throws(CollectorFailure) -> [UInt8] {
+        let select = try intake.prepare(
+            """
+            SELECT lane.name, epoch.bytes, block.first FROM block LEFT JOIN epoch ON epoch.id = block.epoch
+            LEFT JOIN lane ON lane.id = epoch.lane WHERE block.id = ?
+            """)
+        select.bind(1, block.id)
+        defer { select.reset() }
+        let isThere = try select.step()
+        let lane = isThere ? select.text(0) : ""
+        let epoch = (isThere ? Epoch(bytes: select.blob(1)) : nil) ?? .none
+        let (row, sequence) = (block.id &+ index, isThere ? select.integer(2) &+ index : 0)
+        let isNews = Self.said.withLock {
+            if $0.count >= Self.mostRemembered { $0 = [] }
+            return $0.insert(row).inserted
+        }
+        if isNews {
+            Log.error(
+                "\(intake.path): record \(row) is damaged, of lane \(lane), epoch \(epoch.hex), sequence \(sequence); "
+                    + Self.advice)
+        }
+        return JSONText.object([
+            ("row", .number(row)), ("lane", .text(lane)), ("epoch", .text(epoch.hex)), ("sequence", .number(sequence)),
+            ("event", .text("damaged")), ("error", .text("the record is damaged")), ("advice", .text(Self.advice)),
+        ]).bytes
     }
 
     private func json(_ record: JournalRecord, row: Int64, received: Int64) throws(CollectorFailure) -> [UInt8] {

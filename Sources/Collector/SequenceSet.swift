@@ -65,9 +65,25 @@ struct SequenceSet: Hashable, Sendable {
         ranges.replaceSubrange(first..<end, with: [merged])
     }
 
+    /// In the order of both, once through each.
     func union(_ other: SequenceSet) -> SequenceSet {
-        var sum = self
-        for range in other.ranges { sum.insert(range) }
+        guard !other.isEmpty else { return self }
+        guard !isEmpty else { return other }
+        var sum = SequenceSet()
+        sum.ranges.reserveCapacity(ranges.count + other.ranges.count)
+        var (one, two) = (0, 0)
+        while one < ranges.count || two < other.ranges.count {
+            let isFirst =
+                two == other.ranges.count
+                || (one < ranges.count && ranges[one].lowerBound <= other.ranges[two].lowerBound)
+            let next = isFirst ? ranges[one] : other.ranges[two]
+            if isFirst { one += 1 } else { two += 1 }
+            if let last = sum.ranges.last, last.upperBound == .max || next.lowerBound <= last.upperBound + 1 {
+                sum.ranges[sum.ranges.count - 1] = last.lowerBound...max(last.upperBound, next.upperBound)
+            } else {
+                sum.ranges.append(next)
+            }
+        }
         return sum
     }
 

@@ -39,10 +39,18 @@ struct StoredThroughLedger: Hashable, Sendable {
         /// Sequences known to have been written and not stored.
         var missing: UInt64 { knownEnd - stored.count(through: knownEnd) }
 
+        /// The parts of `range` that are neither stored nor passed over.
+        func unknown(in range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
+            stored.gaps(in: range).flatMap { passedOver.gaps(in: $0) }
+        }
+
         /// The end of the run from `start` of what is stored or passed over, `start - 1` when it is neither. Never
         /// beyond what is known to have been written: a hole stated too large must not hide records to come.
         func covered(from start: UInt64) -> UInt64 {
-            let end = stored.union(passedOver).end(ofRunFrom: start) ?? (start - 1)
+            var end = start - 1
+            while end < knownEnd, let further = stored.end(ofRunFrom: end + 1) ?? passedOver.end(ofRunFrom: end + 1) {
+                end = further
+            }
             return max(start - 1, min(end, knownEnd))
         }
     }
@@ -74,6 +82,8 @@ struct StoredThroughLedger: Hashable, Sendable {
     }
 
     private(set) var epochs: [Epoch: EpochState] = [:]
+    /// Those that another one, of which something is stored, is known to have followed.
+    private var followed: Set<Epoch> = []
     /// The epoch of the newest batch's last record, as far as it is known where it belongs.
     private(set) var tip: Epoch?
     /// Where the newest batch said the lane's journal begins.
@@ -84,6 +94,11 @@ struct StoredThroughLedger: Hashable, Sendable {
     /// As a store gives it back.
     init(epochs: [Epoch: EpochState], tip: Epoch?, oldestHeld: StoredThrough?) {
         self.epochs = epochs
+        for (epoch, state) in epochs where !state.stored.isEmpty {
+            for before in state.neighbours + (state.previous.map { [$0] } ?? []) where before.epoch != epoch {
+                followed.insert(before.epoch)
+            }
+        }
         self.tip = tip
         self.oldestHeld = oldestHeld
     }
@@ -101,6 +116,9 @@ struct StoredThroughLedger: Hashable, Sendable {
         }
     }
 
+    /// How many stretches of records that are stored there are.
+    var stretches: Int { epochs.values.reduce(0) { $0 + $1.stored.ranges.count } }
+
     func isStored(_ epoch: Epoch, _ sequence: UInt64) -> Bool {
         epochs[epoch]?.stored.contains(sequence) ?? false
     }
@@ -108,9 +126,7 @@ struct StoredThroughLedger: Hashable, Sendable {
     /// The sequence from which on a record of this epoch is newer than all that are stored of the lane; nil: another epoch
     /// is known to have followed, so that whatever comes of this one is late.
     func newest(of epoch: Epoch) -> UInt64? {
-        for (other, state) in epochs where other != epoch && !state.stored.isEmpty {
-            if state.previous?.epoch == epoch || state.neighbours.contains(where: { $0.epoch == epoch }) { return nil }
-        }
+        guard !followed.contains(epoch) else { return nil }
         return (epochs[epoch]?.stored.last ?? 0) + 1
     }
 
@@ -174,6 +190,7 @@ struct StoredThroughLedger: Hashable, Sendable {
             guard entry.sequence == 1, previous != .none, previous != entry.epoch else { return [] }
             let lastSequence = min(lastSequence, Self.greatestSequence)
             epochs[entry.epoch]?.previous = StoredThrough(epoch: previous, sequence: lastSequence)
+            followed.insert(previous)
             let stated = epochs[previous]?.statedEnd ?? 0
             epochs[previous, default: EpochState()].statedEnd = max(stated, lastSequence)
             return []
@@ -212,6 +229,7 @@ struct StoredThroughLedger: Hashable, Sendable {
             epochs[before.epoch, default: EpochState()].statedEnd = max(
                 epochs[before.epoch]?.statedEnd ?? 0, before.sequence)
             epochs[after.epoch, default: EpochState()].neighbours.append(before)
+            followed.insert(before.epoch)
         }
         if after.sequence > 1 { holes += passOver(after.epoch, 1, after.sequence - 1, .notHeld) }
         return holes
@@ -219,12 +237,15 @@ struct StoredThroughLedger: Hashable, Sendable {
 
     private mutating func passOver(_ epoch: Epoch, _ first: UInt64, _ last: UInt64, _ cause: Cause) -> [Hole] {
         guard first <= last else { return [] }
-        var state = epochs[epoch] ?? EpochState()
-        let new = state.stored.union(state.passedOver).gaps(in: first...last)
+        let new = (epochs[epoch] ?? EpochState()).unknown(in: first...last)
         guard !new.isEmpty else { return [] }
-        for range in new { state.passedOver.insert(range) }
-        epochs[epoch] = state
+        insert(new, epoch)
         return new.map { Hole(epoch: epoch, first: $0.lowerBound, last: $0.upperBound, cause: cause) }
+    }
+
+    /// In place: nobody else holds the sets here, else each hole of a batch would copy them.
+    private mutating func insert(_ new: [ClosedRange<UInt64>], _ epoch: Epoch) {
+        for range in new { epochs[epoch, default: EpochState()].passedOver.insert(range) }
     }
 
     // MARK: The answer

@@ -6,10 +6,14 @@ import Posix
 ///
 /// Each by itself, from its record, the image that it names, and the changes on top: who would have come in has no
 /// influence on the next one. Reads block by block, so that a day of any length takes the same memory, and holds no
-/// transaction open for longer than some blocks: intake goes on beside it.
+/// transaction open for longer than some blocks: intake goes on beside it. It begins with what came in a day before that day
+/// and ends when all decisions were found that the day counts; what came before is read when some were not: a clock far ahead
+/// may have told of them.
 public struct WhatIf {
     /// Blocks that are read in one transaction.
     private static let blocksAtOnce = 64
+    /// Clocks that are trusted are hardly ahead of the collector's.
+    private static let aheadMilliseconds: Int64 = 86_400_000
     /// Rows of the table; kinds of badge times sets of reasons are few in practice.
     static let mostRows = 10_000
 
@@ -47,6 +51,7 @@ public struct WhatIf {
     public private(set) var damaged = 0
     private(set) var obstacles: [Recomputation.Obstacle: Int] = [:]
     private var rows: [Row: Int] = [:]
+    private(set) var blocksRead = 0
     /// Of `rows`, what is beyond `mostRows`.
     private var unlisted = 0
 
@@ -99,15 +104,41 @@ public struct WhatIf {
     }
 
     private mutating func readAll(_ list: (Change) throws -> Void) throws {
+        let first = try firstBlock(receivedFrom: span.lowerBound - Self.aheadMilliseconds)
+        try read(from: first, to: .max, list)
+        if !isWhole { try read(from: 0, to: first - 1, list) }
+    }
+
+    /// Whether all decisions of the day were found.
+    private var isWhole: Bool { counted > 0 && decisions >= counted }
+
+    /// By halves: blocks stand in the order in which they came. Where a clock was set back between, one of those that came then.
+    private func firstBlock(receivedFrom instant: Int64) throws(CollectorFailure) -> Int64 {
+        let select = try database.prepare("SELECT id, received FROM block WHERE id >= ? ORDER BY id LIMIT 1")
+        var (low, high) = (Int64(0), try database.integer("SELECT coalesce(max(id), 0) FROM block"))
+        while low < high {
+            let middle = low + (high - low) / 2
+            select.bind(1, middle)
+            defer { select.reset() }
+            guard try select.step() else { return low }
+            if select.integer(1) < instant { low = select.integer(0) + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// `to`: the last one.
+    private mutating func read(from first: Int64, to end: Int64, _ list: (Change) throws -> Void) throws {
         let select = try database.prepare(
-            "SELECT id, bytes FROM block WHERE id > ? ORDER BY id LIMIT \(Self.blocksAtOnce)")
-        var last: Int64 = -1
-        while true {
+            "SELECT id, bytes FROM block WHERE id > ? AND id <= ? ORDER BY id LIMIT \(Self.blocksAtOnce)")
+        var last = first - 1
+        while !isWhole {
             select.bind(1, last)
+            select.bind(2, end)
             var blocks = 0
             while try select.step() {
                 blocks += 1
                 last = select.integer(0)
+                blocksRead += 1
                 let found = select.withBlob(1) { Self.decisions(of: $0, in: span) }
                 damaged += found.damaged
                 for (index, record) in found.records { try judge(record, row: last + Int64(index), list) }

@@ -50,6 +50,26 @@ private func decided(statementAge seconds: Int64?) -> LaneEvent {
 
 @Suite("What somebody has to look at")
 struct AlertConditionsTests {
+    @Test(
+        "a lane with the id of an entrance that is not its own would be counted as one with it: it is refused, and where"
+    )
+    func entranceOfThatName() throws {
+        for (more, isRight) in [
+            ("entrances: { north-07: { name_zh: 北, name_en: North } }", false),
+            ("entrances: { north: { name_zh: 北, name_en: North } }", true),
+        ] {
+            do {
+                _ = try settings(more)
+                #expect(isRight)
+            } catch let failure as ConfigurationFailure {
+                let text = "\(failure)"
+                #expect(
+                    !isRight && text.contains("collector.yaml:5:28") && text.contains("an entrance has the id"),
+                    "\(text)")
+            }
+        }
+    }
+
     @Test("nothing, while all is well")
     func well() throws {
         var all = try conditions()

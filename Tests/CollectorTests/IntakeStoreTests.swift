@@ -75,6 +75,36 @@ struct IntakeStoreTests {
         #expect(lane.today == lane.all)
     }
 
+    @Test(
+        "a lane of more epochs or gaps than are kept is refused with what to do; what is stored and other lanes go on")
+    func tooMany() throws {
+        let bench = try StoreBench()
+        let store = try bench.open()
+        store.mostEpochs = 3
+        func send(_ epoch: UInt64, _ sequence: UInt64, lane: String = "north-07") throws -> Bool {
+            let record = makeRecord(epoch: epoch, sequence: sequence, lane: lane)
+            let batch = try bench.batch([record], lane: lane, oldestHeld: position(1, 1))
+            let answer = try store.store([IntakeStore.Request(batch: batch, connection: 1)], now: morning)[0]
+            guard case .failure(let refusal) = answer else { return true }
+            #expect(refusal.status == 403 && refusal.problem.contains("3 epochs") && refusal.advice.contains("new id"))
+            return false
+        }
+        for epoch: UInt64 in 1...3 { #expect(try send(epoch, 1)) }
+        #expect(try !send(4, 1) && store.lanes[name("north-07")]?.all[.stored] == 3)
+        // A known one goes on, and so does another lane.
+        #expect(try send(3, 2) && send(4, 1, lane: "south-01"))
+        store.mostEpochs = 100
+        store.mostStretches = 5
+        for sequence: UInt64 in [2, 4, 6, 8, 10] { #expect(try send(9, sequence, lane: "west-01")) }
+        let batch = try bench.batch([makeRecord(epoch: 9, sequence: 12, lane: "west-01")], lane: "west-01")
+        let answer = try store.store([IntakeStore.Request(batch: batch, connection: 1)], now: morning)[0]
+        guard case .failure(let refusal) = answer else {
+            Issue.record("it was stored")
+            return
+        }
+        #expect(refusal.problem.contains("5 stretches"))
+    }
+
     @Test("everything in memory is what a restart reads back")
     func restart() throws {
         let bench = try StoreBench()

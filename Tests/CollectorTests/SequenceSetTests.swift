@@ -25,6 +25,24 @@ struct SequenceSetTests {
         #expect(set.gaps(in: 1...UInt64.max) == [1...2])
     }
 
+    @Test("two sets together are what a plain set gives, also where they touch, and up to the greatest number")
+    func unions() {
+        var random = SeededGenerator()
+        for _ in 0..<500 {
+            var sets = [SequenceSet(), SequenceSet()]
+            var plain = SequenceSet()
+            for _ in 0..<Int.random(in: 0...20, using: &random) {
+                let first = UInt64.random(in: 1...80, using: &random)
+                let last = first + UInt64.random(in: 0...3, using: &random)
+                sets[Int.random(in: 0...1, using: &random)].insert(first...last)
+                plain.insert(first...last)
+            }
+            #expect(sets[0].union(sets[1]) == plain && sets[1].union(sets[0]) == plain)
+        }
+        let greatest = SequenceSet([5...UInt64.max])
+        #expect(greatest.union(SequenceSet([4...4, 9...9])).ranges == [4...UInt64.max])
+    }
+
     @Test("any order of insertions gives what a plain set gives")
     func againstPlainSet() {
         var random = SeededGenerator()

@@ -40,6 +40,37 @@ import Testing
         #expect(try judge(day, on: "2026-07-11").found.decisions == 0)
     }
 
+    @Test("only what came in about that day is read, and all of it where a clock was far ahead; nothing else changes")
+    func onlyThatDay() throws {
+        let day = try DecidedDay()
+        let store = try day.bench.open()
+        func others(_ epoch: UInt64, _ days: Int64) throws {
+            for number: UInt64 in 1...100 {
+                let record = makeRecord(
+                    decided(), epoch: epoch, sequence: number, lane: "south-01", at: morning + days * 86_400_000)
+                try store.store(
+                    try day.bench.batch([record], lane: "south-01"), now: morning + days * 86_400_000 + 1000)
+            }
+        }
+        try others(8, -5)
+        try day.store()
+        let again = try day.bench.open()
+        for number: UInt64 in 1...100 {
+            let record = makeRecord(decided(), epoch: 9, sequence: number, lane: "west-01", at: morning + 432_000_000)
+            try again.store(try day.bench.batch([record], lane: "west-01"), now: morning + 432_001_000)
+        }
+        let (found, _) = try judge(day)
+        #expect(found.decisions == day.records.count && found.counted == found.decisions)
+        #expect(found.blocksRead <= 64)
+        // One that came in five days before it was made.
+        let ahead = makeRecord(decided(), epoch: 10, sequence: 1, lane: "east-01", at: morning)
+        try again.store(try day.bench.batch([ahead], lane: "east-01"), now: morning - 432_000_000)
+        let database = try Database(day.bench.data.intakeDatabase, .readWrite)
+        try database.execute("UPDATE block SET id = 0 WHERE id = (SELECT max(id) FROM block)")
+        let all = try judge(day).found
+        #expect(all.decisions == day.records.count + 1 && all.counted == all.decisions)
+    }
+
     @Test("a longer window lets in whose test was too old, and nobody else; the table says so by kind and reason")
     func longerWindow() throws {
         let day = try DecidedDay()
