@@ -218,7 +218,8 @@ import Testing
         try database.execute(
             """
             ALTER TABLE lane DROP COLUMN word; ALTER TABLE lane DROP COLUMN word_received;
-            ALTER TABLE lane DROP COLUMN wordless_since; PRAGMA user_version=4;
+            ALTER TABLE lane DROP COLUMN wordless_since; DROP TABLE zone_flow; DROP TABLE path;
+            DROP TABLE zone_since; PRAGMA user_version=4;
             """)
         let folder = bench.directory.file("backup")
         _ = try Backup(bench.data, to: folder, withKeys: true).run()
