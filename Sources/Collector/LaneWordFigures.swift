@@ -66,7 +66,7 @@ extension LaneBook {
             ("image_issued_ms", instant(said?.imageIssuedAt)),
             ("change_number", hasImage ? said.map { .number($0.changeNumber) } ?? .null : .null),
             ("statement_as_of_ms", instant(said?.statementAsOf)),
-            ("statement_age_s", statementAgeSeconds(at: now).map { .number($0) } ?? .null),
+            ("statement_age_seconds", statementAgeSeconds(at: now).map { .number($0) } ?? .null),
             ("freshness", text(said?.freshness.name)),
             ("journal", said.map(Self.journal) ?? .null),
             ("policy", text(said?.policyDigest.hex)),

@@ -210,7 +210,7 @@ enum OpenAPISchemas {
         ),
         ("image_version", orNothing.integer), ("image_issued_ms", orNothing.integer),
         ("change_number", orNothing.integer), ("statement_as_of_ms", orNothing.integer),
-        ("statement_age_s", orNothing.integer),
+        ("statement_age_seconds", orNothing.integer),
         ("freshness", orNothing.text),
         (
             "journal",

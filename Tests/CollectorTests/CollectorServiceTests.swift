@@ -198,7 +198,7 @@ struct CollectorServiceTests {
             "word_received", "word_received_ms", "wordless_since_ms", "word_as_of_ms", "mode_cause", "clock",
             "fire_alarm",
             "hangs", "devices", "image_version", "image_issued_ms", "change_number", "statement_as_of_ms",
-            "statement_age_s", "freshness", "journal", "policy", "version", "started_ms",
+            "statement_age_seconds", "freshness", "journal", "policy", "version", "started_ms",
         ]
         for name in names { #expect(try lane()[name] is NSNull, "\(name)") }
 
@@ -215,7 +215,7 @@ struct CollectorServiceTests {
             #expect(devices.map { $0["device"] } == ["reader-0", "reader-1", "thermometer", "gate"])
             #expect(devices.map { $0["state"] } == ["present", "lost", "present", "present"])
             #expect(said["image_version"] as? Int == 7 && said["change_number"] as? Int == 3)
-            #expect(try #require(said["statement_age_s"] as? Int) >= 4)
+            #expect(try #require(said["statement_age_seconds"] as? Int) >= 4)
             let journal = try #require(said["journal"] as? [String: Any])
             #expect(
                 journal["held"] as? Int == 850 && journal["room"] as? Int == 1000 && journal["percent"] as? Int == 85)
@@ -233,7 +233,9 @@ struct CollectorServiceTests {
         nothing.flags = .hasNoJournal
         _ = try bench.post(makeBody([], site: bench.site, oldestHeld: position(1, 1), word: nothing))
         let bare = try lane()
-        for name in ["image_version", "change_number", "statement_as_of_ms", "statement_age_s", "image_issued_ms"] {
+        for name in [
+            "image_version", "change_number", "statement_as_of_ms", "statement_age_seconds", "image_issued_ms",
+        ] {
             #expect(bare[name] is NSNull, "\(name)")
         }
         #expect((bare["journal"] as? [String: Any])?["state"] as? String == "absent")

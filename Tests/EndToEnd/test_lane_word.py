@@ -42,7 +42,7 @@ def test_devices_credentials_and_a_daemon_that_stops_are_told_and_kept_over_a_re
             said = lane_of(stage, lane)
             assert (said["mode"], said["mode_cause"], said["clock"]) == ("normal", "none", "trusted"), said
             assert (said["image_version"], said["freshness"], said["hangs"]) == (1, "fresh", False), said
-            assert 0 <= said["statement_age_s"] < BOUND and said["version"] and said["policy"], said
+            assert 0 <= said["statement_age_seconds"] < BOUND and said["version"] and said["policy"], said
             assert (said["journal"]["state"], said["journal"]["percent"]) == ("roomy", 0), said
             assert said["wordless_since_ms"] is None
             assert json.loads(stage.client.get("/v1/alerts"))["alerts"] == []
