@@ -72,16 +72,22 @@ def by_lane(tallies: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     return {lane["lane"]: lane for lane in tallies["lanes"]}
 
 
-async def collect(client: CollectorClient, lanes: Sequence[str]) -> Seen:
+async def collect(client: CollectorClient, lanes: Sequence[str], restored: bool = False) -> Seen:
     def fetch() -> Seen:
         tallies = client.tallies()
-        return Seen(tallies, {lane: records.read(client.records(lane)) for lane in lanes})
+        order = records.as_written if restored else iter
+        return Seen(tallies, {lane: records.read(order(client.records(lane))) for lane in lanes})
 
     return await asyncio.to_thread(fetch)
 
 
 async def drained(
-    client: CollectorClient, lanes: Sequence[str], visits: Sequence[Visit], check: Callable[[], None], seconds: float
+    client: CollectorClient,
+    lanes: Sequence[str],
+    visits: Sequence[Visit],
+    check: Callable[[], None],
+    seconds: float,
+    restored: bool = False,
 ) -> Seen:
     """Waits until the collector's count stands still and holds what the crowd is certain of, and reads all of it. That
     it stands still says little: an uplink that was refused waits for longer than that."""
@@ -100,7 +106,7 @@ async def drained(
         if is_quiet and now["missing"] == 0 and holds(now, certain):
             break
         await asyncio.sleep(0.2)
-    return await collect(client, lanes)
+    return await collect(client, lanes, restored)
 
 
 def holds(now: Mapping[str, int], certain: Mapping[str, int]) -> bool:

@@ -40,6 +40,16 @@ class LaneRecords:
     faults: list[str] = field(default_factory=list)
 
 
+def as_written(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In the order of the lane's journal. A collector that was restored hears of what is new first, and of what it lost
+    after it has said what it has."""
+    came: dict[str, int] = {}
+    lines = list(lines)
+    for line in lines:
+        came.setdefault(line["epoch"], len(came))
+    return sorted(lines, key=lambda line: (came[line["epoch"]], line["sequence"]))
+
+
 def read(lines: Iterable[dict[str, Any]]) -> LaneRecords:
     """Checks on the way that every record is there once: epochs chained, sequences from 1 without a gap."""
     lane = LaneRecords()

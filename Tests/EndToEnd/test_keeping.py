@@ -58,7 +58,7 @@ def test_a_backup_of_a_running_site_is_restored_and_the_lanes_send_what_is_missi
                 stage.command(COLLECTOR, "restore", "--from", folder, "--data", stage.data, "--keys", lost / "keys")
             stage.start_collector(stage.client.port)
             await stage.wait_for("the collector is back", stage.client.is_well, BOUND)
-            result = await judged(stage)
+            result = await judged(stage, restored=True)
             assert result.differences == [] and result.unexpected == []
             assert counts(stage) == before
             assert "\trestore\t" in stage.command(COLLECTOR, "audit", "--data", stage.data)
