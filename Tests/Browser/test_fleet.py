@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -136,10 +137,12 @@ def test_a_thousand_lanes_stay_in_place_on_a_desk_and_a_phone_in_both_languages(
         async with open_stage([walker]) as stage:
             names = [f"hall-{number:04}" for number in range(MANY)]
 
-            def say(**words: Word) -> None:
-                speak(stage.client.port, stage.site_id, [(name, words.get(name.replace("-", "_"), Word())) for name in names])
+            async def say(**words: Word) -> None:
+                said = [(name, words.get(name.replace("-", "_"), Word())) for name in names]
+                # Beside the simulated devices, which would fall silent meanwhile.
+                await asyncio.to_thread(speak, stage.client.port, stage.site_id, said)
 
-            say(hall_0700=Word(lost=GATE | THERMOMETER), hall_0300=Word(journal=1, held=70_000))
+            await say(hall_0700=Word(lost=GATE | THERMOMETER), hall_0300=Word(journal=1, held=70_000))
             async with open_screen(stage, width=1440, height=900, scheme="dark") as screen:
                 await open_fleet(stage, screen)
                 await screen.until(f"document.querySelectorAll('#table tbody').length === {MANY + 1}")
@@ -149,7 +152,7 @@ def test_a_thousand_lanes_stay_in_place_on_a_desk_and_a_phone_in_both_languages(
                 await screen.page.evaluate(
                     "window.kept = [...document.querySelectorAll('#table tbody')].map((body) => [body.dataset.lane, body])"
                 )
-                say(
+                await say(
                     hall_0700=Word(), hall_0300=Word(journal=1, held=70_000), hall_0500=Word(lost=GATE),
                     hall_0900=Word(mode=LOCKED, cause=TECHNICIAN),
                 )  # fmt: skip
